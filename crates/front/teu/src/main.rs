@@ -1,0 +1,2 @@
+//! The `teu` binary.
+fn main() {}

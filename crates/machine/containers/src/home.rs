@@ -1,0 +1,51 @@
+//! Where one instance of Teu keeps what it knows: `data` outlives a reboot, `run` does not.
+//!
+//! Instances with different homes never see each other: not their containers, not their cgroups,
+//! not their bridges (the network crate derives its names from [`Home::instance`]).
+
+use std::path::{Path, PathBuf};
+
+/// The two folders of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Images, volumes, records: kept.
+    pub data: PathBuf,
+    /// Sockets, locks, endpoints: gone with a reboot.
+    pub run: PathBuf,
+}
+
+impl Home {
+    /// The system's instance: `/var/lib/teu` and `/run/teu`.
+    pub fn system() -> Self {
+        Self { data: PathBuf::from("/var/lib/teu"), run: PathBuf::from("/run/teu") }
+    }
+
+    /// An instance wholly beneath one directory (`--root`). The path must be absolute.
+    pub fn at(root: &Path) -> Self {
+        Self { data: root.to_owned(), run: root.join("run") }
+    }
+
+    /// A short name that differs between homes: empty for the system's, else eight hex digits.
+    pub fn instance(&self) -> String {
+        if *self == Self::system() {
+            return String::new();
+        }
+        let digest = teu_oci::Digest::sha256(self.data.as_os_str().as_encoded_bytes());
+        digest.hex()[..8].to_owned()
+    }
+
+    /// Directory of a pod's lasting records.
+    pub fn pod(&self, pod: &str) -> PathBuf {
+        self.data.join("pods").join(pod)
+    }
+
+    /// Directory of a pod's socket and locks.
+    pub fn pod_run(&self, pod: &str) -> PathBuf {
+        self.run.join("pods").join(pod)
+    }
+
+    /// Directory of a container.
+    pub fn container(&self, pod: &str, container: &str) -> PathBuf {
+        self.pod(pod).join("containers").join(container)
+    }
+}

@@ -1,0 +1,1 @@
+//! Suites of real clients against the real binary; see `it/main.rs`.
