@@ -1,0 +1,1 @@
+//! Control groups: limits, accounting, freezing and killing, for v1 hierarchies and v2.
