@@ -1,1 +1,7 @@
-//! One integration-test binary; one module per subject.
+//! One integration-test binary; one module per subject. Every test drives the real `teu` binary in
+//! a home of its own ([`world::World`]) and leaves nothing behind.
+//!
+//! `TEU` names the binary (default: the debug build beside this test), `TEU_TEST_IMAGES` the folder
+//! with the archives that `scripts/images` makes. Everything runs as root, or says that it cannot.
+
+mod world;
