@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod home;
+pub mod plan;
 pub mod record;
 pub mod shim;
 pub mod state;

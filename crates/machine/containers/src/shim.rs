@@ -1,3 +1,19 @@
-//! The shim: parent of one pod's processes. See [`protocol`] for what it is asked.
+//! The shim: parent of all processes of one pod, the only process of ours that stays.
+//!
+//! It is started by the first command that needs it ([`spawn`]), talks [`protocol`] with every later
+//! one ([`connect`]), sleeps in epoll while nothing happens, and ends with its pod, undoing what it
+//! did: mounts, network, cgroups, files. It survives everything else; when it is killed itself, its
+//! free `shim.lock` tells the next command, and `state.json` (pid and start time) what is left.
+//!
+//! Start reading at [`main`] (arguments and set-up), then `pod.rs` (what containers share),
+//! `container.rs` (one life), `service.rs` (requests).
 
+mod channel;
+mod client;
+mod error;
+mod main;
 pub mod protocol;
+
+pub use client::{Connection, connect, spawn};
+pub use error::Error;
+pub use main::main;

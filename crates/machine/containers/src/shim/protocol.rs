@@ -13,6 +13,8 @@ use teu_oci::runtime::{Process, Resources};
 pub const MESSAGE_LIMIT_BYTES: usize = 256 << 10;
 /// Most clients at a time.
 pub const CLIENT_LIMIT: usize = 256;
+/// Most descriptors beside a message.
+pub const DESCRIPTOR_LIMIT: usize = 4;
 
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]

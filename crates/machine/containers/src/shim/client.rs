@@ -1,0 +1,127 @@
+//! The command's end: starts a shim or finds one, and talks to it.
+
+use super::protocol::{Reply, Request};
+use super::{Error, channel};
+use crate::Home;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect as join,
+    socket_with, socketpair,
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A conversation with a shim. Closing it ends waits and attachments, not what they wait for.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+    /// The shim, where this process is its parent: reaped if it has ended by then.
+    child: Option<Child>,
+}
+
+/// Starts the shim of a pod that has none, from `program` (this binary, best as a clone that cannot
+/// be written), and returns its first connection. Errors of the shim's own start come as
+/// [`Reply::Failed`] to the first request.
+///
+/// The caller holds the pod's lock, and its records are written.
+pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(Error::Socket)?;
+    let child = Command::new(program)
+        .arg("shim")
+        .arg(&home.data)
+        .arg(&home.run)
+        .arg(pod)
+        .stdin(theirs)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir("/")
+        .spawn()
+        .map_err(|source| Error::Spawn { program: program.to_owned(), source })?;
+    Ok(Connection { socket: ours, child: Some(child) })
+}
+
+/// Connects to the shim of a pod; `None` when it has none that listens.
+pub fn connect(home: &Home, pod: &str) -> Result<Option<Connection>, Error> {
+    let folder = home.pod_run(pod);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let directory = match rustix::fs::open(&folder, flags, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(source) => return Err(Error::Folder { path: folder, source }),
+    };
+    let socket =
+        socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(Error::Socket)?;
+    let address = address(directory.as_fd()).map_err(Error::Socket)?;
+    match join(&socket, &address) {
+        Ok(()) => Ok(Some(Connection { socket, child: None })),
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+        Err(errno) => Err(Error::from_socket(errno)),
+    }
+}
+
+/// Name of the socket, short however deep the home is: through the folder's descriptor.
+pub(super) fn address(folder: BorrowedFd<'_>) -> Result<SocketAddrUnix, Errno> {
+    use std::os::fd::AsRawFd;
+    SocketAddrUnix::new(format!("/proc/self/fd/{}/shim.sock", folder.as_raw_fd()))
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Sends a request with its descriptors.
+    pub fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        channel::send(self.socket.as_fd(), request, descriptors, SendFlags::empty())
+    }
+
+    /// Waits for a reply and the descriptors that come with it. [`Error::Gone`] when the shim ended.
+    pub fn receive(&self) -> Result<(Reply, Vec<OwnedFd>), Error> {
+        channel::receive(self.socket.as_fd(), RecvFlags::empty())?.ok_or(Error::Gone)
+    }
+
+    /// Likewise, [`Error::Silent`] when none comes within `limit`.
+    pub fn receive_within(&self, limit: Duration) -> Result<(Reply, Vec<OwnedFd>), Error> {
+        let timeout = limit.try_into().map_err(|_| Error::Silent)?;
+        loop {
+            let mut wanted = [PollFd::new(&self.socket, PollFlags::IN)];
+            match poll(&mut wanted, Some(&timeout)) {
+                Ok(0) => return Err(Error::Silent),
+                Ok(_) => return self.receive(),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::Socket(errno)),
+            }
+        }
+    }
+
+    /// Sends a request and waits for its first reply.
+    pub fn call(
+        &self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Reply, Vec<OwnedFd>), Error> {
+        self.send(request, descriptors)?;
+        self.receive()
+    }
+}
+
+impl AsFd for Connection {
+    /// Readable when a reply is there, for callers with a loop of their own.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // A shim that has ended already would stay a zombie of a long-lived caller.
+            let _ = child.try_wait();
+        }
+    }
+}
