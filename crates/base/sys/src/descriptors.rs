@@ -1,0 +1,36 @@
+//! Descriptors by number: closing ranges of them, and taking over what a parent handed down.
+
+use crate::checked;
+use rustix::fd::{FromRawFd, OwnedFd, RawFd};
+use rustix::io::{Errno, Result};
+
+/// Marks every descriptor from `first` on as closed by the next exec.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.11.
+pub fn close_on_exec_from(first: u32) -> Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: nothing is closed now; a flag is set on whatever is open.
+    checked(unsafe {
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
+    })?;
+    Ok(())
+}
+
+/// Takes ownership of a descriptor this process was started with (`LISTEN_FDS`, a number on the
+/// command line, …), and marks it closed on exec.
+///
+/// To be called once for a number, early in `main`, before the program has opened anything that
+/// could have got the same number.
+///
+/// # Errors
+/// `EBADF` when nothing is open there; standard streams (0 to 2) are refused with `EINVAL`.
+pub fn inherited(number: RawFd) -> Result<OwnedFd> {
+    if number <= 2 {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: F_SETFD on a number that may or may not be open changes nothing else.
+    checked(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
+    // SAFETY: it is open, and by the contract above it came from our parent and has no owner yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
