@@ -1,1 +1,37 @@
-//! Placeholder header.
+//! Images on disk: content by digest, snapshots by chain, names by reference, kept by lease.
+//!
+//! Why: everything that makes or runs an image (builder, containers, command line) shares one
+//! store, which is an OCI image layout that other tools can read at any moment. This crate refuses
+//! to talk to a network, to run anything, to print, and to believe bytes it has not hashed.
+//!
+//! Start reading at [`store`] (the layout, its locks and what makes it safe), then [`unpack`] (how a
+//! hostile tar becomes a directory), [`tree`] (how a directory becomes a tar), [`tar`] (the format).
+//!
+//! Invariants: a blob under its final name has the bytes its name says, as long as the disk keeps
+//! them; a name in `index.json` is acknowledged only after its content is on disk; no path of an
+//! archive is ever resolved but beneath a directory descriptor.
+
+#![forbid(unsafe_code)]
+
+pub mod change;
+pub mod compression;
+pub mod error;
+pub mod limits;
+pub mod store;
+pub mod tar;
+pub mod tree;
+pub mod unpack;
+
+pub use error::{Error, Result};
+pub use limits::Limits;
+pub use store::Store;
+pub use store::archive::{Loaded, SaveFormat};
+pub use store::blob::{BlobReader, Ingest};
+pub use store::import::ImportRequest;
+pub use store::layer::{Layer, LayerOptions};
+pub use store::lease::Lease;
+pub use store::name::Image;
+pub use store::prune::{PruneFilter, Pruned};
+pub use store::remove::{InUse, RemoveRequest, Removed};
+pub use store::snapshot::Chain;
+pub use store::usage::{ImageUsage, Keeper, LeaseUsage, Usage};

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod digest;
 pub mod image;
 pub mod media;
@@ -18,6 +19,7 @@ pub mod platform;
 pub mod reference;
 pub mod runtime;
 
+pub use chain::ChainId;
 pub use digest::Digest;
 pub use platform::Platform;
 pub use reference::Reference;

@@ -1,0 +1,1 @@
+//! Compressed streams, recognised by their first bytes and decompressed with a bound.
