@@ -1,1 +1,68 @@
-//! Placeholder header.
+//! From a Dockerfile to an image: parse, plan, solve, commit.
+//!
+//! ```text
+//! dockerfile ──parse──▶ instructions ──plan──▶ stages of steps ──solve──▶ chain of layers + config
+//!  (pure)                                (pure)                    │  key(step) in the records? take it
+//!                                                                  └─ otherwise run it, commit, record
+//! ```
+//! A step's key covers every input of its layer: the instruction after expansion, the chain of
+//! layers below, the content and metadata of the files it takes, the environment it runs in. An
+//! image's configuration is never cached: it is derived anew from the base and the Dockerfile, so
+//! there is nothing for a foreign cache entry to poison (CVE-2024-24557).
+//!
+//! What this crate refuses: to follow a link out of a root, to keep a secret beyond the step that
+//! asked for it, to print, to read the environment, and to pull (a missing base is an error).
+//!
+//! Start reading at [`request`], then [`dockerfile`], then `solve`.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod outcome;
+pub mod progress;
+pub mod request;
+
+pub use error::{Error, Result};
+pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};
+pub use progress::{Event, Progress, Step, StepId, Stream};
+pub use request::{
+    Attached, BuildRequest, ContextSource, Destination, DockerfileSource, Entitlement, Environment,
+    NamedContext, NetworkAttach, NetworkMode, Output, Secret, SecretSource, SshAgent,
+};
+
+/// Builds what is asked for, telling `progress` what happens (always from the calling thread).
+///
+/// Blocks until the image is written or a step has failed. Interrupting the process at any instant
+/// leaves nothing visible: half-done work lies in `<state>/tmp` and is swept by the next build.
+pub fn build(
+    request: BuildRequest,
+    environment: &Environment<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let _ = (request, environment, progress);
+    Err(Error::NotDirectory(std::path::PathBuf::new()))
+}
+
+/// What the cache holds, most recently used first (`teu builder du`, `teu system df`).
+pub fn usage(state: &std::path::Path, images: &teu_images::Store) -> Result<Vec<RecordUsage>> {
+    let _ = (state, images);
+    Ok(Vec::new())
+}
+
+/// Forgets what the cache holds (`teu builder prune`): all of it, or what has not been used for a
+/// while, or the oldest until `keep_bytes` remain. Running builds keep what they use.
+pub fn prune(
+    state: &std::path::Path,
+    images: &teu_images::Store,
+    what: PruneRequest,
+) -> Result<PruneReport> {
+    let _ = (state, images, what);
+    Ok(PruneReport::default())
+}
+
+/// The other half of a `RUN` step: what the hidden command `teu build-step` calls, as the first
+/// thing in a fresh single-threaded process. Talks to the build on standard input (a socket);
+/// standard output and error are the step's. Returns the process's exit code.
+pub fn build_step() -> u8 {
+    0
+}

@@ -1,0 +1,222 @@
+//! What a person asks of a build, resolved by the command line: no environment variable, home or
+//! working directory is looked up here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use teu_images::Store;
+use teu_oci::runtime::{Resources, Rlimit};
+use teu_oci::{Platform, Reference};
+
+pub mod output;
+
+pub use output::{Destination, Output};
+
+/// Everything one `teu build` was asked for.
+#[derive(Debug, Default)]
+pub struct BuildRequest {
+    /// The files `COPY` and `ADD` see.
+    pub context: ContextSource,
+    /// The Dockerfile.
+    pub dockerfile: DockerfileSource,
+    /// Stage to build, by name or number; the last one when empty.
+    pub target: Option<String>,
+    /// `--build-arg`, in order; a bare `NAME` has been resolved (or left out) by the caller.
+    pub build_args: Vec<(String, String)>,
+    /// `--secret`
+    pub secrets: Vec<Secret>,
+    /// `--ssh`
+    pub ssh: Vec<SshAgent>,
+    /// `--label`
+    pub labels: BTreeMap<String, String>,
+    /// `--annotation`, of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// `-t`
+    pub tags: Vec<Reference>,
+    /// `--output`; empty for the store.
+    pub outputs: Vec<Output>,
+    /// `--platform`; only the host's is built.
+    pub platform: Option<Platform>,
+    /// `--build-context name=…`
+    pub build_contexts: Vec<(String, NamedContext)>,
+    /// `--no-cache`: no step is taken from the cache.
+    pub no_cache: bool,
+    /// `--no-cache-filter`: nor are those of these stages.
+    pub no_cache_filter: Vec<String>,
+    /// `--network`: of `RUN` steps that do not say.
+    pub network: NetworkMode,
+    /// `--add-host name:address`
+    pub add_hosts: Vec<(String, String)>,
+    /// `--shm-size`; 0 for 64 MiB.
+    pub shm_size_bytes: u64,
+    /// `--ulimit`
+    pub rlimits: Vec<Rlimit>,
+    /// `--memory`, `--cpu-…`: of each `RUN` step.
+    pub resources: Resources,
+    /// `--cgroup-parent`
+    pub cgroup_parent: Option<String>,
+    /// `--allow`
+    pub entitlements: Vec<Entitlement>,
+    /// `SOURCE_DATE_EPOCH`: later times in layers become this one, and the image was created then.
+    /// A build argument of that name wins.
+    pub source_date_epoch: Option<i64>,
+    /// `--squash`: one layer above the base.
+    pub squash: bool,
+    /// `--iidfile`
+    pub iidfile: Option<PathBuf>,
+    /// `--metadata-file`
+    pub metadata_file: Option<PathBuf>,
+    /// `--check`: parse, plan and warn, then stop.
+    pub check_only: bool,
+    /// Steps running at the same time; 0 for the number of processors.
+    pub parallelism: usize,
+}
+
+/// What the build works with.
+#[derive(Debug)]
+pub struct Environment<'a> {
+    /// Base images come from here, layers and images go there.
+    pub images: &'a Store,
+    /// Cache records, cache mounts, stat cache: `<data>/build`. Made when missing.
+    pub state: &'a Path,
+    /// How a step's process is started: program and first arguments, such as
+    /// `["/proc/self/exe", "build-step"]`; it must call [`crate::build_step`].
+    pub step_command: Vec<String>,
+    /// Joins a build's network namespace to the default network, when a step first needs it.
+    /// `None` when there is no such network: steps then have loopback only.
+    pub network: Option<&'a (dyn NetworkAttach + Sync)>,
+    /// Name of this instance (`Home::instance`), for cgroups.
+    pub instance: String,
+    /// Bytes of layers the cache may keep; the least recently used go first. 0 for no limit.
+    pub cache_budget_bytes: u64,
+}
+
+/// How the builder reaches a network without knowing about networks: one namespace serves all steps
+/// of a build.
+pub trait NetworkAttach: fmt::Debug {
+    /// Connects the namespace (known to the network as `id`) and says what goes into
+    /// `resolv.conf` of the steps.
+    fn attach(
+        &self,
+        id: &str,
+        netns: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<Attached, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Gives everything back.
+    fn detach(&self, id: &str);
+}
+
+/// What a step needs to know of its network.
+#[derive(Debug, Clone, Default)]
+pub struct Attached {
+    /// Content of `/etc/resolv.conf`.
+    pub resolv_conf: String,
+}
+
+/// Where the context's files are.
+#[derive(Default)]
+pub enum ContextSource {
+    /// None: only heredocs and other stages can be copied (`docker build - < Dockerfile`).
+    #[default]
+    Empty,
+    /// A directory.
+    Directory(PathBuf),
+    /// A tar (plain, gzip or zstd), or a Dockerfile alone: decided by its first bytes, as Docker
+    /// does for `docker build -`.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for ContextSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// Where the Dockerfile is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DockerfileSource {
+    /// `Dockerfile` at the context's root.
+    #[default]
+    Default,
+    /// Path as given to `-f`: looked up on the host first, then in the context.
+    Path(PathBuf),
+    /// Read by the caller (`-f -`).
+    Bytes(Vec<u8>),
+}
+
+/// `--build-context name=…`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedContext {
+    /// A directory of the host.
+    Directory(PathBuf),
+    /// `docker-image://…`
+    Image(String),
+}
+
+/// One `--secret`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// What `--mount=type=secret,id=` asks for.
+    pub id: String,
+    /// Where it is.
+    pub source: SecretSource,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Where a secret is.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(missing_debug_implementations, reason = "a secret is never printed")]
+pub enum SecretSource {
+    /// A file, read when the step starts.
+    File(PathBuf),
+    /// Bytes, from a variable of the caller's environment.
+    Value(Vec<u8>),
+}
+
+/// One `--ssh`: the agent's socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshAgent {
+    /// `default`, or what `--mount=type=ssh,id=` asks for.
+    pub id: String,
+    /// Socket of an agent on the host.
+    pub socket: PathBuf,
+}
+
+/// The network of a `RUN` step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// The build's own namespace on the default network.
+    #[default]
+    Default,
+    /// Loopback only.
+    None,
+    /// The host's.
+    Host,
+}
+
+/// What steps may ask for only when the person allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entitlement {
+    /// `network.host`
+    NetworkHost,
+    /// `security.insecure`
+    SecurityInsecure,
+}
+
+impl BuildRequest {
+    /// True if `entitlement` was given, or follows from the request.
+    pub fn allows(&self, entitlement: Entitlement) -> bool {
+        self.entitlements.contains(&entitlement)
+            || (entitlement == Entitlement::NetworkHost && self.network == NetworkMode::Host)
+    }
+}
