@@ -74,9 +74,6 @@ pub enum Error {
         /// Whose.
         id: String,
     },
-    /// The image is not there.
-    #[error(transparent)]
-    Images(#[from] teu_images::Error),
     /// A volume.
     #[error(transparent)]
     Volumes(#[from] teu_volumes::Error),
@@ -88,9 +85,6 @@ pub enum Error {
         /// By whom.
         containers: String,
     },
-    /// A network.
-    #[error(transparent)]
-    Network(#[from] teu_network::Error),
     /// The shim (and through it the runtime) refused.
     #[error("{message}")]
     Shim {
@@ -99,8 +93,13 @@ pub enum Error {
         /// For a person.
         message: String,
     },
+    /// The shim cannot be talked to.
+    #[error(transparent)]
+    Channel(#[from] crate::shim::Error),
     /// The shim went away in the middle of a question.
-    #[error("the shim of pod {0} went away; look at `teu inspect` for what became of the container")]
+    #[error(
+        "the shim of pod {0} went away; look at `teu inspect` for what became of the container"
+    )]
     ShimLost(String),
     /// A filter that does not exist.
     #[error("invalid filter '{0}'")]
@@ -116,7 +115,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// A time that cannot be read.
-    #[error("invalid time {0:?}: expected RFC 3339, seconds since the epoch or a duration such as 10m")]
+    #[error(
+        "invalid time {0:?}: expected RFC 3339, seconds since the epoch or a duration such as 10m"
+    )]
     InvalidTime(String),
     /// Logs were not kept.
     #[error("configured logging driver does not support reading")]

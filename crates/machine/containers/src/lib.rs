@@ -10,10 +10,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod copy;
+pub mod create;
+mod error;
+pub mod events;
+pub mod exec;
 pub mod home;
+pub mod lifecycle;
+pub mod list;
+pub mod logs;
+mod open;
+pub mod pending;
 pub mod plan;
 pub mod record;
 pub mod shim;
 pub mod state;
+pub mod stats;
 
+pub use error::{Error, Result};
 pub use home::Home;
+pub use open::Containers;

@@ -86,7 +86,8 @@ impl Volume {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let target = rustix::fs::open(&incoming, flags, Mode::empty())
             .map_err(|errno| self.failed("open", errno))?;
-        let mut copier = Copier { volume: self, report: CopyReport::default(), links: HashMap::new() };
+        let mut copier =
+            Copier { volume: self, report: CopyReport::default(), links: HashMap::new() };
         copier.tree(source, &target, &target, String::new())?;
         rustix::fs::renameat(CWD, &incoming, CWD, self.path())
             .map_err(|errno| self.failed("fill", errno))?;
@@ -110,7 +111,8 @@ impl Copier<'_> {
         if at.bytes().filter(|b| *b == b'/').count() > DEPTH_LIMIT {
             return Err(self.volume.failed("descend further in", Errno::NAMETOOLONG));
         }
-        let entries = rustix::fs::Dir::read_from(from).map_err(self.failed("list the image for"))?;
+        let entries =
+            rustix::fs::Dir::read_from(from).map_err(self.failed("list the image for"))?;
         for entry in entries {
             let entry = entry.map_err(self.failed("list the image for"))?;
             let name = entry.file_name();
@@ -203,8 +205,12 @@ impl Copier<'_> {
                 Err(errno) => return Err(self.volume.failed("copy into", errno)),
             }
         }
-        let mut reader = fs::File::from(source.try_clone().map_err(Error::io("copy into", &self.volume.path()))?);
-        let mut writer = fs::File::from(target.try_clone().map_err(Error::io("copy into", &self.volume.path()))?);
+        let mut reader = fs::File::from(
+            source.try_clone().map_err(Error::io("copy into", &self.volume.path()))?,
+        );
+        let mut writer = fs::File::from(
+            target.try_clone().map_err(Error::io("copy into", &self.volume.path()))?,
+        );
         self.report.bytes += std::io::copy(&mut reader, &mut writer)
             .map_err(Error::io("copy into", &self.volume.path()))?;
         Ok(())

@@ -15,13 +15,19 @@ pub enum Error {
     )]
     InvalidName(String),
     /// One character is Docker's minimum for a typed name.
-    #[error("create {0}: volume name is too short, names should be at least two alphanumeric characters")]
+    #[error(
+        "create {0}: volume name is too short, names should be at least two alphanumeric characters"
+    )]
     ShortName(String),
     /// The name exists with another driver or other options.
-    #[error("create {0}: volume already exists but with different options: remove it, or choose another name")]
+    #[error(
+        "create {0}: volume already exists but with different options: remove it, or choose another name"
+    )]
     Conflict(String),
     /// Only `local` exists.
-    #[error("create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found")]
+    #[error(
+        "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
+    )]
     Driver {
         /// The volume.
         name: String,
@@ -45,7 +51,9 @@ pub enum Error {
         option: &'static str,
     },
     /// A file system type that is not offered.
-    #[error("create {name}: file system type {kind:?} is not offered: tmpfs, and none with o=bind, are")]
+    #[error(
+        "create {name}: file system type {kind:?} is not offered: tmpfs, and none with o=bind, are"
+    )]
     FileSystem {
         /// The volume.
         name: String,

@@ -166,7 +166,10 @@ impl Volumes {
     }
 
     fn prepare(&self, temporary: &Path, record: &VolumeRecord) -> Result<()> {
-        fs::DirBuilder::new().mode(0o711).create(temporary).map_err(Error::io("create", temporary))?;
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(temporary)
+            .map_err(Error::io("create", temporary))?;
         let data = temporary.join("_data");
         fs::DirBuilder::new().mode(0o755).create(&data).map_err(Error::io("create", &data))?;
         write_record(temporary, record)
@@ -335,7 +338,9 @@ fn disk_bytes(root: &Path) -> Result<u64> {
                 continue;
             }
             let name = entry.file_name();
-            let Ok(stat) = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(stat) = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
             if stat.st_nlink < 2 || seen.insert((stat.st_dev, stat.st_ino)) {
                 total += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
             }

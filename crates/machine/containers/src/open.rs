@@ -1,0 +1,57 @@
+//! [`Containers`]: one home, opened. Everything else in this crate hangs from it.
+
+use crate::{Error, Home, Result};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use teu_volumes::Volumes;
+
+/// Containers, pods and volumes of one home. Cheap to open, holds no lock, can be shared.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    pub(crate) home: Home,
+    pub(crate) program: PathBuf,
+    pub(crate) volumes: Volumes,
+}
+
+impl Containers {
+    /// Opens a home, creating its folders, which only their owner may enter (B2 row 16). `program`
+    /// is what shims are started from: this binary, best as a copy that cannot be written.
+    pub fn open(home: Home, program: PathBuf) -> Result<Self> {
+        for dir in [&home.data, &home.run] {
+            private(dir)?;
+        }
+        for dir in ["pods", "names", "events"] {
+            private(&home.data.join(dir))?;
+        }
+        private(&home.run.join("pods"))?;
+        let volumes = Volumes::open(&home.data.join("volumes"))?;
+        Ok(Self { home, program, volumes })
+    }
+
+    /// Where it is.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The volumes; whether one is in use is known here ([`Containers::remove_volume`]).
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+}
+
+/// A directory with mode 0700 of our own.
+pub(crate) fn private(dir: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(Error::io("create", dir))?;
+    let meta = fs::metadata(dir).map_err(Error::io("stat", dir))?;
+    let ours = meta.uid() == rustix::process::geteuid().as_raw();
+    if ours && meta.mode() & 0o077 != 0 {
+        let mode = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(dir, mode).map_err(Error::io("close", dir))?;
+    }
+    Ok(())
+}
