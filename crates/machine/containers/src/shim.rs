@@ -11,8 +11,11 @@
 mod channel;
 mod client;
 mod error;
+mod health;
+mod log;
 mod main;
 pub mod protocol;
+mod restart;
 
 pub use client::{Connection, connect, spawn};
 pub use error::Error;
