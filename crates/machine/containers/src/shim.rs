@@ -11,6 +11,7 @@
 mod channel;
 mod client;
 mod error;
+mod files;
 mod health;
 mod log;
 mod main;

@@ -10,8 +10,9 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect as join,
     socket_with, socketpair,
 };
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -23,16 +24,27 @@ pub struct Connection {
     child: Option<Child>,
 }
 
-/// Starts the shim of a pod that has none, from `program` (this binary, best as a clone that cannot
-/// be written), and returns its first connection. Errors of the shim's own start come as
-/// [`Reply::Failed`] to the first request.
+/// Starts the shim of a pod that has none, from `program`, and returns its first connection. Errors
+/// of the shim's own start come as [`Reply::Failed`] to the first request.
+///
+/// `/proc/self/exe` stands for this binary, executed from a file that cannot be written (B2 row 1);
+/// a shim started from any other path sees to that itself, at the price of a second exec.
 ///
 /// The caller holds the pod's lock, and its records are written.
 pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(Error::Socket)?;
-    let child = Command::new(program)
+    let protected = (program == Path::new("/proc/self/exe"))
+        .then(teu_sys::reexec::protected_self)
+        .transpose()
+        .map_err(|errno| Error::Spawn { program: program.to_owned(), source: errno.into() })?;
+    let executable = match &protected {
+        Some(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
+        None => program.to_owned(),
+    };
+    let child = Command::new(&executable)
+        .arg0("teu")
         .arg("shim")
         .arg(&home.data)
         .arg(&home.run)
@@ -68,7 +80,6 @@ pub fn connect(home: &Home, pod: &str) -> Result<Option<Connection>, Error> {
 
 /// Name of the socket, short however deep the home is: through the folder's descriptor.
 pub(super) fn address(folder: BorrowedFd<'_>) -> Result<SocketAddrUnix, Errno> {
-    use std::os::fd::AsRawFd;
     SocketAddrUnix::new(format!("/proc/self/fd/{}/shim.sock", folder.as_raw_fd()))
 }
 

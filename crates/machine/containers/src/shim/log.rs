@@ -47,9 +47,13 @@ impl Log {
             return;
         }
         let mut batch = Vec::new();
+        let limit = match usize::try_from(self.limits.max_size_bytes) {
+            Ok(file) if file > 0 => file.min(BATCH_BYTES) / 2,
+            _ => BATCH_BYTES,
+        };
         entry::cut(bytes, open_line, |line| {
             entry.write(line, &mut batch);
-            if batch.len() >= BATCH_BYTES {
+            if batch.len() >= limit {
                 self.write(&mut batch);
             }
         });
