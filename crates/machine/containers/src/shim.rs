@@ -10,13 +10,16 @@
 
 mod channel;
 mod client;
+mod clock;
 mod error;
 mod files;
 mod health;
 mod log;
 mod main;
 pub mod protocol;
+mod reactor;
 mod restart;
+mod streams;
 
 pub use client::{Connection, connect, spawn};
 pub use error::Error;
