@@ -21,15 +21,21 @@ pub const DESCRIPTOR_LIMIT: usize = 4;
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Starts a container whose records are on disk. With `attach`, descriptors follow as in
-    /// [`Request::Attach`] and are connected before the process runs.
+    /// [`Request::Attach`] and are connected before the process runs; then [`Reply::Started`] is
+    /// followed by [`Reply::Exited`] once it has ended for good (restarts are over, its output is
+    /// handed on, and with `auto_remove` it is removed): no exit is too quick to be seen.
     Start {
         /// Container id.
         id: String,
         /// Attach first.
         attach: Option<Streams>,
     },
-    /// Connects pipes to a running container. Descriptors: for each stream named, in the order
+    /// Connects a client to a running container. Descriptors: for each stream named, in the order
     /// stdin (read end), stdout (write end), stderr (write end). They are closed when it ends.
+    /// They may be whatever the client was given itself (pipe, terminal, file, socket): their flags
+    /// stay as they are. Output: what a client started with is waited for like a full pipe; one that
+    /// attached later and does not read for 30 s is cut off.
+    /// Input: its end is the end of the container's, where `stdin_once` says so and there is no tty.
     Attach {
         /// Container id.
         id: String,
@@ -67,15 +73,18 @@ pub enum Request {
         /// Container id.
         id: String,
     },
-    /// Runs a further process. Descriptors: stdin, stdout, stderr given straight to it, or, with
-    /// `process.terminal`, none: the reply carries the terminal's master. Replies
-    /// [`Reply::Executing`], then [`Reply::Exited`].
+    /// Runs a further process. Descriptors: stdin, stdout, stderr given straight to it (all three),
+    /// or none for `/dev/null`; with `process.terminal`, none: the reply carries the terminal's
+    /// master. Replies [`Reply::Executing`], then [`Reply::Exited`].
+    ///
+    /// Of `process` the shim takes `args`, `cwd` (empty for the container's), `env` (beyond the
+    /// container's), `terminal` and `console_size`; the rest is the container's own.
     Exec {
         /// Container id.
         id: String,
-        /// What runs; user already resolved by the shim where `user` is given.
+        /// What runs.
         process: Box<Process>,
-        /// `user[:group]` by name, looked up in the container.
+        /// `user[:group]` by name or number, looked up in the container; its own without.
         user: Option<String>,
         /// All capabilities.
         privileged: bool,
@@ -134,10 +143,18 @@ pub struct Streams {
 pub enum Reply {
     /// Done.
     Done,
+    /// Done, but for what it says ([`Request::Update`], [`Request::Connect`]).
+    DoneWith {
+        /// For a person.
+        warnings: Vec<String>,
+    },
     /// The process runs.
     Started {
         /// On the host.
         pid: i32,
+        /// What was left out, for a person.
+        #[serde(default)]
+        warnings: Vec<String>,
     },
     /// An exec runs; with a terminal, its master is attached.
     Executing {
