@@ -20,10 +20,7 @@ pub mod launch;
 pub mod seccomp;
 pub mod users;
 
+pub use cgroup::Cgroup;
 pub use error::{Error, Stage, Warning};
 pub use exec::{Exec, exec};
 pub use launch::{Choices, Created, Gate, Launch, Rootfs, Running, Stdio, create};
-
-/// Stands for `cgroup::Cgroup` until that module has it.
-#[derive(Debug)]
-pub struct Cgroup;
