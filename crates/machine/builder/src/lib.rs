@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dockerfile;
 pub mod error;
 pub mod outcome;
 pub mod progress;
