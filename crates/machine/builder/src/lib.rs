@@ -19,6 +19,8 @@
 
 pub mod dockerfile;
 pub mod error;
+pub mod glob;
+pub mod ignore;
 pub mod outcome;
 pub mod progress;
 pub mod request;
