@@ -1,0 +1,174 @@
+//! Architectures and the numbers of their system calls.
+
+mod numbers;
+
+use numbers::NUMBERS;
+
+/// Bit that marks an x32 call in an x86-64 process.
+pub const X32_BIT: u32 = 0x4000_0000;
+
+/// An architecture whose code may run in a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Arch {
+    X86_64,
+    X86,
+    X32,
+    Aarch64,
+    Arm,
+}
+
+impl Arch {
+    /// What this program was built for.
+    #[must_use]
+    pub const fn native() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 }
+    }
+
+    /// `AUDIT_ARCH_…`, which the kernel gives to filters; x32 shares that of x86-64.
+    #[must_use]
+    pub const fn audit(self) -> u32 {
+        match self {
+            Self::X86_64 | Self::X32 => 0xc000_003e,
+            Self::X86 => 0x4000_0003,
+            Self::Aarch64 => 0xc000_00b7,
+            Self::Arm => 0x4000_0028,
+        }
+    }
+
+    /// Arguments have 32 bits.
+    #[must_use]
+    pub const fn is_narrow(self) -> bool {
+        matches!(self, Self::X86 | Self::Arm)
+    }
+
+    /// Whether a kernel of `native` runs this architecture's code.
+    #[must_use]
+    pub const fn runs_on(self, native: Self) -> bool {
+        match native {
+            Self::X86_64 => matches!(self, Self::X86_64 | Self::X86 | Self::X32),
+            Self::Aarch64 => matches!(self, Self::Aarch64 | Self::Arm),
+            _ => false,
+        }
+    }
+
+    /// libseccomp's name; the error is for a name nobody knows, none for one without use here.
+    pub fn parse(name: &str) -> Result<Option<Self>, ()> {
+        Ok(match name {
+            "SCMP_ARCH_NATIVE" => Some(Self::native()),
+            "SCMP_ARCH_X86_64" => Some(Self::X86_64),
+            "SCMP_ARCH_X86" => Some(Self::X86),
+            "SCMP_ARCH_X32" => Some(Self::X32),
+            "SCMP_ARCH_AARCH64" => Some(Self::Aarch64),
+            "SCMP_ARCH_ARM" => Some(Self::Arm),
+            name if OTHERS.contains(&name) => None,
+            _ => return Err(()),
+        })
+    }
+}
+
+/// Architectures that exist and that no kernel we run on can execute.
+const OTHERS: [&str; 20] = [
+    "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_M68K",
+    "SCMP_ARCH_MIPS",
+    "SCMP_ARCH_MIPS64",
+    "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",
+    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_PPC",
+    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_RISCV32",
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_SH",
+    "SCMP_ARCH_SHEB",
+    "SCMP_ARCH_TILEGX",
+];
+
+/// Calls of ARM outside its table.
+const ARM_PRIVATE: [(&str, u32); 6] = [
+    ("breakpoint", 0x0f_0001),
+    ("cacheflush", 0x0f_0002),
+    ("usr26", 0x0f_0003),
+    ("usr32", 0x0f_0004),
+    ("set_tls", 0x0f_0005),
+    ("get_tls", 0x0f_0006),
+];
+
+/// Numbers of one name on every architecture.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbers<'a> {
+    name: &'a str,
+    row: Option<&'static [i16; 5]>,
+}
+
+impl<'a> Numbers<'a> {
+    /// Looks a name up once for all architectures.
+    #[must_use]
+    pub fn of(name: &'a str) -> Self {
+        let found = NUMBERS.binary_search_by(|(known, _)| (*known).cmp(name));
+        Self { name, row: found.ok().map(|at| &NUMBERS[at].1) }
+    }
+
+    /// The number as filters see it; none where the architecture has no such call.
+    #[must_use]
+    pub fn on(&self, arch: Arch) -> Option<u32> {
+        let listed = self.row.and_then(|row| u32::try_from(row[arch as usize]).ok());
+        match (arch, listed) {
+            (Arch::X32, Some(number)) => Some(number | X32_BIT),
+            (Arch::Arm, None) => {
+                ARM_PRIVATE.iter().find(|(name, _)| *name == self.name).map(|(_, number)| *number)
+            }
+            (_, listed) => listed,
+        }
+    }
+}
+
+/// 32-bit x86 also reaches these by one call whose first argument says which: `socketcall`, `ipc`.
+#[must_use]
+pub fn multiplexed(name: &str) -> Option<(u32, u64)> {
+    const SOCKETCALL: u32 = 102;
+    const IPC: u32 = 117;
+    let (call, number) = match name {
+        "socket" => (SOCKETCALL, 1),
+        "bind" => (SOCKETCALL, 2),
+        "connect" => (SOCKETCALL, 3),
+        "listen" => (SOCKETCALL, 4),
+        "accept" => (SOCKETCALL, 5),
+        "getsockname" => (SOCKETCALL, 6),
+        "getpeername" => (SOCKETCALL, 7),
+        "socketpair" => (SOCKETCALL, 8),
+        "send" => (SOCKETCALL, 9),
+        "recv" => (SOCKETCALL, 10),
+        "sendto" => (SOCKETCALL, 11),
+        "recvfrom" => (SOCKETCALL, 12),
+        "shutdown" => (SOCKETCALL, 13),
+        "setsockopt" => (SOCKETCALL, 14),
+        "getsockopt" => (SOCKETCALL, 15),
+        "sendmsg" => (SOCKETCALL, 16),
+        "recvmsg" => (SOCKETCALL, 17),
+        "accept4" => (SOCKETCALL, 18),
+        "recvmmsg" => (SOCKETCALL, 19),
+        "sendmmsg" => (SOCKETCALL, 20),
+        "semop" => (IPC, 1),
+        "semget" => (IPC, 2),
+        "semctl" => (IPC, 3),
+        "semtimedop" => (IPC, 4),
+        "msgsnd" => (IPC, 11),
+        "msgrcv" => (IPC, 12),
+        "msgget" => (IPC, 13),
+        "msgctl" => (IPC, 14),
+        "shmat" => (IPC, 21),
+        "shmdt" => (IPC, 22),
+        "shmget" => (IPC, 23),
+        "shmctl" => (IPC, 24),
+        _ => return None,
+    };
+    Some((call, number))
+}
