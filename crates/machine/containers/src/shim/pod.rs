@@ -1,0 +1,309 @@
+//! What the containers of a pod share: namespaces held by descriptors, network, names, files.
+//!
+//! Set up when the first container starts, taken down when the last has ended. There is no pause
+//! process: a namespace lives as long as the shim's descriptor of it.
+
+use super::failure::Failure;
+use crate::Home;
+use crate::record::network::EndpointRecord;
+use crate::record::{ContainerRecord, NamespaceMode, NetworkChoice, PodRecord};
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use teu_network::{Config, Endpoint, EndpointRequest, Networks, PortHolds};
+use teu_runtime::cgroup::Cgroup;
+
+mod ports;
+mod sandbox;
+mod texts;
+mod zone;
+
+pub(super) use sandbox::other;
+use zone::PodZone;
+
+/// A pod that is set up.
+#[derive(Debug)]
+pub(super) struct Pod {
+    pub(super) record: PodRecord,
+    home: Home,
+    network: Option<OwnedFd>,
+    ipc: Option<OwnedFd>,
+    uts: Option<OwnedFd>,
+    shm: Option<OwnedFd>,
+    /// Pid namespace that all containers share, held by its first process.
+    pub(super) reaper: Option<sandbox::Reaper>,
+    cgroup: Option<Cgroup>,
+    endpoints: Vec<Endpoint>,
+    holds: Vec<(String, PortHolds)>,
+    names: Option<Server>,
+    /// What was left out, told to the command that starts.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The name server and what it serves.
+#[derive(Debug)]
+pub(super) struct Server {
+    server: teu_dns::Server,
+    zone: PodZone,
+}
+
+impl Pod {
+    /// Sets a pod up for its containers; takes everything down again where a step fails.
+    pub(super) fn set_up(
+        home: &Home,
+        record: PodRecord,
+        containers: &[ContainerRecord],
+    ) -> Result<Self, Failure> {
+        let made = sandbox::namespaces(home, &record)?;
+        let shm = sandbox::shm(home, &record)?;
+        let mut pod = Self {
+            home: home.clone(),
+            network: made.network,
+            ipc: made.ipc,
+            uts: made.uts,
+            shm,
+            reaper: None,
+            cgroup: None,
+            endpoints: Vec::new(),
+            holds: Vec::new(),
+            names: None,
+            warnings: Vec::new(),
+            record,
+        };
+        match pod.furnish(containers) {
+            Ok(()) => Ok(pod),
+            Err(failure) => {
+                pod.take_down();
+                Err(failure)
+            }
+        }
+    }
+
+    fn furnish(&mut self, containers: &[ContainerRecord]) -> Result<(), Failure> {
+        if !self.record.implicit {
+            let path = self.home.pod_cgroup(&self.record);
+            self.cgroup = Some(Cgroup::create(&path, &self.record.resources)?);
+        }
+        if self.record.share_pid {
+            self.reaper = Some(sandbox::Reaper::start(self.cgroup.as_ref())?);
+        }
+        if let NetworkChoice::Networks(endpoints) = self.record.network.choice.clone() {
+            for (index, endpoint) in endpoints.iter().enumerate() {
+                self.join(endpoint, index, containers)?;
+            }
+            self.write_endpoints()?;
+        }
+        self.write_texts(containers)?;
+        self.serve_names()
+    }
+
+    // === networks ===
+
+    fn networks(&self) -> Result<Networks, Failure> {
+        let config = Config::new(&self.home.data, &self.home.run, &self.home.instance());
+        Ok(Networks::open(config)?)
+    }
+
+    fn join(
+        &mut self,
+        asked: &EndpointRecord,
+        index: usize,
+        containers: &[ContainerRecord],
+    ) -> Result<(), Failure> {
+        let Some(namespace) = &self.network else {
+            return Err(Failure::Refused { what: "the pod has no network namespace of its own" });
+        };
+        let (name, aliases) = ports::names(&self.record, containers, &asked.aliases);
+        let first = index == 0;
+        let request = EndpointRequest {
+            network: asked.network.clone(),
+            pod: self.record.id.clone(),
+            name,
+            aliases,
+            ipv4: ports::ipv4(asked)?,
+            ipv6: ports::ipv6(asked)?,
+            mac: ports::mac(asked)?,
+            interface: format!("eth{index}"),
+            secondary: !first,
+            ports: if first { ports::requests(&self.record, containers)? } else { Vec::new() },
+        };
+        let connected = self.networks()?.connect(&request, namespace.as_fd())?;
+        self.holds.push((connected.endpoint.network_id.clone(), connected.holds));
+        self.endpoints.push(connected.endpoint);
+        self.warnings.extend(connected.warnings);
+        Ok(())
+    }
+
+    /// Joins one more network while the pod runs.
+    pub(super) fn connect(
+        &mut self,
+        asked: &EndpointRecord,
+        containers: &[ContainerRecord],
+    ) -> Result<Vec<String>, Failure> {
+        let network = self.networks()?.inspect(&asked.network)?;
+        if self.endpoints.iter().any(|endpoint| endpoint.network_id == network.id) {
+            return Err(Failure::Refused { what: "the pod is already on that network" });
+        }
+        // The first free interface name.
+        let taken = |index: &usize| {
+            self.endpoints.iter().any(|endpoint| endpoint.interface == format!("eth{index}"))
+        };
+        let index = (0..).find(|index| !taken(index)).unwrap_or_default();
+        self.join(asked, index, containers)?;
+        self.write_endpoints()?;
+        self.write_texts(containers)?;
+        self.serve_names()?;
+        Ok(std::mem::take(&mut self.warnings))
+    }
+
+    /// Leaves a network while the pod runs.
+    pub(super) fn disconnect(
+        &mut self,
+        network: &str,
+        containers: &[ContainerRecord],
+    ) -> Result<(), Failure> {
+        let at = self
+            .endpoints
+            .iter()
+            .position(|e| e.network == network || e.network_id == network)
+            .ok_or(Failure::Refused { what: "the pod is not on that network" })?;
+        let networks = self.networks()?;
+        networks.disconnect(&self.endpoints[at])?;
+        let gone = self.endpoints.remove(at);
+        self.holds.retain(|(id, _)| *id != gone.network_id);
+        self.write_endpoints()?;
+        self.write_texts(containers)?;
+        self.serve_names()
+    }
+
+    /// Containers came or went: their names are found on the pod's networks.
+    pub(super) fn renamed(&mut self, containers: &[ContainerRecord]) -> Result<(), Failure> {
+        if self.record.implicit || self.endpoints.is_empty() {
+            return Ok(());
+        }
+        let networks = self.networks()?;
+        for endpoint in &mut self.endpoints {
+            let (name, mut names) = ports::names(&self.record, containers, &[]);
+            names.insert(0, name);
+            *endpoint = networks.rename(endpoint, &names)?;
+        }
+        self.write_endpoints()
+    }
+
+    fn write_endpoints(&self) -> Result<(), Failure> {
+        let path = self.home.pod_run(&self.record.id).join("endpoints.json");
+        super::records::write(&path, &self.endpoints)
+    }
+
+    // === names ===
+
+    /// Serves names in the pod where it is on a network with names; closes the server elsewhere.
+    fn serve_names(&mut self) -> Result<(), Failure> {
+        let served = self.endpoints.iter().any(|e| e.network != teu_network::DEFAULT_NETWORK);
+        let wanted = served || self.needs_forwarder();
+        match (&mut self.names, &self.network) {
+            (Some(server), _) if wanted => {
+                server.zone = PodZone::new(&self.home, &self.record, &self.endpoints);
+            }
+            (None, Some(namespace)) if wanted => {
+                let address = (std::net::Ipv4Addr::new(127, 0, 0, 11), 53).into();
+                let what = "open the pod's name server at";
+                let path = Path::new(super::files::NAMESERVER);
+                let sockets = teu_dns::bind_in(namespace.as_fd(), address)
+                    .map_err(Failure::io(what, path))?;
+                let server = teu_dns::Server::new(sockets, self.upstreams())
+                    .map_err(Failure::io(what, path))?;
+                let zone = PodZone::new(&self.home, &self.record, &self.endpoints);
+                self.names = Some(Server { server, zone });
+            }
+            _ => self.names = None,
+        }
+        Ok(())
+    }
+
+    /// The name server's descriptor, for the loop.
+    pub(super) fn names(&self) -> Option<&teu_dns::Server> {
+        self.names.as_ref().map(|names| &names.server)
+    }
+
+    /// Somebody asked for a name. `false` when the server is of no use any more.
+    pub(super) fn answer(&mut self) -> bool {
+        let Some(Server { server, zone }) = &mut self.names else { return false };
+        let alive = server.handle(zone).is_ok();
+        if !alive {
+            self.names = None;
+        }
+        alive
+    }
+
+    // === what a container is given ===
+
+    /// Namespaces and files of this pod for one of its containers.
+    pub(super) fn namespaces(
+        &self,
+        container: &ContainerRecord,
+    ) -> Result<crate::plan::Namespaces, Failure> {
+        let path = |fd: &Option<OwnedFd>| fd.as_ref().map(descriptor);
+        let pid = match (&self.reaper, &container.pid_mode) {
+            (_, NamespaceMode::Container(id)) => Some(other(&self.home, id, "pid")?),
+            (Some(reaper), NamespaceMode::Private) => Some(reaper.namespace()),
+            _ => None,
+        };
+        Ok(crate::plan::Namespaces {
+            network: path(&self.network),
+            ipc: path(&self.ipc),
+            uts: path(&self.uts),
+            pid,
+            user: None,
+        })
+    }
+
+    /// A mount of the shared `/dev/shm` for one container, to be kept until it has started.
+    pub(super) fn shm(&self) -> Option<OwnedFd> {
+        let shm = self.shm.as_ref()?;
+        let flags = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
+            | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | rustix::mount::OpenTreeFlags::AT_EMPTY_PATH;
+        rustix::mount::open_tree(shm, c"", flags).ok()
+    }
+
+    /// The folder with `hosts`, `hostname` and `resolv.conf`.
+    pub(super) fn files(&self) -> PathBuf {
+        self.home.pod(&self.record.id)
+    }
+
+    // === end ===
+
+    /// Gives everything back. What fails is left to the next command's repair.
+    pub(super) fn take_down(&mut self) {
+        self.names = None;
+        if let Some(reaper) = self.reaper.take() {
+            reaper.end();
+        }
+        if let NetworkChoice::Networks(_) = self.record.network.choice
+            && let Ok(networks) = self.networks()
+        {
+            if self.endpoints.is_empty() {
+                let _ = networks.disconnect_pod(&self.record.id);
+            }
+            for endpoint in self.endpoints.drain(..) {
+                let _ = networks.disconnect(&endpoint);
+            }
+        }
+        self.holds.clear();
+        if let Some(cgroup) = self.cgroup.take() {
+            let _ = cgroup.kill_all();
+            let _ = cgroup.delete();
+        }
+    }
+}
+
+/// Path of a descriptor of ours, for the child that inherits it.
+pub(super) fn descriptor(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+pub(super) fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Failure> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Failure::errno("open", path))
+}
