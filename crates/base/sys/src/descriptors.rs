@@ -34,3 +34,15 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     // SAFETY: it is open, and by the contract above it came from our parent and has no owner yet.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+/// Closes every descriptor from `first` on, for a forked child that will never look at its parent's
+/// copies of their owners again: it must leave by exec or [`crate::process::exit_now`].
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.9.
+pub fn close_inherited_from(first: u32) -> Result<()> {
+    // SAFETY: the caller is a forked child that touches no owner of these numbers any more, so none
+    // of them is closed twice or used after it was closed.
+    checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) })?;
+    Ok(())
+}

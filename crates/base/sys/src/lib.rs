@@ -10,6 +10,7 @@
 pub mod bpf;
 pub mod descriptors;
 pub mod exec;
+pub mod heap;
 pub mod keyring;
 pub mod mount;
 pub mod namespace;
