@@ -104,7 +104,7 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
         .into_iter()
         .map(|arch| Table { arch, answers: BTreeMap::new(), otherwise, newer: otherwise })
         .collect();
-    let mut last = vec![0; tables.len()];
+    let mut last = vec![None; tables.len()];
     let mut effective = 0;
     let mut notifies = otherwise == NOTIFY;
     for rule in &profile.syscalls {
@@ -117,7 +117,7 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
             let numbers = Numbers::of(name);
             for (table, last) in tables.iter_mut().zip(&mut last) {
                 let Some(number) = numbers.on(table.arch) else { continue };
-                *last = number.max(*last);
+                *last = Some(number).max(*last);
                 if answer != otherwise {
                     effective += 1;
                     notifies |= answer == NOTIFY;
@@ -152,8 +152,8 @@ impl Table {
     }
 
     /// Above the last number the profile names, calls do not exist, as far as it knows.
-    fn close(&mut self, last: u32, restricts: bool) {
-        if restricts && last != 0 {
+    fn close(&mut self, last: Option<u32>, restricts: bool) {
+        if let (true, Some(last)) = (restricts, last) {
             self.newer = ERRNO | ENOSYS;
             self.answers.entry(last).or_insert(Answer::Always(self.otherwise));
         }

@@ -11,9 +11,57 @@ use teu_oci::runtime::linux::{SyscallArg, SyscallRule};
 const EPERM: u32 = ERRNO | 1;
 const ENOSYS: u32 = ERRNO | 38;
 
-/// What a profile means, read naively: every rule, every condition, in order.
-fn naive(profile: &Seccomp, arch: Arch, call: &Call) -> u32 {
-    let code = |name: &str, errno: Option<u32>| match name {
+/// What a profile means for one architecture, read naively: every rule, every condition, in order.
+struct Naive<'a> {
+    arch: Arch,
+    default: u32,
+    last: Option<u32>,
+    /// Numbers, answer and rule.
+    rules: Vec<(Vec<u32>, u32, &'a SyscallRule)>,
+}
+
+impl<'a> Naive<'a> {
+    fn new(profile: &'a Seccomp, arch: Arch) -> Self {
+        let default = code(&profile.default_action, profile.default_errno_ret);
+        let numbers = |rule: &SyscallRule| {
+            rule.names.iter().filter_map(|name| Numbers::of(name).on(arch)).collect::<Vec<_>>()
+        };
+        let rule =
+            |rule: &'a SyscallRule| (numbers(rule), code(&rule.action, rule.errno_ret), rule);
+        let rules: Vec<_> = profile.syscalls.iter().map(rule).collect();
+        let last = rules.iter().flat_map(|(numbers, ..)| numbers).max().copied();
+        Self { arch, default, last, rules }
+    }
+
+    fn is_conditional(&self, number: u32) -> bool {
+        self.rules
+            .iter()
+            .any(|(numbers, _, rule)| !rule.args.is_empty() && numbers.contains(&number))
+    }
+
+    fn answer(&self, call: &Call) -> u32 {
+        if self.last.is_some_and(|last| call.number > last) && !matches!(self.default, ALLOW | LOG)
+        {
+            return ENOSYS;
+        }
+        let mut conditional = None;
+        for (numbers, answer, rule) in &self.rules {
+            if *answer == self.default || !numbers.contains(&call.number) {
+                continue;
+            }
+            if rule.args.is_empty() {
+                return *answer;
+            }
+            if conditional.is_none() && holds(rule, call, self.arch.is_narrow()) {
+                conditional = Some(*answer);
+            }
+        }
+        conditional.unwrap_or(self.default)
+    }
+}
+
+fn code(name: &str, errno: Option<u32>) -> u32 {
+    match name {
         "SCMP_ACT_ALLOW" => ALLOW,
         "SCMP_ACT_ERRNO" => ERRNO | errno.unwrap_or(1),
         "SCMP_ACT_LOG" => LOG,
@@ -21,28 +69,7 @@ fn naive(profile: &Seccomp, arch: Arch, call: &Call) -> u32 {
         "SCMP_ACT_KILL_PROCESS" => KILL_PROCESS,
         "SCMP_ACT_KILL" => KILL_THREAD,
         other => panic!("{other}"),
-    };
-    let default = code(&profile.default_action, profile.default_errno_ret);
-    let names = profile.syscalls.iter().flat_map(|rule| &rule.names);
-    let last = names.filter_map(|name| Numbers::of(name).on(arch)).max();
-    if last.is_some_and(|last| call.number > last) && !matches!(default, ALLOW | LOG) {
-        return ENOSYS;
     }
-    let mut conditional = None;
-    for rule in &profile.syscalls {
-        let answer = code(&rule.action, rule.errno_ret);
-        let named = |name: &String| Numbers::of(name).on(arch) == Some(call.number);
-        if answer == default || !rule.names.iter().any(named) {
-            continue;
-        }
-        if rule.args.is_empty() {
-            return answer;
-        }
-        if conditional.is_none() && holds(rule, call, arch.is_narrow()) {
-            conditional = Some(answer);
-        }
-    }
-    conditional.unwrap_or(default)
 }
 
 fn holds(rule: &SyscallRule, call: &Call, narrow: bool) -> bool {
@@ -92,14 +119,12 @@ fn check_all(profile: &Seccomp, native: Arch) -> (usize, usize) {
         if !arch.runs_on(native) || (arch != native && !profile.architectures.contains(&name)) {
             continue;
         }
+        let naive = Naive::new(profile, arch);
         let bit = if arch == Arch::X32 { X32_BIT } else { 0 };
         for number in (0..1024).chain([0x0f_0000, 0x0f_0001, 0x0f_0005, 0x0f_0007]) {
             // x86-64's own numbers end where x32's begin.
             let number = number | bit;
-            let conditional = profile.syscalls.iter().any(|rule| {
-                !rule.args.is_empty()
-                    && rule.names.iter().any(|n| Numbers::of(n).on(arch) == Some(number))
-            });
+            let conditional = naive.is_conditional(number);
             let values = if conditional { &values[..] } else { &values[..1] };
             for first in values {
                 for second in values.iter().take(if conditional { 40 } else { 1 }) {
@@ -107,7 +132,7 @@ fn check_all(profile: &Seccomp, native: Arch) -> (usize, usize) {
                     let arguments = [*first & mask, *second & mask, 7, 0, *second & mask, 5];
                     let call = Call::new(arch, number, &arguments);
                     let (answer, steps) = run(filter.instructions(), &call);
-                    let wanted = naive(profile, arch, &call);
+                    let wanted = naive.answer(&call);
                     assert_eq!(answer, wanted, "{arch:?} {number:#x} {arguments:x?}");
                     most_steps = most_steps.max(steps);
                 }
@@ -123,7 +148,7 @@ fn the_default_profile_answers_as_it_is_written() {
         let profile = seccomp_profile(&capabilities);
         let (length, steps) = check_all(&profile, Arch::X86_64);
         // libseccomp takes more than 1500 instructions for this profile, and walks a list of them.
-        assert!(length < 400, "{length} instructions");
+        assert!(length < 600, "{length} instructions");
         assert!(steps < 25, "{steps} steps");
     }
     let mut arm = seccomp_profile(&capabilities::defaults());
