@@ -4,6 +4,7 @@
 //! `TEU` names the binary (default: the debug build beside this test), `TEU_TEST_IMAGES` the folder
 //! with the archives that `scripts/images` makes. Everything runs as root, or says that it cannot.
 
+mod apps;
 mod attacks;
 mod builds;
 mod exchange;
