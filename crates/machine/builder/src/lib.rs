@@ -17,13 +17,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beneath;
+pub mod copy;
 pub mod dockerfile;
 pub mod error;
+pub mod fetch;
 pub mod glob;
 pub mod ignore;
+pub mod key;
 pub mod outcome;
+pub mod overlay;
 pub mod progress;
 pub mod request;
+pub mod stage;
+mod time;
+pub mod tree;
 
 pub use error::{Error, Result};
 pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};

@@ -34,6 +34,8 @@ pub enum Problem {
     FileTooLarge(usize),
     #[error("more than 10000 instructions")]
     TooManyInstructions,
+    #[error("more than 500 layers: overlayfs takes no more")]
+    TooManyLayers,
     #[error("more than 500 stages")]
     TooManyStages,
     #[error("more than 100 heredocs in one instruction")]
