@@ -8,6 +8,7 @@ use crate::record::{ContainerRecord, MountRecord, PodRecord};
 use std::path::PathBuf;
 use teu_volumes::VolumeSpec;
 
+mod make;
 pub mod merge;
 pub mod validate;
 

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("container {0} is not running")]
     NotRunning(String),
     /// `kill` of a container that does not run.
-    #[error("Cannot kill container: {name}: container {id} is not running")]
+    #[error("cannot kill container: {name}: container {id} is not running")]
     CannotKill {
         /// As typed.
         name: String,
@@ -53,6 +53,12 @@ pub enum Error {
     /// Start, exec or the like of a paused container.
     #[error("Container {0} is paused, unpause the container before {1}")]
     Paused(String, &'static str),
+    /// Exec in a container that waits to be started again.
+    #[error("Container {0} is restarting, wait until the container is running")]
+    Restarting(String),
+    /// Refused, in Docker's words.
+    #[error("{0}")]
+    Refused(&'static str),
     /// `rm` of a running container.
     #[error(
         "cannot remove container \"/{name}\": container is {status}: stop the container before removing or force remove"
@@ -74,6 +80,15 @@ pub enum Error {
         /// Whose.
         id: String,
     },
+    /// An image.
+    #[error(transparent)]
+    Images(#[from] teu_images::Error),
+    /// A network.
+    #[error(transparent)]
+    Network(#[from] teu_network::Error),
+    /// A cgroup.
+    #[error(transparent)]
+    Cgroup(teu_runtime::cgroup::Error),
     /// A volume.
     #[error(transparent)]
     Volumes(#[from] teu_volumes::Error),

@@ -48,4 +48,27 @@ impl Home {
     pub fn container(&self, pod: &str, container: &str) -> PathBuf {
         self.pod(pod).join("containers").join(container)
     }
+
+    /// Path of a pod's cgroup in every hierarchy. From the record alone, so that the next command
+    /// finds what a killed shim left running; one level, since each costs a start its time.
+    pub fn pod_cgroup(&self, pod: &crate::record::PodRecord) -> String {
+        let parent = pod.cgroup_parent.as_deref().unwrap_or_default().trim_matches('/');
+        match parent {
+            "" => format!("/teu-{}", pod.id),
+            parent => format!("/{parent}/teu-{}", pod.id),
+        }
+    }
+
+    /// Path of a container's cgroup: the pod's own where the pod was made for it, else beneath.
+    pub fn container_cgroup(&self, pod: &crate::record::PodRecord, container: &str) -> String {
+        match pod.implicit {
+            true => self.pod_cgroup(pod),
+            false => format!("{}/{container}", self.pod_cgroup(pod)),
+        }
+    }
+
+    /// Where directories are prepared and taken apart: published, and removed, by one rename.
+    pub fn tmp(&self) -> PathBuf {
+        self.data.join("tmp")
+    }
 }

@@ -4,6 +4,8 @@ use crate::{Error, Home, Result};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use teu_images::Store;
+use teu_network::Networks;
 use teu_volumes::Volumes;
 
 /// Containers, pods and volumes of one home. Cheap to open, holds no lock, can be shared.
@@ -12,6 +14,8 @@ pub struct Containers {
     pub(crate) home: Home,
     pub(crate) program: PathBuf,
     pub(crate) volumes: Volumes,
+    pub(crate) images: Store,
+    pub(crate) networks: Networks,
 }
 
 impl Containers {
@@ -21,12 +25,28 @@ impl Containers {
         for dir in [&home.data, &home.run] {
             private(dir)?;
         }
-        for dir in ["pods", "names", "events"] {
+        for dir in ["pods", "names", "events", "tmp"] {
             private(&home.data.join(dir))?;
         }
         private(&home.run.join("pods"))?;
         let volumes = Volumes::open(&home.data.join("volumes"))?;
-        Ok(Self { home, program, volumes })
+        let images = Store::open(&home.data.join("images"))?;
+        let config = teu_network::Config::new(&home.data, &home.run, &home.instance());
+        let networks = Networks::open(config)?;
+        let containers = Self { home, program, volumes, images, networks };
+        // What cannot be finished now is tried again by the next command.
+        let _ = containers.sweep();
+        Ok(containers)
+    }
+
+    /// The images.
+    pub fn images(&self) -> &Store {
+        &self.images
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     /// Where it is.
@@ -42,11 +62,15 @@ impl Containers {
 
 /// A directory with mode 0700 of our own.
 pub(crate) fn private(dir: &Path) -> Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(Error::io("create", dir))?;
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(_) => fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(Error::io("create", dir))?,
+    }
     let meta = fs::metadata(dir).map_err(Error::io("stat", dir))?;
     let ours = meta.uid() == rustix::process::geteuid().as_raw();
     if ours && meta.mode() & 0o077 != 0 {

@@ -19,7 +19,7 @@ mod subpath;
 pub use copy_up::CopyReport;
 pub use error::{Error, Result};
 pub use options::Backing;
-pub use store::{Volume, VolumeRecord, VolumeSpec, Volumes};
+pub use store::{Volume, VolumeRecord, VolumeSpec, Volumes, disk_bytes};
 
 #[cfg(test)]
 mod tests;

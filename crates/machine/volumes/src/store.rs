@@ -34,6 +34,8 @@ pub struct Volumes {
 pub struct VolumeSpec {
     /// `None` for an anonymous one with a name of 64 hex digits.
     pub name: Option<String>,
+    /// Nobody named it, although it has a name (chosen by us).
+    pub anonymous: bool,
     /// Empty or `local`.
     pub driver: String,
     /// Free text.
@@ -79,6 +81,11 @@ impl Volume {
         self.dir.join("_data")
     }
 
+    /// Marks a volume as no longer new without filling it (`nocopy`, an image without content).
+    pub fn mark_used(&self) -> Result<()> {
+        mark_initialised(self)
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -106,7 +113,7 @@ impl Volumes {
 
     /// Creates a volume, or returns the one that has the name and the same options.
     pub fn create(&self, spec: &VolumeSpec) -> Result<Volume> {
-        let anonymous = spec.name.is_none();
+        let anonymous = spec.anonymous || spec.name.is_none();
         let name = match &spec.name {
             Some(name) => name.clone(),
             None => random_name(),
@@ -322,8 +329,8 @@ fn now_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// What `du` would say, links not followed.
-fn disk_bytes(root: &Path) -> Result<u64> {
+/// What `du` would say of a tree: links are not followed, hard links counted once.
+pub fn disk_bytes(root: &Path) -> Result<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(root, flags, Mode::empty())
         .map_err(|errno| Error::io("open", root)(errno.into()))?;
