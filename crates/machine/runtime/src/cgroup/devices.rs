@@ -90,7 +90,8 @@ impl Rule {
             Kind::Character => 'c',
             Kind::Block => 'b',
         };
-        let number = |value: Option<u32>| value.map_or("*".to_owned(), |value| value.to_string());
+        let number =
+            |value: Option<u32>| value.map_or_else(|| "*".to_owned(), |value| value.to_string());
         let mut access = String::new();
         for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')] {
             if self.access & bit != 0 {

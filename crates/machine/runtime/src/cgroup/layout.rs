@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 const ROOT: &str = "/sys/fs/cgroup";
-const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+const CGROUP2_SUPER_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 
 /// One v1 hierarchy: a tree of its own with one or more controllers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Layout {
     }
 
     fn read() -> Result<Self, Error> {
-        let v2_alone = rustix::fs::statfs(ROOT)
-            .is_ok_and(|statfs| i64::from(statfs.f_type) == CGROUP2_SUPER_MAGIC);
+        let v2_alone =
+            rustix::fs::statfs(ROOT).is_ok_and(|statfs| statfs.f_type == CGROUP2_SUPER_MAGIC);
         let mut layout = if v2_alone {
             let unified = Unified { mount: ROOT.into(), controllers: Vec::new() };
             Self { v1: Vec::new(), unified: Some(unified), systemd: false }

@@ -43,12 +43,7 @@ impl OomWatch {
     /// After the descriptor was readable: takes the event and says how many kills there were ever.
     pub fn drain(&self) -> Result<u64, Error> {
         let mut buffer = [0; 1024];
-        loop {
-            match rustix::io::read(&self.events, &mut buffer) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
+        while let Ok(_) | Err(Errno::INTR) = rustix::io::read(&self.events, &mut buffer) {}
         kills_in(&self.counter)
     }
 }

@@ -83,11 +83,11 @@ impl Plan {
         if let Some(cpu) = &resources.cpu {
             planner.cpu(cpu)?;
         }
-        if let Some(pids) = &resources.pids {
-            if pids.limit > 0 || phase != Phase::Create {
-                let value = if pids.limit > 0 { pids.limit.to_string() } else { "max".to_owned() };
-                planner.set("pids", "pids.limit", (&["pids.max"], &["pids.max"]), value)?;
-            }
+        if let Some(pids) = &resources.pids
+            && (pids.limit > 0 || phase != Phase::Create)
+        {
+            let value = if pids.limit > 0 { pids.limit.to_string() } else { "max".to_owned() };
+            planner.set("pids", "pids.limit", (&["pids.max"], &["pids.max"]), value)?;
         }
         if let Some(block_io) = &resources.block_io {
             planner.block_io(block_io)?;

@@ -81,7 +81,7 @@ fn statistics_from_text() {
     );
     let v2 = block_io_v2("8:16 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n");
     for io in [v1, v2] {
-        assert_eq!(io.devices, [device.clone()]);
+        assert_eq!(io.devices, std::slice::from_ref(&device));
         assert_eq!((io.read_bytes, io.write_operations), (4096, 2));
     }
     assert!(block_io_v2("8:16\nbad rbytes=1\n").devices.len() == 1);

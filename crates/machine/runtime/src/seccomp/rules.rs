@@ -95,7 +95,7 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
     let otherwise = action(&profile.default_action, profile.default_errno_ret)?;
     let mut arches = vec![native];
     for name in &profile.architectures {
-        let arch = Arch::parse(name).map_err(|()| Error::Architecture(name.clone()))?;
+        let arch = Arch::parse(name).map_err(|_| Error::Architecture(name.clone()))?;
         if let Some(arch) = arch.filter(|arch| arch.runs_on(native) && !arches.contains(arch)) {
             arches.push(arch);
         }

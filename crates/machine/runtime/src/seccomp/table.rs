@@ -53,7 +53,7 @@ impl Arch {
     }
 
     /// libseccomp's name; the error is for a name nobody knows, none for one without use here.
-    pub fn parse(name: &str) -> Result<Option<Self>, ()> {
+    pub fn parse(name: &str) -> Result<Option<Self>, Unknown> {
         Ok(match name {
             "SCMP_ARCH_NATIVE" => Some(Self::native()),
             "SCMP_ARCH_X86_64" => Some(Self::X86_64),
@@ -62,10 +62,14 @@ impl Arch {
             "SCMP_ARCH_AARCH64" => Some(Self::Aarch64),
             "SCMP_ARCH_ARM" => Some(Self::Arm),
             name if OTHERS.contains(&name) => None,
-            _ => return Err(()),
+            _ => return Err(Unknown),
         })
     }
 }
+
+/// A name that is no architecture's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unknown;
 
 /// Architectures that exist and that no kernel we run on can execute.
 const OTHERS: [&str; 20] = [

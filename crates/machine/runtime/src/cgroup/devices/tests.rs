@@ -126,3 +126,43 @@ fn the_program_decides_as_the_rules_say() {
     assert_eq!(run(&open, block, 4, 8, 0), 0);
     assert_eq!(run(&open, block, 4, 9, 0), 1);
 }
+
+/// Exit code of a shell in the group's v2 directory.
+fn run_inside(group: &Cgroup, script: &str) -> std::process::ExitStatus {
+    // The shell moves itself before the command.
+    let procs = group.directory(Place::Unified).join("cgroup.procs");
+    let script = format!("echo 0 > {} && exec sh -c '{script}'", procs.display());
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script]).stderr(std::process::Stdio::null()).status().unwrap()
+}
+
+#[test]
+fn the_kernel_takes_the_program_and_obeys_it() {
+    let path = format!("/teu-test-{}-bpf", std::process::id());
+    let group = Cgroup::create(&path, &teu_oci::runtime::Resources::default()).unwrap();
+    if group.unified().is_none() {
+        return;
+    }
+    let kmsg = ": < /dev/kmsg";
+    let null = ": < /dev/null";
+    let confined = effective(&[rule(false, "a", None, None, "rwm")]).unwrap();
+    assert!(run_inside(&group, kmsg).success());
+    apply_unified(&group, &confined, true).unwrap();
+    assert!(!run_inside(&group, kmsg).success());
+    assert!(run_inside(&group, null).success());
+    // A second time replaces the first: what was denied is allowed now.
+    let wider = [rule(false, "a", None, None, "rwm"), rule(true, "c", Some(1), Some(11), "r")];
+    apply_unified(&group, &effective(&wider).unwrap(), true).unwrap();
+    assert!(run_inside(&group, kmsg).success());
+    assert!(!run_inside(&group, ": >> /dev/kmsg").success());
+    apply_unified(&group, &confined, true).unwrap();
+    assert!(!run_inside(&group, kmsg).success());
+    apply_unified(&group, &[], false).unwrap();
+    assert!(run_inside(&group, kmsg).success());
+    // As many rules as are taken make a program the kernel takes.
+    let many: Vec<DeviceRule> =
+        (0..480).map(|minor| rule(true, "b", Some(7), Some(minor), "r")).collect();
+    let many = [vec![rule(false, "a", None, None, "rwm")], many].concat();
+    apply_unified(&group, &effective(&many).unwrap(), true).unwrap();
+    group.delete().unwrap();
+}

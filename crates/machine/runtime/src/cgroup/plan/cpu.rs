@@ -27,10 +27,10 @@ impl Planner<'_> {
 
     fn weight(&mut self, cpu: &Cpu) -> Result<(), Error> {
         // A group that is idle keeps no weight of its own: the kernel refuses shares then.
-        if let Some(idle) = cpu.idle {
-            if idle != 0 || self.phase != Phase::Create {
-                self.set("cpu", "cpu.idle", (&["cpu.idle"], &["cpu.idle"]), idle.to_string())?;
-            }
+        if let Some(idle) = cpu.idle
+            && (idle != 0 || self.phase != Phase::Create)
+        {
+            self.set("cpu", "cpu.idle", (&["cpu.idle"], &["cpu.idle"]), idle.to_string())?;
         }
         if let Some(shares) = cpu.shares.filter(|shares| *shares != 0) {
             if cpu.idle == Some(1) {
@@ -75,11 +75,11 @@ impl Planner<'_> {
                 }
             }
         }
-        if let Some(burst) = cpu.burst {
-            if burst != 0 || self.phase != Phase::Create {
-                let files = (&["cpu.cfs_burst_us"][..], &["cpu.max.burst"][..]);
-                self.set("cpu", "cpu.burst", files, burst.to_string())?;
-            }
+        if let Some(burst) = cpu.burst
+            && (burst != 0 || self.phase != Phase::Create)
+        {
+            let files = (&["cpu.cfs_burst_us"][..], &["cpu.max.burst"][..]);
+            self.set("cpu", "cpu.burst", files, burst.to_string())?;
         }
         Ok(())
     }

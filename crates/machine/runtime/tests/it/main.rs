@@ -1,0 +1,5 @@
+//! Tests against the kernel; they need root, and touch only what they made.
+
+#![expect(clippy::unwrap_used, reason = "a test stops and says where")]
+
+mod cgroups;
