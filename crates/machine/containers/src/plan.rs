@@ -82,15 +82,14 @@ pub enum Error {
     /// A capability that does not exist.
     #[error(transparent)]
     Capability(#[from] defaults::capabilities::Unknown),
-    /// The filter of system calls is no JSON of Docker's format.
-    #[error("decoding seccomp profile failed")]
-    Profile(#[source] serde_json::Error),
+    /// The filter of system calls cannot be read.
+    #[error(transparent)]
+    Profile(#[from] teu_runtime::seccomp::Error),
     /// The filter would not be one.
-    #[error("seccomp profile: {problem}")]
-    EmptyProfile {
-        /// What is missing.
-        problem: &'static str,
-    },
+    #[error(
+        "the seccomp profile allows everything; say seccomp=unconfined if that is what is meant"
+    )]
+    EmptyProfile,
     /// A volume was not looked up.
     #[error("volume {name} for {destination} is not there")]
     NoVolume {

@@ -11,14 +11,22 @@
 mod channel;
 mod client;
 mod clock;
+mod container;
 mod error;
+mod exec;
+mod failure;
 mod files;
 mod health;
+mod launch;
 mod log;
 mod main;
+mod pod;
+mod probe;
 pub mod protocol;
 mod reactor;
+mod records;
 mod restart;
+mod service;
 mod streams;
 
 pub use client::{Connection, connect, spawn};

@@ -3,7 +3,9 @@
 
 use super::process::INIT;
 use super::{Error, Facts, VolumeSource, privilege};
-use crate::record::{ContainerRecord, MountKind, MountRecord, NamespaceMode, PodRecord, Propagation};
+use crate::record::{
+    ContainerRecord, MountKind, MountRecord, NamespaceMode, PodRecord, Propagation,
+};
 use teu_oci::runtime::Mount;
 use teu_runtime::defaults;
 
@@ -16,7 +18,8 @@ pub(super) fn mounts(
     let shm_bytes = if pod.shm_size_bytes == 0 { defaults::SHM_BYTES } else { pod.shm_size_bytes };
     let mut all = defaults::mounts(privilege(container), shm_bytes);
     share_memory(&mut all, pod, facts);
-    let own = |destination: &str| container.mounts.iter().any(|m| same(&m.destination, destination));
+    let own =
+        |destination: &str| container.mounts.iter().any(|m| same(&m.destination, destination));
     all.retain(|mount| {
         let beneath_dev = own("/dev") && mount.destination.starts_with("/dev/");
         !own(&mount.destination) && !beneath_dev
@@ -81,7 +84,8 @@ fn asked(mount: &MountRecord, facts: &Facts) -> Result<Mount, Error> {
         MountKind::Volume { name, .. } => match facts.volumes.get(&mount.destination) {
             Some(VolumeSource::Path { source, options }) => {
                 let mut made = bind(&mount.destination, source, &["rbind", access, propagation]);
-                made.options.extend(options.iter().filter(|o| *o != "rw" || !mount.readonly).cloned());
+                made.options
+                    .extend(options.iter().filter(|o| *o != "rw" || !mount.readonly).cloned());
                 made
             }
             Some(VolumeSource::Tmpfs { options }) => tmpfs(&mount.destination, options, access),

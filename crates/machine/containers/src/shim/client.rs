@@ -10,7 +10,9 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect as join,
     socket_with, socketpair,
 };
+use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,9 +41,14 @@ pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error
         .then(teu_sys::reexec::protected_self)
         .transpose()
         .map_err(|errno| Error::Spawn { program: program.to_owned(), source: errno.into() })?;
-    let executable = match &protected {
-        Some(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
-        None => program.to_owned(),
+    let (executable, on_disk) = match &protected {
+        Some(file) => {
+            let on_disk = rustix::fs::readlink(program, Vec::new()).map(CString::into_bytes);
+            let on_disk = on_disk.map(|path| PathBuf::from(OsString::from_vec(path)));
+            let executable = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+            (executable, on_disk.unwrap_or_default())
+        }
+        None => (program.to_owned(), program.to_owned()),
     };
     let child = Command::new(&executable)
         .arg0("teu")
@@ -49,6 +56,7 @@ pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error
         .arg(&home.data)
         .arg(&home.run)
         .arg(pod)
+        .arg(&on_disk)
         .stdin(theirs)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -33,6 +33,11 @@ pub(super) enum Failure {
         "sysctl {name:?} cannot be set: only net.* (not with the host's network), kernel.msg*, kernel.sem, kernel.shm* and fs.mqueue.* (not with the host's IPC) belong to a container"
     )]
     Sysctl { name: String },
+    #[error(
+        "invalid mount config for type \"bind\": bind source path does not exist: {}",
+        path.display()
+    )]
+    NoSource { path: PathBuf },
     #[error("cannot {what} {}", path.display())]
     Io {
         what: &'static str,

@@ -178,7 +178,7 @@ impl Pod {
 
     /// Containers came or went: their names are found on the pod's networks.
     pub(super) fn renamed(&mut self, containers: &[ContainerRecord]) -> Result<(), Failure> {
-        if self.record.implicit || self.endpoints.is_empty() {
+        if self.endpoints.is_empty() {
             return Ok(());
         }
         let networks = self.networks()?;
@@ -256,6 +256,16 @@ impl Pod {
             pid,
             user: None,
         })
+    }
+
+    /// Whether a person made it for several containers.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.record.implicit
+    }
+
+    /// The pod's host name.
+    pub(super) fn hostname(&self) -> String {
+        texts::hostname(&self.record)
     }
 
     /// A mount of the shared `/dev/shm` for one container, to be kept until it has started.

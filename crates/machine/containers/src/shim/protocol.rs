@@ -137,6 +137,14 @@ pub struct Streams {
     pub stderr: bool,
 }
 
+/// What a further process is to be, as the shim hands it on.
+#[derive(Debug)]
+pub(super) struct Further {
+    pub(super) process: Box<Process>,
+    pub(super) user: Option<String>,
+    pub(super) privileged: bool,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

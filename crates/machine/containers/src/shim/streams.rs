@@ -68,6 +68,8 @@ pub(super) struct Streams {
     sinks: Vec<Sink>,
     stdin: Option<Stdin>,
     inputs: Vec<Input>,
+    /// Nothing more will come.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -92,7 +94,7 @@ struct Input {
 
 impl Streams {
     pub(super) fn new(key: u32, log: Log) -> Self {
-        Self { key, log, feeds: Vec::new(), sinks: Vec::new(), stdin: None, inputs: Vec::new() }
+        Self { key, log, feeds: Vec::new(), sinks: Vec::new(), stdin: None, inputs: Vec::new(), over: false }
     }
 
     /// Takes the ends of a run that starts.
@@ -227,14 +229,17 @@ impl Streams {
 
     /// Room in a client's pipe.
     pub(super) fn writable(&mut self, sink: u32, reactor: &mut Reactor) {
-        self.sinks.retain_mut(|other| other.id != sink || other.flush(reactor));
+        let over = self.over;
+        self.sinks.retain_mut(|other| {
+            other.id != sink || (other.flush(reactor) && !(over && other.is_empty()))
+        });
         self.release(reactor);
     }
 
     /// A late client stayed behind for too long.
     pub(super) fn stalled(&mut self, sink: u32, reactor: &mut Reactor) {
         self.sinks.retain(|other| {
-            let gone = other.id == sink && other.is_full();
+            let gone = other.id == sink && (self.over || other.is_full());
             if gone {
                 other.forget(reactor);
             }
@@ -255,28 +260,32 @@ impl Streams {
         }
     }
 
-    /// A client has gone, and its descriptors with it.
+    /// A client has gone. Its descriptors may be another process's to read, which gets what it was
+    /// to get; but it holds the container no longer than a late client may.
     pub(super) fn client_gone(&mut self, client: u32, reactor: &mut Reactor) {
-        self.inputs.retain(|input| input.client != client || input.keep_or_forget(reactor));
         for sink in &mut self.sinks {
-            // What it was given may be another process's to read: it gets all of it.
             if sink.client == client && sink.patience == Patience::Forever {
                 sink.patience = Patience::Limited;
+                if self.over || sink.is_full() {
+                    reactor.set(Timer::Stalled(sink.id), PATIENCE);
+                }
             }
         }
     }
 
     /// No more will come: sinks close as soon as they are through. Whether all are.
     pub(super) fn finish(&mut self, reactor: &mut Reactor) -> bool {
+        if self.over {
+            return self.sinks.is_empty();
+        }
+        self.over = true;
         for input in self.inputs.drain(..) {
             reactor.forget(input.fd.as_fd());
         }
-        self.sinks.retain_mut(|sink| !sink.is_empty());
-        for sink in &mut self.sinks {
-            sink.patience = Patience::Limited;
-            let timer = Timer::Stalled(sink.id);
-            if !reactor.is_set(timer) {
-                reactor.set(timer, PATIENCE);
+        self.sinks.retain(|sink| !sink.is_empty());
+        for sink in &self.sinks {
+            if sink.patience == Patience::Limited {
+                reactor.set(Timer::Stalled(sink.id), PATIENCE);
             }
         }
         self.sinks.is_empty()
@@ -403,11 +412,5 @@ impl Input {
             reactor.forget(self.fd.as_fd());
             self.watched = false;
         }
-    }
-
-    /// An input outlives its connection only if it is a file that can be read to its end.
-    fn keep_or_forget(&self, reactor: &Reactor) -> bool {
-        reactor.forget(self.fd.as_fd());
-        false
     }
 }

@@ -228,13 +228,14 @@ impl Reaper {
     pub(super) fn end(self) {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
         let options = rustix::process::WaitIdOptions::EXITED;
-        let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(self.pidfd.as_fd()), options);
+        let _ =
+            rustix::process::waitid(rustix::process::WaitId::PidFd(self.pidfd.as_fd()), options);
     }
 }
 
 /// Never returns. It keeps no descriptor but its standard streams: `/proc/1` shows none of ours.
 fn reap_for_ever() -> ! {
-    let _ = teu_sys::descriptors::close_from(3);
+    let _ = teu_sys::descriptors::close_inherited_from(3);
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let _ = teu_sys::signal::set_mask(teu_sys::signal::SignalSet::of(&[Signal::CHILD]));
     let Ok(children) =
@@ -243,8 +244,7 @@ fn reap_for_ever() -> ! {
         teu_sys::process::exit_now(1)
     };
     loop {
-        let mut wanted =
-            [rustix::event::PollFd::new(&children, rustix::event::PollFlags::IN)];
+        let mut wanted = [rustix::event::PollFd::new(&children, rustix::event::PollFlags::IN)];
         let _ = rustix::event::poll(&mut wanted, None);
         let _ = children.read();
         while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}

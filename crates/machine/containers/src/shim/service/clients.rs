@@ -1,0 +1,62 @@
+//! Connections: accepted from ourselves and root only, counted, dropped when they misbehave.
+
+use super::super::protocol::{CLIENT_LIMIT, Reply, Request};
+use super::super::reactor::Source;
+use super::super::{Error, channel};
+use super::Shim;
+use rustix::net::{RecvFlags, SocketFlags, accept_with};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Requests taken from one client before others have their turn.
+const TURN: usize = 8;
+
+impl Shim {
+    pub(super) fn accept(&mut self) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        while let Ok(socket) = accept_with(&self.listener, flags) {
+            // The path is 0600 in a folder 0700 already; this is the second lock (B2 row 16).
+            let own = rustix::process::geteuid();
+            let allowed = rustix::net::sockopt::socket_peercred(&socket)
+                .is_ok_and(|peer| peer.uid.is_root() || peer.uid == own);
+            if allowed && self.clients.len() < CLIENT_LIMIT {
+                self.adopt(socket);
+            }
+        }
+    }
+
+    pub(super) fn adopt(&mut self, socket: OwnedFd) -> u32 {
+        let client = self.key();
+        if self.reactor.watch(socket.as_fd(), Source::Client(client)).is_ok() {
+            self.clients.insert(client, socket);
+        }
+        client
+    }
+
+    pub(super) fn client_ready(&mut self, client: u32, hung_up: bool) {
+        self.untidy = true;
+        for _ in 0..TURN {
+            let Some(socket) = self.clients.get(&client) else { return };
+            match channel::receive::<Request>(socket.as_fd(), RecvFlags::DONTWAIT) {
+                Ok(Some((request, descriptors))) => self.request(client, request, descriptors),
+                Err(Error::Silent) if !hung_up => return,
+                Err(Error::Decode(error)) => {
+                    let message = format!("the shim does not understand the request: {error}");
+                    self.reply(client, &Reply::Failed { exit_code: 125, message }, &[]);
+                }
+                _ => return self.drop_client(client),
+            }
+        }
+    }
+
+    /// Forgets a connection and what waited for it. What it attached goes on until it is read.
+    pub(super) fn drop_client(&mut self, client: u32) {
+        if let Some(socket) = self.clients.remove(&client) {
+            self.reactor.forget(socket.as_fd());
+        }
+        for container in self.containers.values_mut() {
+            container.waiters.retain(|waiter| waiter.client() != client);
+            container.streams.client_gone(client, &mut self.reactor);
+        }
+        self.settle();
+    }
+}
