@@ -6,7 +6,7 @@ use super::pod::{self, Pod};
 use super::streams::Ends;
 use crate::plan::{self, Facts, VolumeSource};
 use crate::record::{ContainerRecord, MountKind};
-use crate::{Home, record};
+use crate::Home;
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
@@ -240,7 +240,7 @@ pub(super) fn root_of(pid: Pid) -> Result<OwnedFd, Failure> {
 /// The rights and environment of a further process in a container that runs.
 pub(super) fn further(
     pod: &Pod,
-    record: &record::ContainerRecord,
+    record: &ContainerRecord,
     pid: Pid,
     asked: &super::protocol::Further,
 ) -> Result<teu_oci::runtime::Process, Failure> {

@@ -94,7 +94,15 @@ struct Input {
 
 impl Streams {
     pub(super) fn new(key: u32, log: Log) -> Self {
-        Self { key, log, feeds: Vec::new(), sinks: Vec::new(), stdin: None, inputs: Vec::new(), over: false }
+        Self {
+            key,
+            log,
+            feeds: Vec::new(),
+            sinks: Vec::new(),
+            stdin: None,
+            inputs: Vec::new(),
+            over: false,
+        }
     }
 
     /// Takes the ends of a run that starts.

@@ -264,7 +264,7 @@ impl Shim {
             self.give_up(key);
             return true;
         };
-        let named = crate::signal::parse(&container.record.stop_signal).ok();
+        let named = crate::signal::parse(&container.record.stop_signal);
         let signal = if signal > 0 { signal } else { named.unwrap_or(SIGTERM) };
         let _ = teu_sys::signal::send(run.pidfd.as_fd(), signal);
         if container.state.status == Status::Paused && run.cgroup.thaw().is_ok() {
