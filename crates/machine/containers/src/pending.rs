@@ -1,7 +1,6 @@
 //! Signatures whose bodies are being written; each moves to its module when it works.
 
 use crate::copy::{CopyOut, PathStat, TarStream};
-use crate::logs::{LogLines, LogOptions};
 use crate::record::network::EndpointRecord;
 use crate::stats::Stats;
 use crate::{Containers, Error, Result};
@@ -60,10 +59,6 @@ fn pending<T>() -> Result<T> {
 impl Containers {
     /// Docker's `inspect` of a container; with `size`, `SizeRw` and `SizeRootFs`.
     pub fn inspect(&self, name: &str, size: bool) -> Result<serde_json::Value> {
-        pending()
-    }
-    /// What it has written.
-    pub fn logs(&self, name: &str, options: &LogOptions) -> Result<LogLines> {
         pending()
     }
     /// Its processes; `ps_args` as for ps(1), none for `-ef`.
