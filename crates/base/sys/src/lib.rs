@@ -14,6 +14,7 @@ pub mod heap;
 pub mod keyring;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod process;
 pub mod reexec;
 pub mod scheduling;

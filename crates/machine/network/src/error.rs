@@ -48,6 +48,8 @@ pub enum Error {
     Mac { mac: crate::address::Mac },
     #[error("invalid alias {alias:?}: a name has at most 253 letters, digits, '_', '.' and '-'")]
     Alias { alias: String },
+    #[error("invalid interface name {name:?}: it has 1 to 15 characters, none of them '/' or ':'")]
+    Interface { name: String },
     #[error("pod {pod} is already connected to network {network}")]
     AlreadyConnected { pod: String, network: String },
     #[error("cannot publish {host}:{port}/{protocol}: port is already allocated{holder}")]

@@ -13,18 +13,49 @@
 //! Start reading at [`Networks`]; the rules are drawn in `docs/networking.md`.
 #![forbid(unsafe_code)]
 
+mod active;
 mod address;
+mod connect;
 mod endpoint;
 mod error;
+mod files;
+mod firewall;
+mod forwarding;
+mod kernel;
+mod lease;
 mod names;
 mod networks;
+mod place;
+mod pool;
+mod ports;
 mod record;
+mod repair;
 
-pub use address::{Mac, Subnet};
+pub use address::{Mac, ParseError, Subnet};
 pub use endpoint::{
-    Connected, Endpoint, EndpointRequest, HostPort, PortHolds, PortRequest, Protocol, PublishedPort,
+    Connected, Endpoint, EndpointRequest, HostPort, PortHolds, PortRequest, Protocol,
+    PublishedPort, UnknownProtocol,
 };
 pub use error::{Error, Result};
 pub use names::Names;
 pub use networks::{Config, Networks, Pruned, loopback_up};
-pub use record::{DEFAULT_NETWORK, Network, NetworkSpec, SubnetSpec};
+pub use record::{DEFAULT_NETWORK, Network, NetworkSpec, Pool, SubnetSpec};
+
+/// Fills a buffer from the kernel's source of randomness.
+fn random(buffer: &mut [u8]) -> Result<()> {
+    let mut fill = || {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            filled += rustix::rand::getrandom(
+                &mut buffer[filled..],
+                rustix::rand::GetRandomFlags::empty(),
+            )?;
+        }
+        Ok::<_, rustix::io::Errno>(())
+    };
+    fill().map_err(|errno| Error::Kernel {
+        name: "new".to_owned(),
+        action: "get randomness".to_owned(),
+        source: errno.into(),
+    })
+}

@@ -1,12 +1,16 @@
-//! The verbs on networks and endpoints.
+//! The verbs on networks: records, and nothing of the kernel's.
 
-use crate::endpoint::{Connected, Endpoint, EndpointRequest};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::names::Names;
-use crate::record::{Network, NetworkSpec};
+use crate::place::{Held, Place};
+use crate::record::{DEFAULT_NETWORK, Network, NetworkSpec, plan};
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use teu_sys::netlink::{Batch, Socket, within};
 
 /// What an instance is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +25,12 @@ pub struct Config {
     /// `None` for all.
     pub host_binding: Option<IpAddr>,
     /// Interfaces on one bridge before another is joined to it.
-    pub shard_limit: u32,
+    pub shard_limit: u16,
 }
 
 impl Config {
-    /// Interfaces on one bridge: the kernel takes 1023, one is the trunk to its neighbour.
-    pub const SHARD_LIMIT: u32 = 1000;
+    /// The kernel takes 1023 ports on a bridge; the first of 32 carries 31 trunks to the others.
+    pub const SHARD_LIMIT: u16 = 990;
 
     /// The usual settings.
     pub fn new(data: impl Into<PathBuf>, run: impl Into<PathBuf>, instance: &str) -> Self {
@@ -43,7 +47,7 @@ impl Config {
 /// The networks of one instance. Cheap to open; holds no descriptors and no state between calls.
 #[derive(Debug, Clone)]
 pub struct Networks {
-    config: Config,
+    pub(crate) config: Config,
 }
 
 /// What a prune took away.
@@ -56,79 +60,208 @@ pub struct Pruned {
 impl Networks {
     /// Makes the directories. The default network is recorded when it is first asked for.
     pub fn open(config: Config) -> Result<Self> {
-        Ok(Self { config })
+        let networks = Self { config };
+        files::directory(&networks.records())?;
+        files::directory(&networks.run())?;
+        Ok(networks)
     }
 
-    /// Records a network; the kernel is not touched.
+    pub(crate) fn records(&self) -> PathBuf {
+        self.config.data.join("networks")
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.config.run.join("networks")
+    }
+
+    pub(crate) fn record_path(&self, id: &str) -> PathBuf {
+        self.records().join(format!("{id}.json"))
+    }
+
+    pub(crate) fn place(&self, id: &str) -> Place {
+        Place::new(self.run().join(id))
+    }
+
+    /// Records a network; the kernel is asked what is free, not changed.
     pub fn create(&self, spec: NetworkSpec) -> Result<Network> {
-        Err(Error::BadName { name: spec.name })
+        plan::check_name(&spec.name)?;
+        let _lock = files::lock(&self.records().join(".lock"))?;
+        let existing = self.all()?;
+        if existing.iter().any(|network| network.name == spec.name) {
+            return Err(Error::NameTaken { name: spec.name });
+        }
+        self.record(spec, &existing)
     }
 
-    /// All networks, the default one first.
+    fn record(&self, spec: NetworkSpec, existing: &[Network]) -> Result<Network> {
+        let taken = self.taken(existing, "")?;
+        let created_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        let network = plan::network(spec, existing, &taken, random_id()?, created_ns)?;
+        files::write(&self.record_path(&network.id), &network)?;
+        Ok(network)
+    }
+
+    /// All networks, the default one first, then by name.
     pub fn list(&self) -> Result<Vec<Network>> {
-        Ok(Vec::new())
+        let mut networks = self.all()?;
+        if !networks.iter().any(Network::is_default) {
+            networks.push(self.make_default()?);
+        }
+        networks.sort_by_key(|network| (!network.is_default(), network.name.clone()));
+        Ok(networks)
     }
 
-    /// One network by name, id or unique prefix of an id.
+    fn all(&self) -> Result<Vec<Network>> {
+        let mut networks = Vec::new();
+        for name in files::names_in(&self.records())? {
+            if let Some(id) = name.strip_suffix(".json") {
+                networks.extend(files::read::<Network>(&self.record_path(id))?);
+            }
+        }
+        Ok(networks)
+    }
+
+    fn make_default(&self) -> Result<Network> {
+        let _lock = files::lock(&self.records().join(".lock"))?;
+        let existing = self.all()?;
+        if let Some(network) = existing.iter().find(|network| network.is_default()) {
+            return Ok(network.clone());
+        }
+        let spec = NetworkSpec { name: DEFAULT_NETWORK.to_owned(), ..NetworkSpec::default() };
+        self.record(spec, &existing)
+    }
+
+    /// One network by name (`default` is another name of the default one), id or unique prefix of
+    /// an id.
     pub fn inspect(&self, name: &str) -> Result<Network> {
-        Err(Error::NotFound { name: name.to_owned() })
+        let name = if matches!(name, "" | "default") { DEFAULT_NETWORK } else { name };
+        let mut found: Vec<_> = Vec::new();
+        for network in self.all()? {
+            if network.name == name || network.id == name {
+                return Ok(network);
+            }
+            if network.id.starts_with(name) {
+                found.push(network);
+            }
+        }
+        match found.len() {
+            0 if name == DEFAULT_NETWORK => self.make_default(),
+            0 => Err(Error::NotFound { name: name.to_owned() }),
+            1 => Ok(found.remove(0)),
+            _ => Err(Error::Ambiguous { prefix: name.to_owned() }),
+        }
     }
 
     /// Endpoints on a network.
-    pub fn endpoints(&self, _network: &Network) -> Result<Vec<Endpoint>> {
-        Ok(Vec::new())
+    pub fn endpoints(&self, network: &Network) -> Result<Vec<Endpoint>> {
+        let held = self.place(&network.id).all_held()?;
+        Ok(held.into_iter().map(|held| held.endpoint).collect())
     }
 
     /// Endpoints of a pod, on any network.
-    pub fn endpoints_of(&self, _pod: &str) -> Result<Vec<Endpoint>> {
-        Ok(Vec::new())
+    pub fn endpoints_of(&self, pod: &str) -> Result<Vec<Endpoint>> {
+        let mut endpoints = Vec::new();
+        for id in files::names_in(&self.run())? {
+            let held: Option<Held> = self.place(&id).held(pod)?;
+            endpoints.extend(held.map(|held| held.endpoint));
+        }
+        Ok(endpoints)
     }
 
     /// Removes a network's record; refuses while endpoints exist.
     pub fn remove(&self, name: &str) -> Result<()> {
-        Err(Error::NotFound { name: name.to_owned() })
+        let network = self.inspect(name)?;
+        if network.is_default() {
+            return Err(Error::Predefined { name: network.name, action: "removed" });
+        }
+        let place = self.place(&network.id);
+        place.make()?;
+        let _lock = place.lock()?;
+        let held = place.all_held()?;
+        if !held.is_empty() {
+            let names: Vec<_> = held.iter().map(|held| held.endpoint.name.as_str()).collect();
+            return Err(Error::InUse { name: network.name, endpoints: names.join(", ") });
+        }
+        if place.active()?.is_some() {
+            self.deactivate(&place)?;
+        }
+        files::remove(&self.record_path(&network.id))?;
+        place.delete()
     }
 
-    /// Removes networks without endpoints that `keep` does not name (those that stopped containers
-    /// want).
-    pub fn prune(&self, _keep: &dyn Fn(&Network) -> bool) -> Result<Pruned> {
-        Ok(Pruned::default())
-    }
-
-    /// Connects the namespace: address, interface, routes, published ports. All or nothing. The
-    /// calling thread visits the namespace and comes back.
-    pub fn connect(&self, request: &EndpointRequest, _netns: BorrowedFd<'_>) -> Result<Connected> {
-        Err(Error::NotFound { name: request.network.clone() })
-    }
-
-    /// Adds or removes names of an endpoint (containers that join or leave the pod).
-    pub fn rename(&self, _endpoint: &Endpoint, _names: &[String]) -> Result<Endpoint> {
-        Err(Error::NotFound { name: String::new() })
-    }
-
-    /// Undoes a connect; the namespace may be long gone. Nothing to undo is no error.
-    pub fn disconnect(&self, _endpoint: &Endpoint) -> Result<()> {
-        Ok(())
-    }
-
-    /// Undoes all of a pod's connects.
-    pub fn disconnect_pod(&self, _pod: &str) -> Result<()> {
-        Ok(())
-    }
-
-    /// Gives back what pods held that are not alive any more, and makes anew what somebody else
-    /// took away (`nft flush ruleset`). Returns the pods that were given up.
-    pub fn repair(&self, _live: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    /// Removes networks without endpoints, but for the default one and those that `keep` names
+    /// (stopped containers want them).
+    pub fn prune(&self, keep: &dyn Fn(&Network) -> bool) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
+        for network in self.all()? {
+            if network.is_default() || keep(&network) {
+                continue;
+            }
+            match self.remove(&network.id) {
+                Ok(()) => pruned.networks.push(network.name),
+                Err(Error::InUse { .. } | Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pruned)
     }
 
     /// The names that a pod with these endpoints sees.
     pub fn names(&self, endpoints: &[Endpoint]) -> Names {
         Names::new(&self.config.run, endpoints)
     }
+
+    /// Subnets that the host or another network has.
+    pub(crate) fn taken(
+        &self,
+        existing: &[Network],
+        except: &str,
+    ) -> Result<Vec<crate::pool::Taken>> {
+        let mut taken = Vec::new();
+        for network in existing.iter().filter(|network| network.id != except) {
+            taken.extend(network.subnets.iter().map(|pool| crate::pool::Taken {
+                subnet: pool.subnet,
+                by: format!("{} of network {}", pool.subnet, network.name),
+            }));
+        }
+        taken.extend(crate::active::host_subnets()?);
+        Ok(taken)
+    }
+
+    /// Likewise, for a network that is being brought up.
+    pub(crate) fn taken_but_for(&self, id: &str) -> Result<Vec<crate::pool::Taken>> {
+        self.taken(&self.all()?, id)
+    }
+}
+
+/// 64 hex digits.
+pub(crate) fn random_id() -> Result<String> {
+    use std::fmt::Write;
+    let mut bytes = [0u8; 32];
+    crate::random(&mut bytes)?;
+    Ok(bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 /// Brings up the loopback interface of a namespace. The calling thread visits it and comes back.
-pub fn loopback_up(_netns: BorrowedFd<'_>) -> Result<()> {
-    Ok(())
+pub fn loopback_up(netns: BorrowedFd<'_>) -> Result<()> {
+    let up = || {
+        let mut socket = within(netns, Socket::route)?;
+        let mut batch = Batch::default();
+        batch.up(LOOPBACK);
+        socket.apply(batch).map_err(std::io::Error::from)
+    };
+    up().map_err(|source| Error::Kernel {
+        name: "none".to_owned(),
+        action: "bring the loopback interface up".to_owned(),
+        source,
+    })
 }
+
+/// Number of the loopback interface in every namespace.
+pub(crate) const LOOPBACK: u32 = 1;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+pub mod plan;
+
 /// Name of the network that always exists.
 pub const DEFAULT_NETWORK: &str = "bridge";
 

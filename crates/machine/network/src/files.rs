@@ -1,0 +1,105 @@
+//! Files of this crate: written to a temporary name and renamed, directories for root alone, locks
+//! that die with their holder.
+
+use crate::error::{Error, Result};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The longest record that is read.
+const RECORD_BYTES_MAX: u64 = 4 << 20;
+
+/// A lock that is held while this lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not read")] OwnedFd);
+
+/// Names what was being done to which file.
+pub fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::File { action, path, source }
+}
+
+/// Takes a lock, waiting for whoever holds it.
+pub fn lock(path: &Path) -> Result<Lock> {
+    let open = || {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
+        loop {
+            match rustix::fs::flock(&fd, FlockOperation::LockExclusive) {
+                Err(rustix::io::Errno::INTR) => {}
+                outcome => return outcome.map(|()| Lock(fd)),
+            }
+        }
+    };
+    open().map_err(|errno: rustix::io::Errno| failed("lock", path)(errno.into()))
+}
+
+/// Makes a directory and its parents, for root alone.
+pub fn directory(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
+}
+
+/// Writes a record so that readers see the old one or the new one.
+pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&temporary)?;
+        file.write_all(&serde_json::to_vec(value)?)?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(failed("write", path))
+}
+
+/// Reads a record; `None` when there is none.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let bytes = match fs::metadata(path) {
+        Ok(found) if found.len() > RECORD_BYTES_MAX => {
+            return Err(damaged(path, "it is too long"));
+        }
+        Ok(_) => fs::read(path),
+        Err(error) => Err(error),
+    };
+    match bytes {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| damaged(path, &error.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+fn damaged(path: &Path, problem: &str) -> Error {
+    Error::Damaged { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+/// Removes a file; one that is not there is no error.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Names in a directory, without the hidden; none when there is no directory.
+pub fn names_in(path: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed("read", path))?;
+        names.extend(entry.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
+    }
+    Ok(names)
+}
