@@ -17,6 +17,7 @@ mod exec;
 mod failure;
 mod files;
 mod health;
+mod init;
 mod launch;
 mod log;
 mod main;
@@ -31,4 +32,5 @@ mod streams;
 
 pub use client::{Connection, connect, spawn};
 pub use error::Error;
+pub use init::init;
 pub use main::main;

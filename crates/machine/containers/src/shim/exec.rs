@@ -49,10 +49,6 @@ impl Shim {
         let watched = self.reactor.watch(running.pidfd.as_fd(), Source::Exec(exec));
         watched.map_err(Failure::system("watch the process"))?;
         let pid = running.pid.as_raw_nonzero().get();
-        if let Some(container) = self.containers.get(&key) {
-            let action = format!("exec_start: {}", asked.process.args.join(" "));
-            container.event(&self.home, &action, &[]);
-        }
         let pidfd = running.pidfd;
         self.execs.insert(exec, Executing { client, container: key, pidfd });
         let terminal: Vec<_> = running.terminal.iter().map(AsFd::as_fd).collect();

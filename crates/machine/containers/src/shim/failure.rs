@@ -70,6 +70,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Images(#[from] teu_images::Error),
     #[error(transparent)]
+    Root(Box<crate::Error>),
+    #[error(transparent)]
     Plan(#[from] crate::plan::Error),
 }
 

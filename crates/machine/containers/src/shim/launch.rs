@@ -4,9 +4,9 @@
 use super::failure::Failure;
 use super::pod::{self, Pod};
 use super::streams::Ends;
+use crate::Home;
 use crate::plan::{self, Facts, VolumeSource};
 use crate::record::{ContainerRecord, MountKind};
-use crate::Home;
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;

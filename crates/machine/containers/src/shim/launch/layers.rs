@@ -2,14 +2,10 @@
 
 use crate::Home;
 use crate::record::ContainerRecord;
+use crate::root::{Access, overlay};
 use crate::shim::failure::Failure;
-use crate::shim::pod;
-use rustix::fs::{Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
-    fsopen,
-};
-use std::os::fd::{AsFd, OwnedFd};
+use rustix::fs::Mode;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use teu_images::Store;
 use teu_runtime::Rootfs;
@@ -47,41 +43,8 @@ impl Layers {
 
     /// The container's root as it is now, to be read: mounted nowhere, gone with the descriptor.
     pub(super) fn view(&self) -> Result<OwnedFd, Failure> {
-        if let [only] = self.shown.as_slice() {
-            return pod::open(only, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW);
-        }
-        // By descriptor: the kernel takes at most 255 bytes a path here.
-        let layers = self
-            .shown
-            .iter()
-            .map(|layer| pod::open(layer, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW))
-            .collect::<Result<Vec<_>, _>>()?;
-        overlay(&layers).map_err(Failure::system("join the layers of the container's root"))
+        overlay(&self.shown, Access::Read).map_err(|error| Failure::Root(Box::new(error)))
     }
-}
-
-fn overlay(layers: &[OwnedFd]) -> rustix::io::Result<OwnedFd> {
-    let paths: Vec<String> = layers.iter().map(pod::descriptor).collect();
-    let open = || {
-        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(context.as_fd(), "source", "teu")?;
-        Ok::<_, rustix::io::Errno>(context)
-    };
-    let mut context = open()?;
-    let each = paths
-        .iter()
-        .try_for_each(|path| fsconfig_set_string(context.as_fd(), "lowerdir+", path.as_str()));
-    if each.is_err() {
-        // Before Linux 6.8 all layers are one option.
-        context = open()?;
-        fsconfig_set_string(context.as_fd(), "lowerdir", paths.join(":"))?;
-    }
-    fsconfig_create(context.as_fd())?;
-    fsmount(
-        context.as_fd(),
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV,
-    )
 }
 
 /// Makes a directory that may be there; a new one is owned and permitted like `model`.

@@ -187,6 +187,11 @@ impl Shim {
                 pod_event(&self.home, &pod.record, "stop");
             }
         }
+        if let Some(container) = self.containers.get(&key)
+            && container.waiters.iter().any(|waiter| matches!(waiter, Waiter::Stop(_)))
+        {
+            container.event(&self.home, "stop", &[]);
+        }
         self.answer(key, |waiter| matches!(waiter, Waiter::Exit(_) | Waiter::Stop(_)));
         if let Some(container) = self.containers.get_mut(&key)
             && container.record.auto_remove

@@ -1,4 +1,6 @@
 //! Requests, one function each. A request that fails says why; it never ends the shim.
+//!
+//! What a person did is journalled by the command; here only what happens by itself or later.
 
 use super::super::container::{Container, Waiter};
 use super::super::failure::Failure;
@@ -91,10 +93,6 @@ impl Shim {
     fn not_started(&mut self, key: u32, client: u32) {
         if let Some(container) = self.containers.get_mut(&key) {
             container.streams.client_gone(client, &mut self.reactor);
-            if container.record.auto_remove && container.state.started_ns == 0 {
-                container.removed = true;
-                let _ = crate::remove::ended(&self.home, &self.pod_id, &container.record.id);
-            }
         }
         self.reactor.cancel(super::Timer::Idle);
         self.settle();
@@ -120,11 +118,9 @@ impl Shim {
         streams: Streams,
         fds: Vec<OwnedFd>,
     ) -> Result<Option<Reply>, Failure> {
-        let home = self.home.clone();
         let container = self.find(id)?;
         container.running()?;
         let key = container.key;
-        container.event(&home, "attach", &[]);
         self.attach(client, key, streams, fds, Patience::Limited)?;
         Ok(Some(Reply::Done))
     }
@@ -180,8 +176,6 @@ impl Shim {
             container.state.stopped_by_user = true;
             container.write_state(&home);
         }
-        let text = signal.to_string();
-        container.event(&home, "kill", &[("signal", &text)]);
         Ok(Some(Reply::Done))
     }
 
@@ -231,7 +225,6 @@ impl Shim {
         run.cgroup.freeze()?;
         container.state.status = Status::Paused;
         container.write_state(&home);
-        container.event(&home, "pause", &[]);
         Ok(Some(Reply::Done))
     }
 
@@ -245,7 +238,6 @@ impl Shim {
         run.cgroup.thaw()?;
         container.state.status = Status::Running;
         container.write_state(&home);
-        container.event(&home, "unpause", &[]);
         Ok(Some(Reply::Done))
     }
 
@@ -265,7 +257,6 @@ impl Shim {
         resources: &Resources,
         restart: Option<RestartPolicy>,
     ) -> Result<Option<Reply>, Failure> {
-        let home = self.home.clone();
         let container = self.find(id)?;
         let mut warnings = Vec::new();
         if *resources != Resources::default() {
@@ -275,7 +266,6 @@ impl Shim {
         if let Some(restart) = restart {
             container.record.restart = restart;
         }
-        container.event(&home, "update", &[]);
         Ok(Some(if warnings.is_empty() { Reply::Done } else { Reply::DoneWith { warnings } }))
     }
 
