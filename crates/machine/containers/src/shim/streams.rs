@@ -422,3 +422,6 @@ impl Input {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
