@@ -31,6 +31,7 @@ pub mod events;
 pub mod exec;
 mod filter;
 pub mod home;
+mod inspect;
 pub mod lifecycle;
 pub mod list;
 pub mod logs;

@@ -57,10 +57,6 @@ fn pending<T>() -> Result<T> {
 
 #[expect(unused_variables, reason = "bodies follow")]
 impl Containers {
-    /// Docker's `inspect` of a container; with `size`, `SizeRw` and `SizeRootFs`.
-    pub fn inspect(&self, name: &str, size: bool) -> Result<serde_json::Value> {
-        pending()
-    }
     /// Its processes; `ps_args` as for ps(1), none for `-ef`.
     pub fn top(&self, name: &str, ps_args: &[String]) -> Result<Processes> {
         pending()
