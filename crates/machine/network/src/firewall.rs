@@ -293,10 +293,12 @@ fn elements(zone: &Zone) -> Vec<(&'static str, Vec<Element>)> {
     if !zone.isolate {
         all.push(("open", bridges.clone()));
     }
-    if zone.icc {
-        let same = zone.bridges.iter().map(|name| Element::key([padded(name); 2].concat()));
-        all.push(("same", same.collect()));
-    }
+    // Bridges beyond the first carry neighbours to the first: who may talk is decided there, and
+    // among their own ports by isolation (`bridge-nf-call-iptables` shows such frames to us).
+    let quiet = usize::from(!zone.icc);
+    let same = zone.bridges.iter().skip(quiet);
+    let same = same.map(|name| Element::key([padded(name); 2].concat()));
+    all.push(("same", same.collect()));
     all.push(("bridges", bridges));
     for subnet in &zone.subnets {
         let ipv4 = subnet.is_ipv4();

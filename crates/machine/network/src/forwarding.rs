@@ -61,6 +61,8 @@ pub fn prepare_bridge(bridge: &str, ipv6: bool) -> io::Result<()> {
     if Path::new(IPV6).exists() {
         let conf = format!("{IPV6}/conf/{bridge}");
         write(&format!("{conf}/accept_ra"), "0")?;
+        // Its addresses are its own; until a check had ended it could not look for neighbours.
+        write(&format!("{conf}/accept_dad"), "0")?;
         if ipv6 {
             write(&format!("{conf}/forwarding"), "1")?;
             let by_interface = format!("{conf}/force_forwarding");
@@ -158,6 +160,7 @@ pub fn prepare_pod(interface: &str, ipv6: bool) -> io::Result<()> {
         return Ok(());
     }
     write(&format!("{conf}/accept_ra"), "0")?;
+    write(&format!("{conf}/accept_dad"), "0")?;
     let disabled = format!("{conf}/disable_ipv6");
     let wanted = if ipv6 { "0" } else { "1" };
     if read(&disabled)? == wanted { Ok(()) } else { write(&disabled, wanted) }

@@ -31,6 +31,8 @@ const SET_MAP: u32 = 8;
 const ELEMENT_INTERVAL_END: u32 = 1;
 /// The kernel takes a set of a transaction by number or by name; names are enough, but it wants one.
 const ANY_SET_ID: u32 = 1;
+/// For `nft list`, which would print names backwards.
+const KEYS_IN_HOST_ORDER: [u8; 6] = [0, 4, 1, 0, 0, 0];
 /// A list of elements must fit one attribute; the longest element of ours takes under 128 bytes.
 const ELEMENTS_MAX: usize = 400;
 
@@ -211,6 +213,9 @@ impl Transaction {
                 body.be32(7, length_of(set.data));
             }
             body.be32(10, ANY_SET_ID);
+            if set.key == [Field::Interface] {
+                body.bytes(13, &KEYS_IN_HOST_ORDER);
+            }
         });
     }
 

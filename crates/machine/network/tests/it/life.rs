@@ -48,6 +48,8 @@ fn what_killed_pods_held_is_given_back() {
     assert!(fetch(ip("127.0.0.1"), 8081).is_ok());
     assert_eq!(host.networks.repair(&|_| true).unwrap(), Vec::<String>::new());
     // A pod of the same id comes back without anybody having repaired.
+    let link = &live.connected.endpoint.host_interface;
+    run(&format!("ip link del {link}"));
     drop(live);
     let again = host.pod("live", |request| request.ports = vec![tcp(8081, 80)]);
     again.serve(80);
