@@ -1,7 +1,7 @@
 //! Descriptors by number: closing ranges of them, and taking over what a parent handed down.
 
 use crate::checked;
-use rustix::fd::{FromRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, Result};
 
 /// Marks every descriptor from `first` on as closed by the next exec.
@@ -35,6 +35,7 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+<<<<<<< HEAD
 /// Closes every descriptor from `first` on, for a forked child that will never look at its parent's
 /// copies of their owners again: it must leave by exec or [`crate::process::exit_now`].
 ///
@@ -44,5 +45,23 @@ pub fn close_inherited_from(first: u32) -> Result<()> {
     // SAFETY: the caller is a forked child that touches no owner of these numbers any more, so none
     // of them is closed twice or used after it was closed.
     checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) })?;
+=======
+/// Puts copies of `sources` at the numbers `first`, `first + 1`, …, open across exec, in place of
+/// whatever was there. For a child about to exec: descriptors it still needs must have been moved
+/// out of the way, and the sources must lie outside the range (`fcntl_dupfd_cloexec` does both).
+///
+/// # Errors
+/// `EBADF`, `EMFILE`; `EINVAL` for a source inside the range.
+pub fn place(sources: &[OwnedFd], first: RawFd) -> Result<()> {
+    let end = first + sources.len() as RawFd;
+    if sources.iter().any(|source| (first..end).contains(&source.as_raw_fd())) {
+        return Err(Errno::INVAL);
+    }
+    for (target, source) in (first..).zip(sources) {
+        // SAFETY: numbers only. What had the number is closed; by the contract above nobody in this
+        // process uses it any more.
+        checked(unsafe { libc::dup3(source.as_raw_fd(), target, 0) }.into())?;
+    }
+>>>>>>> 8d58ee2 (runtime: plan and first process (in progress))
     Ok(())
 }

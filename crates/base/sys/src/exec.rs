@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::ffi::{CStr, CString, NulError, c_char};
 
 /// A list of C strings as the kernel takes it: an array of pointers that ends with a null one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CStrings {
     /// Owners of what `pointers` point at; their heap blocks do not move with the vector.
     strings: Vec<CString>,
@@ -17,6 +17,12 @@ pub struct CStrings {
 unsafe impl Send for CStrings {}
 // SAFETY: as above; nothing is changed through a shared reference.
 unsafe impl Sync for CStrings {}
+
+impl Default for CStrings {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
 
 impl CStrings {
     /// From owned strings.
@@ -37,6 +43,11 @@ impl CStrings {
         Ok(Self::new(strings?))
     }
 
+    /// As the kernel takes them; an empty list is its lone null pointer.
+    fn array(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+
     /// The strings.
     #[must_use]
     pub fn strings(&self) -> &[CString] {
@@ -46,8 +57,15 @@ impl CStrings {
 
 /// Replaces the program of this process by the file at `path`. Returns only when it failed.
 #[must_use]
+///
+/// By `execve`, which every filter of system calls made for a program allows.
 pub fn exec(path: &CStr, arguments: &CStrings, environment: &CStrings) -> Errno {
-    exec_raw(libc::AT_FDCWD, path, arguments, environment, 0)
+    // SAFETY: the path and both arrays are ended by zero and outlive the call, which either does
+    // not return or has changed nothing of ours.
+    let result = checked(unsafe {
+        libc::syscall(libc::SYS_execve, path.as_ptr(), arguments.array(), environment.array())
+    });
+    result.err().unwrap_or(Errno::INVAL)
 }
 
 /// Likewise, the file being one that is open (`O_PATH` is enough).
@@ -57,30 +75,15 @@ pub fn exec_descriptor(
     arguments: &CStrings,
     environment: &CStrings,
 ) -> Errno {
-    exec_raw(file.as_raw_fd(), c"", arguments, environment, libc::AT_EMPTY_PATH)
-}
-
-fn exec_raw(
-    directory: libc::c_int,
-    path: &CStr,
-    arguments: &CStrings,
-    environment: &CStrings,
-    flags: libc::c_int,
-) -> Errno {
-    let null = [std::ptr::null::<c_char>()];
-    let array = |strings: &CStrings| {
-        if strings.pointers.is_empty() { null.as_ptr() } else { strings.pointers.as_ptr() }
-    };
-    // SAFETY: the path and both arrays are ended by zero and outlive the call, which either does
-    // not return or has changed nothing of ours.
+    // SAFETY: as above; the empty path stands for the descriptor itself.
     let result = checked(unsafe {
         libc::syscall(
             libc::SYS_execveat,
-            directory,
-            path.as_ptr(),
-            array(arguments),
-            array(environment),
-            flags,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.array(),
+            environment.array(),
+            libc::AT_EMPTY_PATH,
         )
     });
     result.err().unwrap_or(Errno::INVAL)

@@ -12,7 +12,6 @@ use rustix::process::Pid;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CloneFlags(u64);
 
-#[expect(clippy::cast_sign_loss, reason = "the kernel's bits, which are positive")]
 impl CloneFlags {
     /// A plain copy of the process.
     pub const NONE: Self = Self(0);

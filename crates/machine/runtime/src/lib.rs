@@ -11,16 +11,27 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beneath;
+mod capability;
 pub mod cgroup;
+mod cgroup_view;
+mod channel;
 pub mod cli;
 pub mod defaults;
 pub mod error;
 pub mod exec;
+pub mod hooks;
+mod init;
 pub mod launch;
+mod plan;
 pub mod seccomp;
+mod user_namespace;
 pub mod users;
 
 pub use cgroup::Cgroup;
+/// Version of the runtime-spec that is implemented.
+pub const OCI_VERSION: &str = "1.2.0";
+
 pub use error::{Error, Stage, Warning};
 pub use exec::{Exec, exec};
 pub use launch::{Choices, Created, Gate, Launch, Rootfs, Running, Stdio, create};

@@ -1,0 +1,146 @@
+//! The last steps: keyring, rights, the program looked up, the filter, exec.
+
+use super::{Init, identity};
+use crate::channel::{At, Channel, Failure, Report, Step};
+use crate::error::Stage;
+use crate::hooks;
+use crate::plan::ProcessPlan;
+use crate::plan::process::{CapabilityPlan, Filter};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Access, FileType};
+use rustix::io::Errno;
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use teu_sys::exec::CStrings;
+
+/// First descriptor after the standard streams.
+const FIRST: i32 = 3;
+
+/// All that is needed for exec.
+#[derive(Debug)]
+pub struct Program {
+    path: CString,
+    environment: CStrings,
+    /// Rights that are given up after the filter is installed.
+    late: Option<CapabilityPlan>,
+}
+
+/// Everything before the gate.
+pub fn prepare(init: &mut Init<'_>) -> Step<Program> {
+    let plan = &init.plan.process;
+    let (late, environment) = enter(plan, &|text| init.warn(text))?;
+    let path = look_up(plan)?;
+    if let Some(filter) = plan.filter.as_ref().filter(|filter| filter.has_listener()) {
+        // Whoever listens must be told before the creator goes.
+        install(filter, &init.channel)?;
+    }
+    Ok(Program { path, environment, late })
+}
+
+/// Limits, keyring, user. Returns rights to give up later, and the environment.
+pub fn enter(
+    plan: &ProcessPlan,
+    warn: &dyn Fn(String) -> Step,
+) -> Step<(Option<CapabilityPlan>, CStrings)> {
+    if let Some(name) = &plan.keyring {
+        match teu_sys::keyring::join_session(name) {
+            Ok(_) | Err(Errno::NOSYS) => {}
+            // The quota of keys is used up: sharing the caller's keys would be worse than none.
+            Err(error) => return Err(error).at(Stage::Keyring, name.as_bytes()),
+        }
+    }
+    identity::limit(plan, warn)?;
+    let mut environment = plan.environment.clone();
+    if plan.needs_home {
+        let mut entry = b"HOME=".to_vec();
+        entry.extend(identity::home(plan.uid));
+        if let Ok(entry) = CString::new(entry) {
+            environment.push(entry);
+        }
+    }
+    let late = identity::become_user(plan)?;
+    Ok((late, CStrings::new(environment)))
+}
+
+/// The first candidate that can be executed. One that is there and cannot be is told from none.
+pub fn look_up(plan: &ProcessPlan) -> Step<CString> {
+    let mut reason = Errno::NOENT;
+    for path in &plan.candidates {
+        match is_executable(path) {
+            Ok(()) => return Ok(path.clone()),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(error) => reason = error,
+        }
+    }
+    Err(reason).at(Stage::Lookup, &plan.command)
+}
+
+fn is_executable(path: &CStr) -> rustix::io::Result<()> {
+    rustix::fs::access(path, Access::EXEC_OK)?;
+    let found = rustix::fs::stat(path)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(Errno::ISDIR),
+        _ => Err(Errno::ACCESS),
+    }
+}
+
+fn install(filter: &Filter, channel: &Channel) -> Step {
+    let listener = teu_sys::seccomp::install(&filter.instructions, filter.flags)
+        .at(Stage::Seccomp, "")?;
+    match listener {
+        Some(listener) => {
+            channel.report(&Report::Listener(listener)).at(Stage::Seccomp, "listener")
+        }
+        None => Ok(()),
+    }
+}
+
+/// Hooks that run in the container once it is started.
+pub fn start_hooks(init: &Init<'_>, pid: i32) -> Step {
+    match init.hooks {
+        Some(list) if !list.start_container.is_empty() => {
+            let state = init.state.state(pid, "created");
+            hooks::run_inside(hooks::Kind::StartContainer, &list.start_container, &state)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Becomes the program.
+pub fn exec(init: &mut Init<'_>, program: Program) -> Step<Infallible> {
+    let plan = &init.plan.process;
+    finish(&mut init.channel, init.descriptors, plan, &program.path, program.late, &program.environment)
+}
+
+/// Descriptors, signals, the filter, exec: for the first process and for those added later.
+pub fn finish(
+    channel: &mut Channel,
+    descriptors: &[OwnedFd],
+    plan: &ProcessPlan,
+    path: &CStr,
+    late: Option<CapabilityPlan>,
+    environment: &CStrings,
+) -> Step<Infallible> {
+    let end = FIRST + descriptors.len() as i32;
+    if !descriptors.is_empty() {
+        // Out of the way of the numbers that are about to be taken.
+        channel.raise_above(end).at(Stage::Descriptors, "")?;
+        let sources: rustix::io::Result<Vec<_>> = descriptors
+            .iter()
+            .map(|descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, end))
+            .collect();
+        let sources = sources.at(Stage::Descriptors, "")?;
+        teu_sys::descriptors::place(&sources, FIRST).at(Stage::Descriptors, "")?;
+    }
+    teu_sys::descriptors::close_on_exec_from(end as u32).at(Stage::Descriptors, "")?;
+    teu_sys::signal::restore_defaults().at(Stage::Exec, &plan.command)?;
+    if let Some(filter) = plan.filter.as_ref().filter(|filter| !filter.has_listener()) {
+        install(filter, channel)?;
+    }
+    if let Some(late) = late {
+        identity::give_up(&late)?;
+    }
+    let errno = teu_sys::exec::exec(path, &plan.arguments, environment);
+    Err(Failure { stage: Stage::Exec, subject: plan.command.clone(), errno })
+}
