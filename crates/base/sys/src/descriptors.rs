@@ -35,7 +35,6 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-<<<<<<< HEAD
 /// Closes every descriptor from `first` on, for a forked child that will never look at its parent's
 /// copies of their owners again: it must leave by exec or [`crate::process::exit_now`].
 ///
@@ -45,7 +44,9 @@ pub fn close_inherited_from(first: u32) -> Result<()> {
     // SAFETY: the caller is a forked child that touches no owner of these numbers any more, so none
     // of them is closed twice or used after it was closed.
     checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) })?;
-=======
+    Ok(())
+}
+
 /// Puts copies of `sources` at the numbers `first`, `first + 1`, …, open across exec, in place of
 /// whatever was there. For a child about to exec: descriptors it still needs must have been moved
 /// out of the way, and the sources must lie outside the range (`fcntl_dupfd_cloexec` does both).
@@ -62,6 +63,5 @@ pub fn place(sources: &[OwnedFd], first: RawFd) -> Result<()> {
         // process uses it any more.
         checked(unsafe { libc::dup3(source.as_raw_fd(), target, 0) }.into())?;
     }
->>>>>>> 8d58ee2 (runtime: plan and first process (in progress))
     Ok(())
 }

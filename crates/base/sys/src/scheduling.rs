@@ -8,7 +8,8 @@ use rustix::io::Result;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scheduling {
-    size: u32,
+    /// Filled in by [`set_scheduling`].
+    pub size: u32,
     /// `SCHED_…`
     pub policy: u32,
     /// `SCHED_FLAG_…`

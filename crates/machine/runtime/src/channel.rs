@@ -38,8 +38,6 @@ pub enum Report {
 pub enum Order {
     /// The user namespace has its mappings.
     Mapped,
-    /// The process is in its cgroups.
-    Grouped,
     /// Hooks have run; the child's pid as the host sees it.
     Continue(i32),
     /// Run the program.
@@ -166,12 +164,8 @@ impl Channel {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let length = loop {
             let mut parts = [IoSliceMut::new(&mut buffer)];
-            match rustix::net::recvmsg(
-                &self.0,
-                &mut parts,
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            ) {
+            match rustix::net::recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+            {
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => break 0,
                 result => break result?.bytes,
@@ -199,7 +193,6 @@ impl Channel {
     pub fn order(&self, order: Order) -> rustix::io::Result<()> {
         let sent = match order {
             Order::Mapped => self.send(b'm', &[], None),
-            Order::Grouped => self.send(b'g', &[], None),
             Order::Continue(pid) => self.send(b'c', &pid.to_ne_bytes(), None),
             Order::Start => self.send(b's', &[], None),
         };
@@ -222,7 +215,6 @@ impl Channel {
         match buffer[..length].split_first() {
             None => Ok(None),
             Some((b'm', _)) => Ok(Some(Order::Mapped)),
-            Some((b'g', _)) => Ok(Some(Order::Grouped)),
             Some((b's', _)) => Ok(Some(Order::Start)),
             Some((b'c', pid)) => match pid.try_into() {
                 Ok(pid) => Ok(Some(Order::Continue(i32::from_ne_bytes(pid)))),

@@ -88,11 +88,11 @@ pub enum Error {
         problem: String,
     },
     /// Limits could not be applied.
-    #[error("control group")]
-    Cgroup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Cgroup(#[from] crate::cgroup::Error),
     /// The filter of system calls could not be made; a container never starts without it.
-    #[error("seccomp")]
-    Seccomp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Seccomp(#[from] crate::seccomp::Error),
 }
 
 impl Error {
@@ -165,6 +165,7 @@ macro_rules! stages {
 
 stages! {
     Protocol = "talking to the runtime",
+    Cgroup = "entering the control group",
     Namespace = "entering namespace",
     UserMapping = "becoming root of the user namespace",
     TimeOffsets = "setting the clocks of the time namespace",

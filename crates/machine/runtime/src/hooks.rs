@@ -11,7 +11,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use teu_oci::runtime::{Hook, State};
+use teu_oci::runtime::State;
+use teu_oci::runtime::linux::Hook;
 
 /// How much of what a hook writes to its standard error is kept for the message.
 const STDERR_LIMIT_BYTES: u64 = 4096;

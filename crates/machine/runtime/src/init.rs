@@ -4,7 +4,7 @@
 //! The order is the argument: what needs the host's files comes before the root changes, what needs
 //! rights before they are dropped, and the filter of system calls after everything else.
 
-use crate::cgroup_view::View;
+use crate::cgroup::{Entry, View};
 use crate::channel::{At, Channel, Failure, Order, Report, Step};
 use crate::error::Stage;
 use crate::hooks;
@@ -46,9 +46,11 @@ pub struct Init<'a> {
     /// The state handed to them, but for pid and status.
     pub state: &'a hooks::StateSeed,
     /// The container's control groups, for `/sys/fs/cgroup`.
-    pub cgroups: &'a View,
-    /// The parent will say when the process is in its cgroups.
-    pub waits_for_cgroup: bool,
+    pub cgroups: &'a [View],
+    /// Those that this process enters by itself.
+    pub entry: Option<&'a Entry>,
+    /// It was born into that of the v2 hierarchy.
+    pub born_in_cgroup: bool,
 }
 
 impl Init<'_> {
@@ -59,6 +61,7 @@ impl Init<'_> {
     }
 
     fn walk(&mut self) -> Step<std::convert::Infallible> {
+        identity::set_oom_score(&self.plan.process, &|text| self.warn(text))?;
         self.namespaces()?;
         rustix::process::umask(Mode::empty());
         let mut root = root::prepare(&self.plan.root)?;
@@ -74,7 +77,6 @@ impl Init<'_> {
         let pid = self.hooks_before_pivot()?;
         root::change(&root, &self.plan.root)?;
         self.protect(&root)?;
-        self.grouped()?;
         namespaces::name(self.plan)?;
         console::set_stdio(self.stdio, terminal.as_ref())?;
         let program = program::prepare(self)?;
@@ -91,6 +93,7 @@ impl Init<'_> {
             self.expect(Order::Mapped)?;
             namespaces::become_root()?;
         }
+        self.cgroups()?;
         if !namespaces.needs_intermediate() {
             namespaces::join_all(&namespaces.joined)?;
         } else if matches!(namespaces.user, UserNamespace::Joined(_)) {
@@ -111,25 +114,21 @@ impl Init<'_> {
         Ok(())
     }
 
-    /// Waits until the parent has put this process into its cgroups, then takes them as the root of
-    /// a new cgroup namespace. Does so once.
-    pub fn grouped(&mut self) -> Step {
-        if std::mem::take(&mut self.waits_for_cgroup) {
-            self.expect(Order::Grouped)?;
-            if self.plan.namespaces.new_cgroup {
-                namespaces::unshare_cgroup()?;
-            }
+    /// Enters the container's cgroups, and takes them as the root of a new cgroup namespace.
+    fn cgroups(&self) -> Step {
+        if let Some(entry) = self.entry {
+            let entered = if self.born_in_cgroup { entry.enter_v1() } else { entry.enter() };
+            entered.at(Stage::Cgroup, "")?;
         }
-        Ok(())
+        if self.plan.namespaces.new_cgroup { namespaces::unshare_cgroup() } else { Ok(()) }
     }
 
     /// Hooks of the runtime's side, then those of the container's; the pid the host knows us by.
     fn hooks_before_pivot(&mut self) -> Step<i32> {
         let Some(hooks) = self.hooks else { return Ok(0) };
-        self.grouped()?;
         self.report(&Report::Hooks)?;
         let order = self.channel.wait().at(Stage::Protocol, "")?;
-        let Some(Order::Continue(pid)) = order else { return self.orphaned() };
+        let Some(Order::Continue(pid)) = order else { orphaned() };
         let state = self.state.state(pid, "created");
         hooks::run_inside(hooks::Kind::CreateContainer, &hooks.create_container, &state)?;
         Ok(pid)
@@ -173,16 +172,15 @@ impl Init<'_> {
     fn expect(&self, expected: Order) -> Step {
         match self.channel.wait().at(Stage::Protocol, "")? {
             Some(order) if order == expected => Ok(()),
-            None => self.orphaned(),
+            None => orphaned(),
             Some(_) => Err(Errno::PROTO).at(Stage::Protocol, ""),
         }
     }
+}
 
-    /// The parent has gone: nobody wants this container.
-    #[expect(clippy::unused_self, reason = "reads as what it is")]
-    fn orphaned(&self) -> ! {
-        exit_now(EXIT_FAILED)
-    }
+/// The parent has gone: nobody wants this container.
+fn orphaned() -> ! {
+    exit_now(EXIT_FAILED)
 }
 
 /// Reports a failure and ends. When nobody listens any more (`create` has returned), the reason goes

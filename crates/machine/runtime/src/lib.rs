@@ -12,7 +12,6 @@
 #![forbid(unsafe_code)]
 
 pub mod beneath;
-mod capability;
 pub mod cgroup;
 mod cgroup_view;
 mod channel;
@@ -23,8 +22,10 @@ pub mod exec;
 pub mod hooks;
 mod init;
 pub mod launch;
+mod listener;
 mod plan;
 pub mod seccomp;
+mod spawn;
 mod user_namespace;
 pub mod users;
 
@@ -35,3 +36,4 @@ pub const OCI_VERSION: &str = "1.2.0";
 pub use error::{Error, Stage, Warning};
 pub use exec::{Exec, exec};
 pub use launch::{Choices, Created, Gate, Launch, Rootfs, Running, Stdio, create};
+pub use plan::check;

@@ -109,9 +109,8 @@ impl Plan {
         let has_own_dev = !spec.mounts.iter().any(|mount| {
             options::clean(&mount.destination) == Path::new("/dev") && mounts::is_bind(mount)
         });
-        let devices = has_own_dev
-            .then(|| devices::plan(&linux.devices, in_user_namespace))
-            .transpose()?;
+        let devices =
+            has_own_dev.then(|| devices::plan(&linux.devices, in_user_namespace)).transpose()?;
         let process = ProcessPlan::new(process, launch, linux.seccomp.as_ref())?;
         Ok(Self {
             root: root(launch, linux.rootfs_propagation.as_deref(), in_user_namespace)?,
@@ -179,7 +178,14 @@ fn sysctls(
             let first = name.find(['.', '/']).map(|at| name.as_bytes()[at]);
             let path: String = match first {
                 Some(b'/') => name.clone(),
-                _ => name.chars().map(|c| match c { '.' => '/', '/' => '.', c => c }).collect(),
+                _ => name
+                    .chars()
+                    .map(|c| match c {
+                        '.' => '/',
+                        '/' => '.',
+                        c => c,
+                    })
+                    .collect(),
             };
             let dotted = path.replace('/', ".");
             let known = if dotted.starts_with("net.") {

@@ -21,9 +21,7 @@ pub fn write_mappings(pid: Pid, users: &[IdMapping], groups: &[IdMapping]) -> Re
         write(&directory.join("gid_map"), &map_text(groups))?;
         return write(&directory.join("uid_map"), &map_text(users));
     }
-    let own = |mappings: &[IdMapping], id: u32| {
-        matches!(mappings, [map] if map.size == 1 && map.host_id == id)
-    };
+    let own = |mappings: &[IdMapping], id: u32| matches!(mappings, [map] if map.size == 1 && map.host_id == id);
     if own(groups, rustix::process::getegid().as_raw()) {
         write(&directory.join("setgroups"), "deny")?;
         write(&directory.join("gid_map"), &map_text(groups))?;
@@ -70,9 +68,8 @@ fn helper(program: &'static str, pid: Pid, mappings: &[IdMapping]) -> Result<(),
 /// # Errors
 /// As above, or no more namespaces.
 pub fn create(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd, Error> {
-    let system = |what| {
-        move |error: rustix::io::Errno| Error::System { what, source: error.into() }
-    };
+    let system =
+        |what| move |error: rustix::io::Errno| Error::System { what, source: error.into() };
     let parent = rustix::process::getpid();
     match clone3(CloneFlags::NEW_USER, None).map_err(system("make a user namespace"))? {
         Forked::Child => loop {

@@ -8,7 +8,7 @@ use super::Init;
 use super::mounts::attach;
 use super::root::Root;
 use crate::beneath;
-use crate::channel::{At, Report, Step};
+use crate::channel::{At, Channel, Report, Step};
 use crate::error::Stage;
 use crate::launch::Stdio;
 use rustix::fd::{AsFd, OwnedFd};
@@ -43,24 +43,41 @@ pub fn open(init: &Init<'_>, root: &Root) -> Step<OwnedFd> {
 }
 
 /// A terminal of the mounted `devpts`; its master goes to the parent.
-pub fn make(init: &Init<'_>, root: &Root) -> Step<OwnedFd> {
-    let name = "/dev/ptmx";
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+fn make(init: &Init<'_>, root: &Root) -> Step<OwnedFd> {
     let master = match &root.devpts {
-        Some(devpts) => beneath::open_on_mount(devpts, Path::new("ptmx"), flags),
-        None => beneath::open(&root.fd, Path::new("/dev/pts/ptmx"), flags),
+        Some(devpts) => beneath::open_on_mount(devpts, Path::new("ptmx"), FLAGS),
+        None => beneath::open(&root.fd, Path::new("/dev/pts/ptmx"), FLAGS),
     };
-    let slave = master.and_then(|master| from_master(&master).map(|slave| (master, slave)));
-    let (master, slave) = slave.at(Stage::Console, name)?;
-    if let Some((rows, columns)) = init.plan.process.console_size {
+    hand_over(master, init.plan.process.console_size, &init.channel)
+}
+
+/// A terminal of the container whose root is this process's.
+pub fn make_in_own_root(size: Option<(u16, u16)>, channel: &Channel) -> Step<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(c"/", flags, Mode::empty()).at(Stage::Console, "/")?;
+    let master = beneath::open(&root, Path::new("/dev/pts/ptmx"), FLAGS);
+    hand_over(master, size, channel)
+}
+
+const FLAGS: OFlags = OFlags::RDWR.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+fn hand_over(
+    master: rustix::io::Result<OwnedFd>,
+    size: Option<(u16, u16)>,
+    channel: &Channel,
+) -> Step<OwnedFd> {
+    let name = "/dev/ptmx";
+    let pair = master.and_then(|master| from_master(&master).map(|slave| (master, slave)));
+    let (master, slave) = pair.at(Stage::Console, name)?;
+    if let Some((rows, columns)) = size {
         resize(&master, rows, columns).at(Stage::Console, "size")?;
     }
-    init.report(&Report::Terminal(master))?;
+    channel.report(&Report::Terminal(master)).at(Stage::Console, name)?;
     Ok(slave)
 }
 
 /// The other side of a master, which must be of a real `devpts`.
-pub fn from_master(master: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+fn from_master(master: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     /// `DEVPTS_SUPER_MAGIC`
     const DEVPTS: i64 = 0x1cd1;
     /// Major number and minor of every `ptmx`.
@@ -83,7 +100,8 @@ pub fn resize(terminal: impl AsFd, rows: u16, columns: u16) -> rustix::io::Resul
     if (rows, columns) == (0, 0) {
         return Ok(());
     }
-    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size =
+        rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     rustix::termios::tcsetwinsize(terminal, size)
 }
 

@@ -44,11 +44,7 @@ pub fn make_all(root: &Root, devices: &[DeviceStep]) -> Step {
     Ok(())
 }
 
-fn make(
-    device: &DeviceStep,
-    directory: &OwnedFd,
-    name: &std::ffi::CStr,
-) -> rustix::io::Result<()> {
+fn make(device: &DeviceStep, directory: &OwnedFd, name: &std::ffi::CStr) -> rustix::io::Result<()> {
     if let Some(tree) = &device.tree {
         return lend(tree, directory, name);
     }

@@ -2,7 +2,7 @@
 //! Shared by a container's first process and by those added later.
 
 use crate::beneath::{self, Make};
-use crate::channel::{At, Failure, Step};
+use crate::channel::{At, Step};
 use crate::error::Stage;
 use crate::plan::ProcessPlan;
 use crate::plan::process::CapabilityPlan;
@@ -48,9 +48,7 @@ fn change_directory(plan: &ProcessPlan) -> Step<bool> {
     // The kernel marks a directory outside the root as unreachable.
     match rustix::process::getcwd(Vec::new()) {
         Ok(path) if path.to_bytes().starts_with(b"/") => Ok(true),
-        Ok(_) | Err(Errno::NOENT) => {
-            Err(Errno::PERM).at(Stage::WorkingDirectoryOutside, name)
-        }
+        Ok(_) | Err(Errno::NOENT) => Err(Errno::PERM).at(Stage::WorkingDirectoryOutside, name),
         Err(errno) => Err(errno).at(Stage::WorkingDirectory, name),
     }
 }
@@ -230,9 +228,4 @@ fn home_in(passwd: &[u8], uid: u32) -> Option<Vec<u8>> {
         let matches = fields.len() >= 6 && fields[2] == uid.as_bytes() && !fields[5].is_empty();
         matches.then(|| fields[5].to_vec())
     })
-}
-
-/// A failure that carries its own errno.
-pub fn failure(stage: Stage, subject: &str, errno: Errno) -> Failure {
-    Failure { stage, subject: subject.to_owned(), errno }
 }

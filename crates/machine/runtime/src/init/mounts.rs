@@ -13,29 +13,24 @@ use crate::plan::{MountStep, Source};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use teu_sys::mount::{Change, MountAttributes, Propagation, set_attributes};
 
 /// Makes all mounts. Returns those that become read-only when all is in them.
-pub fn run_all(init: &mut Init<'_>, root: &mut Root) -> Step<Vec<OwnedFd>> {
+pub fn run_all(init: &Init<'_>, root: &mut Root) -> Step<Vec<OwnedFd>> {
     let mut late = Vec::new();
     let plan = init.plan;
     for step in &plan.mounts {
         if matches!(step.source, Source::Cgroups) {
-            init.grouped()?;
             cgroup_view::mount(init.cgroups, step, root)?;
             continue;
         }
-        let name = step.destination.as_os_str().as_bytes();
         if let Some(mount) = run(step, root)?
             && step.readonly_late
         {
-            let _ = name;
             late.push(mount);
         }
     }
@@ -46,7 +41,8 @@ fn run(step: &MountStep, root: &mut Root) -> Step<Option<OwnedFd>> {
     let name = step.destination.as_os_str().as_bytes();
     match &step.source {
         Source::Existing => {
-            let target = beneath::handle(&root.fd, &step.destination).at(Stage::MountTarget, name)?;
+            let target =
+                beneath::handle(&root.fd, &step.destination).at(Stage::MountTarget, name)?;
             apply(target.as_fd(), &step.options, name)?;
             Ok(None)
         }
@@ -69,11 +65,7 @@ fn run(step: &MountStep, root: &mut Root) -> Step<Option<OwnedFd>> {
             let tree =
                 rustix::mount::open_tree(CWD, path.as_c_str(), flags).map_err(|errno| Failure {
                     stage: Stage::MountSource,
-                    subject: format!(
-                        "{} ({})",
-                        step.destination.display(),
-                        path.to_string_lossy()
-                    ),
+                    subject: format!("{} ({})", step.destination.display(), path.to_string_lossy()),
                     errno,
                 })?;
             bind(&tree, step, root)?;
@@ -150,11 +142,8 @@ fn apply(mount: BorrowedFd<'_>, options: &Options, name: &[u8]) -> Step {
 
 fn propagate(mount: BorrowedFd<'_>, options: &Options, name: &[u8]) -> Step {
     for (propagation, recursive) in &options.propagation {
-        let change = Change {
-            propagation: Some(*propagation),
-            recursive: *recursive,
-            ..Change::default()
-        };
+        let change =
+            Change { propagation: Some(*propagation), recursive: *recursive, ..Change::default() };
         set_attributes(mount, change).at(Stage::Propagation, name)?;
     }
     Ok(())
@@ -223,7 +212,9 @@ fn new_file_system(
         errno,
     })?;
     let bits = MountAttrFlags::from_bits_retain(attributes.0 as u32);
-    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, bits).at(Stage::Mount, name).map(Some)
+    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, bits)
+        .at(Stage::Mount, name)
+        .map(Some)
 }
 
 /// `mount(2)`, for parameters that are longer than the new system calls take. The target is still a
@@ -271,8 +262,8 @@ fn old_flags(attributes: MountAttributes) -> rustix::mount::MountFlags {
         (MountAttributes::NODIRATIME, F::NODIRATIME),
         (MountAttributes::NOSYMFOLLOW, F::NOSYMFOLLOW),
     ];
-    pairs.into_iter().filter(|(new, _)| attributes.contains(*new)).fold(
-        F::empty(),
-        |flags, (_, old)| flags | old,
-    )
+    pairs
+        .into_iter()
+        .filter(|(new, _)| attributes.contains(*new))
+        .fold(F::empty(), |flags, (_, old)| flags | old)
 }

@@ -7,7 +7,7 @@ use crate::plan::namespaces::Joined;
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use teu_sys::process::CloneFlags;
 
@@ -84,7 +84,7 @@ pub fn raise_loopback() {
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
-        Some(netlink::ROUTE),
+        None,
     );
     if let Ok(socket) = socket {
         let _ = rustix::net::send(&socket, &message, SendFlags::empty());

@@ -5,7 +5,8 @@ use crate::channel::{At, Channel, Failure, Report, Step};
 use crate::error::Stage;
 use crate::hooks;
 use crate::plan::ProcessPlan;
-use crate::plan::process::{CapabilityPlan, Filter};
+use crate::plan::process::{CapabilityPlan, Keyring};
+use crate::seccomp::Filter;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Access, FileType};
 use rustix::io::Errno;
@@ -30,10 +31,7 @@ pub fn prepare(init: &mut Init<'_>) -> Step<Program> {
     let plan = &init.plan.process;
     let (late, environment) = enter(plan, &|text| init.warn(text))?;
     let path = look_up(plan)?;
-    if let Some(filter) = plan.filter.as_ref().filter(|filter| filter.has_listener()) {
-        // Whoever listens must be told before the creator goes.
-        install(filter, &init.channel)?;
-    }
+    install_listener(plan, &init.channel)?;
     Ok(Program { path, environment, late })
 }
 
@@ -42,12 +40,14 @@ pub fn enter(
     plan: &ProcessPlan,
     warn: &dyn Fn(String) -> Step,
 ) -> Step<(Option<CapabilityPlan>, CStrings)> {
-    if let Some(name) = &plan.keyring {
-        match teu_sys::keyring::join_session(name) {
-            Ok(_) | Err(Errno::NOSYS) => {}
-            // The quota of keys is used up: sharing the caller's keys would be worse than none.
-            Err(error) => return Err(error).at(Stage::Keyring, name.as_bytes()),
-        }
+    let joined = match &plan.keyring {
+        Keyring::Callers => Ok(0),
+        Keyring::Anonymous => teu_sys::keyring::join_session(None),
+        Keyring::Named(name) => teu_sys::keyring::join_session(Some(name)),
+    };
+    match joined {
+        Ok(_) | Err(Errno::NOSYS) => {}
+        Err(error) => return Err(error).at(Stage::Keyring, ""),
     }
     identity::limit(plan, warn)?;
     let mut environment = plan.environment.clone();
@@ -85,9 +85,17 @@ fn is_executable(path: &CStr) -> rustix::io::Result<()> {
     }
 }
 
+/// A filter that reports is installed early: whoever listens must be told before the creator goes.
+pub fn install_listener(plan: &ProcessPlan, channel: &Channel) -> Step {
+    match plan.filter.as_ref().filter(|filter| filter.notifies()) {
+        Some(filter) => install(filter, channel),
+        None => Ok(()),
+    }
+}
+
 fn install(filter: &Filter, channel: &Channel) -> Step {
-    let listener = teu_sys::seccomp::install(&filter.instructions, filter.flags)
-        .at(Stage::Seccomp, "")?;
+    let listener =
+        teu_sys::seccomp::install(filter.instructions(), filter.flags()).at(Stage::Seccomp, "")?;
     match listener {
         Some(listener) => {
             channel.report(&Report::Listener(listener)).at(Stage::Seccomp, "listener")
@@ -110,7 +118,14 @@ pub fn start_hooks(init: &Init<'_>, pid: i32) -> Step {
 /// Becomes the program.
 pub fn exec(init: &mut Init<'_>, program: Program) -> Step<Infallible> {
     let plan = &init.plan.process;
-    finish(&mut init.channel, init.descriptors, plan, &program.path, program.late, &program.environment)
+    finish(
+        &mut init.channel,
+        init.descriptors,
+        plan,
+        &program.path,
+        program.late,
+        &program.environment,
+    )
 }
 
 /// Descriptors, signals, the filter, exec: for the first process and for those added later.
@@ -135,7 +150,7 @@ pub fn finish(
     }
     teu_sys::descriptors::close_on_exec_from(end as u32).at(Stage::Descriptors, "")?;
     teu_sys::signal::restore_defaults().at(Stage::Exec, &plan.command)?;
-    if let Some(filter) = plan.filter.as_ref().filter(|filter| !filter.has_listener()) {
+    if let Some(filter) = plan.filter.as_ref().filter(|filter| !filter.notifies()) {
         install(filter, channel)?;
     }
     if let Some(late) = late {

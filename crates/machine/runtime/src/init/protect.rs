@@ -110,8 +110,7 @@ pub fn readonly_all(paths: &[PathBuf]) -> Step {
         };
         let tree = rustix::mount::open_tree(&target, c"", CLONE | OpenTreeFlags::AT_RECURSIVE)
             .at(Stage::ReadOnlyPath, name)?;
-        let change =
-            Change { set: MountAttributes::RDONLY, recursive: true, ..Change::default() };
+        let change = Change { set: MountAttributes::RDONLY, recursive: true, ..Change::default() };
         set_attributes(tree.as_fd(), change).at(Stage::ReadOnlyPath, name)?;
         attach(&tree, target.as_fd()).at(Stage::ReadOnlyPath, name)?;
     }
@@ -123,12 +122,15 @@ pub fn readonly_all(paths: &[PathBuf]) -> Step {
 fn proc(root: &Root) -> rustix::io::Result<OwnedFd> {
     match &root.proc {
         Some(proc) => rustix::io::fcntl_dupfd_cloexec(proc, 3),
-        None => {
-            let fs = rustix::mount::fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
-            rustix::mount::fsconfig_create(&fs)?;
-            rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-        }
+        None => private_proc(),
     }
+}
+
+/// A `proc` of this pid namespace that is mounted nowhere.
+pub fn private_proc() -> rustix::io::Result<OwnedFd> {
+    let fs = rustix::mount::fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_create(&fs)?;
+    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
 fn write(proc: &OwnedFd, path: &Path, text: &str) -> rustix::io::Result<()> {
@@ -172,4 +174,3 @@ pub fn set_labels(proc: &OwnedFd, apparmor: Option<&str>, selinux: Option<&str>)
     }
     Ok(())
 }
-

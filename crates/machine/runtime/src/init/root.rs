@@ -45,7 +45,8 @@ pub fn prepare(plan: &RootPlan) -> Step<Root> {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_RECURSIVE;
-            rustix::mount::open_tree(CWD, path.as_c_str(), flags).at(Stage::Root, path.as_bytes())?
+            rustix::mount::open_tree(CWD, path.as_c_str(), flags)
+                .at(Stage::Root, path.as_bytes())?
         }
         RootSource::Tree(tree) => {
             rustix::io::fcntl_dupfd_cloexec(tree, 3).at(Stage::Root, plan.target.as_bytes())?
@@ -67,13 +68,15 @@ pub fn prepare(plan: &RootPlan) -> Step<Root> {
 }
 
 fn attach_at(mount: &OwnedFd, target: &CStr) -> rustix::io::Result<()> {
-    rustix::mount::move_mount(mount, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+    rustix::mount::move_mount(mount, c"", CWD, target, flags)
 }
 
 /// Layers joined by overlayfs, not yet attached anywhere.
 fn overlay(lower: &[CString], upper: &CStr, work: &CStr) -> Step<OwnedFd> {
     let name = upper.to_bytes();
-    let fs = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Stage::Root, name)?;
+    let fs =
+        rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Stage::Root, name)?;
     for layer in lower {
         set_path(&fs, c"lowerdir+", layer).at(Stage::Root, layer.as_bytes())?;
     }

@@ -192,8 +192,10 @@ fn check_destination(
             let path = Path::new(mount.source.as_deref().unwrap_or_default());
             rustix::fs::statfs(path).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC)
         }
-        _ => PROVIDED.iter().any(|name| inside == Path::new(name))
-            || inside.starts_with("sys/fs/binfmt_misc"),
+        _ => {
+            PROVIDED.iter().any(|name| inside == Path::new(name))
+                || inside.starts_with("sys/fs/binfmt_misc")
+        }
     };
     if allowed {
         Ok(())

@@ -3,6 +3,7 @@
 use super::{c_string, invalid};
 use crate::error::Error;
 use crate::launch::Launch;
+use crate::seccomp::{self, Filter};
 use rustix::fs::Gid;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CapabilitySet;
@@ -10,7 +11,6 @@ use std::ffi::CString;
 use teu_oci::runtime::{Capabilities, Process, Seccomp};
 use teu_sys::exec::CStrings;
 use teu_sys::scheduling::Scheduling;
-use teu_sys::seccomp::{FLAG_NEW_LISTENER, Instruction};
 
 /// What is run, and as whom.
 #[derive(Debug)]
@@ -56,11 +56,20 @@ pub struct ProcessPlan {
     /// Label of SELinux.
     pub selinux: Option<String>,
     /// Session keyring.
-    pub keyring: Option<CString>,
+    pub keyring: Keyring,
     /// The filter.
     pub filter: Option<Filter>,
-    /// How many descriptors follow the standard streams.
-    pub descriptors: usize,
+}
+
+/// Which session keyring a program has.
+#[derive(Debug)]
+pub enum Keyring {
+    /// The caller's.
+    Callers,
+    /// A new one without a name.
+    Anonymous,
+    /// The container's.
+    Named(CString),
 }
 
 /// The five sets.
@@ -78,23 +87,6 @@ pub struct CapabilityPlan {
     pub ambient: CapabilitySet,
 }
 
-/// A filter of system calls, compiled.
-#[derive(Debug)]
-pub struct Filter {
-    /// The program.
-    pub instructions: Vec<Instruction>,
-    /// `SECCOMP_FILTER_FLAG_…`
-    pub flags: u64,
-}
-
-impl Filter {
-    /// Whether calls are reported through a descriptor.
-    #[must_use]
-    pub fn has_listener(&self) -> bool {
-        self.flags & FLAG_NEW_LISTENER != 0
-    }
-}
-
 impl ProcessPlan {
     /// For a container's first process.
     ///
@@ -103,12 +95,12 @@ impl ProcessPlan {
     pub fn new(
         process: &Process,
         launch: &Launch<'_>,
-        seccomp: Option<&Seccomp>,
+        profile: Option<&Seccomp>,
     ) -> Result<Self, Error> {
         let linux = launch.spec.linux.as_ref();
-        let mut plan = Self::bare(process, seccomp, launch.descriptors.len())?;
+        let mut plan = Self::bare(process, profile)?;
         if !launch.choices.keep_keyring {
-            plan.keyring = Some(c_string(format!("_ses.{}", launch.id), "id")?);
+            plan.keyring = Keyring::Named(c_string(format!("_ses.{}", launch.id), "id")?);
         }
         plan.personality = match linux.and_then(|linux| linux.personality.as_ref()) {
             None => None,
@@ -131,11 +123,7 @@ impl ProcessPlan {
     ///
     /// # Errors
     /// As above.
-    pub fn bare(
-        process: &Process,
-        seccomp: Option<&Seccomp>,
-        descriptors: usize,
-    ) -> Result<Self, Error> {
+    pub fn bare(process: &Process, profile: Option<&Seccomp>) -> Result<Self, Error> {
         let field = "process.args";
         let command = process.args.first().filter(|command| !command.is_empty());
         let command = command.ok_or_else(|| invalid(field, "names no program"))?.clone();
@@ -168,9 +156,8 @@ impl ProcessPlan {
             console_size: process.console_size.map(|size| (size.height, size.width)),
             apparmor: text(&process.apparmor_profile),
             selinux: text(&process.selinux_label),
-            keyring: None,
-            filter: seccomp.map(filter).transpose()?,
-            descriptors,
+            keyring: Keyring::Callers,
+            filter: profile.map(seccomp::compile).transpose()?,
         })
     }
 }
@@ -196,7 +183,7 @@ fn candidates(command: &str, environment: &[String]) -> Result<Vec<CString>, Err
 fn capabilities(sets: &Capabilities) -> Result<CapabilityPlan, Error> {
     let set = |names: &[String], which: &str| {
         names.iter().try_fold(CapabilitySet::empty(), |set, name| {
-            crate::capability::number(name)
+            crate::defaults::capabilities::number(name)
                 .map(|number| set | CapabilitySet::from_bits_retain(1 << number))
                 .ok_or_else(|| {
                     let field = format!("process.capabilities.{which}");
@@ -312,11 +299,6 @@ fn io_priority(wanted: &teu_oci::runtime::process::IoPriority) -> Result<(u8, u1
         Ok(level @ 0..=7) => Ok((class, level)),
         _ => Err(invalid(field, format!("level {} is not between 0 and 7", wanted.priority))),
     }
-}
-
-fn filter(profile: &Seccomp) -> Result<Filter, Error> {
-    let _ = profile;
-    Err(Error::Seccomp("profiles cannot be compiled yet".into()))
 }
 
 #[cfg(test)]

@@ -20,24 +20,30 @@ fn attributes_follow_each_other() {
     check("rro", &Options { set_recursive: A::RDONLY, ..none.clone() });
     check("rnoexec rexec", &Options { clear_recursive: A::NOEXEC, ..none.clone() });
     check("rbind bind", &Options { bind: Some(true), ..none.clone() });
-    check("rbind rslave private", &Options {
-        bind: Some(true),
-        propagation: vec![(Propagation::Slave, true), (Propagation::Private, false)],
-        ..none
-    });
+    check(
+        "rbind rslave private",
+        &Options {
+            bind: Some(true),
+            propagation: vec![(Propagation::Slave, true), (Propagation::Private, false)],
+            ..none
+        },
+    );
 }
 
 #[test]
 fn the_rest_is_data() {
-    check("mode=755 size=64k newinstance sync", &Options {
-        data: vec![
-            ("mode".into(), Some("755".into())),
-            ("size".into(), Some("64k".into())),
-            ("newinstance".into(), None),
-            ("sync".into(), None),
-        ],
-        ..Options::default()
-    });
+    check(
+        "mode=755 size=64k newinstance sync",
+        &Options {
+            data: vec![
+                ("mode".into(), Some("755".into())),
+                ("size".into(), Some("64k".into())),
+                ("newinstance".into(), None),
+                ("sync".into(), None),
+            ],
+            ..Options::default()
+        },
+    );
 }
 
 #[test]
