@@ -35,8 +35,17 @@ impl Digest {
 
     /// Takes a sha256 sum computed elsewhere.
     pub fn from_sha256(sum: [u8; 32]) -> Self {
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
+        Self::from_sum("sha256:", &sum)
+    }
+
+    /// Takes a sha512 sum computed elsewhere.
+    pub fn from_sha512(sum: [u8; 64]) -> Self {
+        Self::from_sum("sha512:", &sum)
+    }
+
+    fn from_sum(algorithm: &str, sum: &[u8]) -> Self {
+        let mut text = String::with_capacity(algorithm.len() + 2 * sum.len());
+        text.push_str(algorithm);
         for byte in sum {
             text.push(char::from(HEX[usize::from(byte >> 4)]));
             text.push(char::from(HEX[usize::from(byte & 15)]));

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub mod config;
+pub mod document;
 
+pub use document::DocumentError;
 pub use config::{Config, Healthcheck, History, ImageConfig, RootFs};
 
 /// A reference to content by type, digest and size.

@@ -1,21 +1,29 @@
 //! Images in and out of archives: `save` and `load`.
+//!
+//! Two formats are read: an OCI layout (`index.json`) and Docker's own (`manifest.json`), in a tar
+//! or, for the first, in a directory. An archive is as hostile as a layer: its members are looked up
+//! in a table by name and never become paths, every blob is hashed, and nothing gets a name before
+//! all of it is there.
 
-use super::{Store, later};
-use crate::error::Result;
-use crate::store::name::Image;
+use super::Store;
+use super::image::Image;
+use crate::compression::{Decoder, peek, recognise};
+use crate::error::{ArchiveFault, Error, Result};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use teu_oci::media::Compression;
 use teu_oci::{Platform, Reference};
 
-/// What an archive looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SaveFormat {
-    /// As `docker save` of Docker 25 and later: `manifest.json` over an OCI layout.
-    #[default]
-    Docker,
-    /// An OCI layout only.
-    Oci,
-}
+mod docker;
+mod layers;
+mod members;
+mod oci;
+mod save;
+
+pub use save::SaveFormat;
+
+use members::Members;
 
 /// One image that was loaded.
 #[derive(Debug, Clone)]
@@ -26,39 +34,59 @@ pub struct Loaded {
     pub names: Vec<Reference>,
 }
 
-impl Store {
-    /// Writes images as an archive. What is named by a text keeps that name in the archive; what is
-    /// given by id has none.
-    pub fn save(
-        &self,
-        _images: &[(Image, Vec<Reference>)],
-        _format: SaveFormat,
-        _out: &mut dyn Write,
-    ) -> Result<()> {
-        later()
-    }
+/// The tables of content that an archive may have.
+const MANIFEST: &str = "manifest.json";
+const INDEX: &str = "index.json";
+const LAYOUT: &str = "oci-layout";
 
+impl Store {
     /// Loads every image of a docker-archive or oci-archive, plain, gzip or zstd, from a stream.
     pub fn load(
         &self,
-        _archive: &mut dyn Read,
-        _platform: Option<&Platform>,
+        archive: &mut (dyn Read + Send),
+        platform: Option<&Platform>,
     ) -> Result<Vec<Loaded>> {
-        later()
+        let decoder = Decoder::new(archive, self.limits())
+            .map_err(|e| Error::stream("read the archive", e))?;
+        let members = Members::of_stream(self, decoder)?;
+        self.load_members(&members, platform)
     }
 
     /// As [`Store::load`] from a file that can be read out of order: content the store has already
-    /// is only verified, and layers are read in parallel.
+    /// is only verified, and layers are read in parallel, hashed and unpacked in the same pass.
     pub fn load_file(&self, archive: &File, platform: Option<&Platform>) -> Result<Vec<Loaded>> {
-        self.load(&mut { archive }, platform)
+        let mut source = archive;
+        let is_regular = archive.metadata().is_ok_and(|found| found.is_file());
+        if !is_regular {
+            return self.load(&mut source, platform);
+        }
+        let read = |e| Error::stream("read the archive", e);
+        let start = source.stream_position().map_err(read)?;
+        let first = peek(&mut source).map_err(read)?;
+        source.seek(SeekFrom::Start(start)).map_err(read)?;
+        if recognise(&first) != Compression::None || start != 0 {
+            return self.load(&mut source, platform);
+        }
+        let members = Members::of_file(self, archive)?;
+        self.load_members(&members, platform)
     }
 
     /// Loads from a directory that is an OCI image layout.
-    pub fn load_dir(
-        &self,
-        _dir: &std::path::Path,
-        _platform: Option<&Platform>,
-    ) -> Result<Vec<Loaded>> {
-        later()
+    pub fn load_dir(&self, dir: &Path, platform: Option<&Platform>) -> Result<Vec<Loaded>> {
+        self.load_members(&Members::of_directory(dir), platform)
+    }
+
+    fn load_members(&self, members: &Members, platform: Option<&Platform>) -> Result<Vec<Loaded>> {
+        let loaded = if members.has(INDEX) && members.has(LAYOUT) {
+            self.load_oci(members, platform)?
+        } else if members.has(MANIFEST) {
+            self.load_docker(members, platform)?
+        } else {
+            return Err(Error::Archive { reason: ArchiveFault::NoTable });
+        };
+        if loaded.is_empty() {
+            return Err(Error::Archive { reason: ArchiveFault::Empty });
+        }
+        Ok(loaded)
     }
 }

@@ -1,29 +1,36 @@
 //! Names, ids and what they lead to.
 
-use super::{Store, later};
-use crate::error::Result;
-use teu_oci::image::{Descriptor, ImageConfig, Manifest};
-use teu_oci::{Digest, Platform, Reference};
+use super::image::Image;
+use super::lock::Mode;
+use super::{Store, index};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use teu_oci::image::{Descriptor, ImageConfig, Index, Manifest};
+use teu_oci::{Digest, Platform, Reference, media};
 
-/// One image, as read and verified.
-#[derive(Debug, Clone)]
-pub struct Image {
-    /// What people call its id: the digest of its configuration.
-    pub id: Digest,
-    /// The digest of its manifest.
-    pub manifest_digest: Digest,
-    /// What the names point at: the manifest, or the index it was chosen from.
-    pub descriptor: Descriptor,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// Its configuration.
-    pub config: ImageConfig,
-    /// Its names, sorted; none of a dangling image.
+/// An entry of the table whose image cannot be read.
+#[derive(Debug)]
+pub struct Broken {
+    /// What the names lead to.
+    pub digest: Digest,
+    /// Its names; they can be removed like others.
     pub names: Vec<Reference>,
-    /// Bytes of all its files, unpacked (of its blobs, where it was never unpacked).
-    pub size_bytes: u64,
-    /// When it was made, RFC 3339.
-    pub created: Option<String>,
+    /// What is wrong.
+    pub error: Error,
+}
+
+/// Entries of the table by what they lead to.
+pub(super) fn grouped(index: &Index) -> Vec<(Descriptor, Vec<Reference>)> {
+    let mut groups: Vec<(Descriptor, Vec<Reference>)> = Vec::new();
+    let mut places: BTreeMap<Digest, usize> = BTreeMap::new();
+    for entry in &index.manifests {
+        let place = *places.entry(entry.digest.clone()).or_insert_with(|| {
+            groups.push((index::with_name(entry, None), Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.extend(index::name_of(entry));
+    }
+    groups
 }
 
 impl Store {
@@ -34,35 +41,253 @@ impl Store {
     }
 
     /// As [`Store::resolve`], for the platform that is asked for.
-    pub fn resolve_platform(&self, _text: &str, _platform: Option<&Platform>) -> Result<Image> {
-        later()
+    pub fn resolve_platform(&self, text: &str, platform: Option<&Platform>) -> Result<Image> {
+        let (descriptor, names) = self.find(text)?;
+        self.load_image(&descriptor, names, platform)
     }
 
-    /// All images, newest first, dangling ones included.
+    /// All images, newest first, dangling ones included. What cannot be read is in
+    /// [`Store::broken`].
     pub fn list(&self) -> Result<Vec<Image>> {
-        later()
+        let mut images = Vec::new();
+        for (descriptor, names) in grouped(&self.index()?) {
+            images.extend(self.load_image(&descriptor, names, None));
+        }
+        images.sort_by(|a: &Image, b: &Image| b.created.cmp(&a.created).then(a.id.cmp(&b.id)));
+        Ok(images)
+    }
+
+    /// Images that have a name but cannot be read, with the reason.
+    pub fn broken(&self) -> Result<Vec<Broken>> {
+        let groups = grouped(&self.index()?).into_iter();
+        Ok(groups
+            .filter_map(|(descriptor, names)| {
+                let error = self.load_image(&descriptor, names.clone(), None).err()?;
+                Some(Broken { digest: descriptor.digest, names, error })
+            })
+            .collect())
     }
 
     /// Gives the image one more name; an image that loses the name stays, dangling if it was its
     /// last.
-    pub fn tag(&self, _image: &Image, _name: &Reference) -> Result<()> {
-        later()
+    pub fn tag(&self, image: &Image, name: &Reference) -> Result<()> {
+        if name.digest.is_some() {
+            return Err(Error::TagDigest(name.familiar()));
+        }
+        self.give_names(&image.descriptor, std::slice::from_ref(name))
     }
 
     /// Takes a name away without deleting anything; an image without names stays as dangling.
     /// Says whether the name existed. For the meaning of `rmi` see [`Store::remove`].
-    pub fn untag(&self, _name: &Reference) -> Result<bool> {
-        later()
+    pub fn untag(&self, name: &Reference) -> Result<bool> {
+        self.update_index(|index| {
+            let gone = index::take_name(index, name);
+            let existed = !gone.is_empty();
+            index::keep_dangling(index, gone);
+            Ok(existed)
+        })
     }
 
     /// Stores a configuration and a manifest for it over layers of this store, gives it the names
     /// (none: a dangling image), and returns when all of it is on disk.
     pub fn write_image(
         &self,
-        _config: &ImageConfig,
-        _layers: &[Descriptor],
-        _names: &[Reference],
+        config: &ImageConfig,
+        layers: &[Descriptor],
+        names: &[Reference],
     ) -> Result<Image> {
-        later()
+        let bytes = serde_json::to_vec(config)
+            .map_err(|e| Error::document("the image configuration", e))?;
+        self.write_image_bytes(&bytes, config, layers, names)
+    }
+
+    /// As [`Store::write_image`], with a configuration whose bytes (and so the image's id) are
+    /// given.
+    pub(super) fn write_image_bytes(
+        &self,
+        bytes: &[u8],
+        config: &ImageConfig,
+        layers: &[Descriptor],
+        names: &[Reference],
+    ) -> Result<Image> {
+        let config_descriptor = self.put_blob(media::CONFIG, bytes)?;
+        let diff_ids = config.rootfs.diff_ids.len();
+        if diff_ids != layers.len() {
+            let (image, layers) = (config_descriptor.digest, layers.len());
+            return Err(Error::LayerCount { image, layers, diff_ids });
+        }
+        self.claim(layers.iter().map(|layer| &layer.digest))?;
+        for layer in layers {
+            if !self.has_blob(&layer.digest) {
+                return Err(Error::Missing { digest: layer.digest.clone(), what: "a layer" });
+            }
+        }
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(media::MANIFEST.to_owned()),
+            artifact_type: None,
+            config: config_descriptor,
+            layers: layers.to_vec(),
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        let text = serde_json::to_vec(&manifest).map_err(|e| Error::document("the manifest", e))?;
+        let mut descriptor = self.put_blob(media::MANIFEST, &text)?;
+        let mut platform = Platform::linux(&config.architecture);
+        platform.os.clone_from(&config.os);
+        platform.variant.clone_from(&config.variant);
+        descriptor.platform = Some(platform);
+        self.give_names(&descriptor, names)?;
+        let names = self.names_of(&descriptor.digest)?;
+        let chosen = descriptor.clone();
+        Ok(self.assemble(descriptor, chosen, manifest, config.clone(), names))
+    }
+
+    /// Makes names lead to a descriptor (none: it becomes dangling, if it has no name yet).
+    pub(super) fn give_names(&self, descriptor: &Descriptor, names: &[Reference]) -> Result<()> {
+        self.claim([&descriptor.digest])?;
+        let _content = self.content_lock(Mode::Shared)?;
+        if !self.has_blob(&descriptor.digest) {
+            return Err(Error::Missing { digest: descriptor.digest.clone(), what: "the image" });
+        }
+        self.update_index(|index| {
+            for name in names {
+                let is_there = index.manifests.iter().any(|e| {
+                    e.digest == descriptor.digest && index::name_of(e).as_ref() == Some(name)
+                });
+                if !is_there {
+                    index::set_name(index, name, descriptor);
+                }
+            }
+            if names.is_empty() {
+                index::keep_dangling(index, vec![descriptor.clone()]);
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn names_of(&self, digest: &Digest) -> Result<Vec<Reference>> {
+        let index = self.index()?;
+        let entries = index.manifests.iter().filter(|entry| &entry.digest == digest);
+        let mut names: Vec<Reference> = entries.filter_map(index::name_of).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The entry a text leads to, with all names of its content.
+    pub(super) fn find(&self, text: &str) -> Result<(Descriptor, Vec<Reference>)> {
+        let groups = grouped(&self.index()?);
+        if let Some(found) = by_name(&groups, text) {
+            return Ok(found.clone());
+        }
+        if let Some(prefix) = id_prefix(text) {
+            let mut found: Vec<&(Descriptor, Vec<Reference>)> = Vec::new();
+            for group in &groups {
+                if self.has_id(&group.0, prefix) {
+                    found.push(group);
+                }
+            }
+            return one_of(self, text, &found)?
+                .cloned()
+                .ok_or_else(|| Error::NoSuchImage { name: text.to_owned(), near: None });
+        }
+        // What is neither a name nor an id is told so.
+        let reference: Reference = text.parse()?;
+        let names = groups.iter().flat_map(|(_, names)| names);
+        let near = nearest(&reference, names);
+        Err(Error::NoSuchImage { name: text.to_owned(), near })
+    }
+
+    /// Says whether an image's configuration, manifest or index begins with these hex digits.
+    fn has_id(&self, descriptor: &Descriptor, prefix: &str) -> bool {
+        descriptor.digest.hex().starts_with(prefix)
+            || self.choose(descriptor, &[], None).is_ok_and(|chosen| {
+                chosen.digest.hex().starts_with(prefix)
+                    || self
+                        .read_manifest(&chosen)
+                        .is_ok_and(|m| m.config.digest.hex().starts_with(prefix))
+            })
     }
 }
+
+fn by_name<'a>(
+    groups: &'a [(Descriptor, Vec<Reference>)],
+    text: &str,
+) -> Option<&'a (Descriptor, Vec<Reference>)> {
+    let wanted: Reference = text.parse().ok()?;
+    let same =
+        |name: &Reference| name.registry == wanted.registry && name.repository == wanted.repository;
+    groups.iter().find(|(descriptor, names)| match &wanted.digest {
+        Some(digest) => names.iter().any(|n| {
+            same(n) && (n.digest.as_ref() == Some(digest) || &descriptor.digest == digest)
+        }),
+        None => names.iter().any(|n| same(n) && n.tag == wanted.tag),
+    })
+}
+
+/// Hex digits, with or without the algorithm before them.
+fn id_prefix(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    (is_hex && !digits.is_empty() && digits.len() <= 64).then_some(digits)
+}
+
+/// The only one, or none; several manifests of one image id count as that image.
+fn one_of<'a>(
+    store: &Store,
+    text: &str,
+    found: &[&'a (Descriptor, Vec<Reference>)],
+) -> Result<Option<&'a (Descriptor, Vec<Reference>)>> {
+    let images: Vec<(Digest, String)> = found
+        .iter()
+        .filter_map(|(descriptor, names)| {
+            let image = store.load_image(descriptor, names.clone(), None).ok()?;
+            Some((image.id.clone(), format!("{} ({})", image.id.short(), image.label())))
+        })
+        .collect();
+    match images.split_first() {
+        Some((first, rest)) if rest.iter().any(|other| other.0 != first.0) => {
+            let candidates = images.into_iter().map(|(_, shown)| shown).collect();
+            Err(Error::Ambiguous { prefix: text.to_owned(), candidates })
+        }
+        _ => Ok(found.first().copied()),
+    }
+}
+
+/// The known name that differs least, if it differs little.
+fn nearest<'a>(wanted: &Reference, names: impl Iterator<Item = &'a Reference>) -> Option<String> {
+    let text = wanted.familiar();
+    let mut best: Option<(usize, String)> = None;
+    for name in names {
+        let familiar = name.familiar();
+        // Another tag of the same repository is near by itself.
+        let distance = match name.name() == wanted.name() {
+            true => 1,
+            false => distance(&text, &familiar),
+        };
+        let limit = (text.len() / 4).clamp(2, 6);
+        if distance <= limit && best.as_ref().is_none_or(|(least, _)| distance < *least) {
+            best = Some((distance, familiar));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+/// Levenshtein's distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let above = row[j + 1];
+            let change = diagonal + usize::from(from != to);
+            row[j + 1] = change.min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests;

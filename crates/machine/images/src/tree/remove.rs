@@ -1,0 +1,86 @@
+//! Removing a tree of any depth, never leaving it.
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Levels held open at once; what lies deeper is moved up and removed from there.
+const LEVELS: usize = 64;
+
+/// Removes an entry with all beneath it. Absent is as good as removed. Mount points are refused by
+/// the kernel, links are removed as links.
+pub fn remove_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(source) => return Err(source),
+    }
+    match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        Err(source) => return Err(source),
+    }
+    let top = open(dir, name)?;
+    remove_all_in(top.as_fd())?;
+    match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes all that is in a directory.
+pub fn remove_all_in(top: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut moved = 0;
+    loop {
+        let before = moved;
+        level(top, top, 0, &mut moved)?;
+        if moved == before {
+            return Ok(());
+        }
+    }
+}
+
+fn level(
+    top: BorrowedFd<'_>,
+    dir: BorrowedFd<'_>,
+    depth: usize,
+    moved: &mut u64,
+) -> Result<(), Errno> {
+    for name in super::names(dir)? {
+        match rustix::fs::unlinkat(dir, name.as_slice(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => continue,
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(source) => return Err(source),
+        }
+        match rustix::fs::unlinkat(dir, name.as_slice(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => continue,
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(source) => return Err(source),
+        }
+        if depth >= LEVELS {
+            *moved += 1;
+            let aside = format!(".teu-removed-{moved}");
+            rustix::fs::renameat(dir, name.as_slice(), top, aside.as_str())?;
+            continue;
+        }
+        let inner = open(dir, &name)?;
+        level(top, inner.as_fd(), depth + 1, moved)?;
+        match rustix::fs::unlinkat(dir, name.as_slice(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(source) => return Err(source),
+        }
+    }
+    Ok(())
+}
+
+/// Opens a directory; one whose mode locks its owner out is unlocked first.
+fn open(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(dir, name, Mode::RWXU, AtFlags::empty())?;
+            rustix::fs::openat(dir, name, flags, Mode::empty())
+        }
+        other => other,
+    }
+}
