@@ -5,7 +5,6 @@
 
 use super::rules::{Alternative, Answer, Condition, ERRNO, Operator, Table, Tables};
 use super::table::{Arch, X32_BIT};
-use std::collections::BTreeMap;
 use teu_sys::seccomp::Instruction;
 
 mod ranges;
@@ -41,7 +40,7 @@ type Label = usize;
 struct Code {
     reversed: Vec<Instruction>,
     /// Where each answer was written last.
-    answers: BTreeMap<u32, Label>,
+    answers: Vec<(u32, Label)>,
 }
 
 /// The whole program.
@@ -85,15 +84,21 @@ impl Code {
 
     /// An instruction that returns; one near the end of what is written so far, or a new one.
     fn answer(&mut self, answer: u32) -> Label {
-        match self.answers.get(&answer) {
-            Some(label) if self.distance(*label) < REPEATED => *label,
-            _ => self.new_answer(answer),
-        }
+        self.answer_within(answer, REPEATED)
     }
 
-    fn new_answer(&mut self, answer: u32) -> Label {
+    fn answer_within(&mut self, answer: u32, limit: usize) -> Label {
+        let known = self.answers.iter().position(|(known, _)| *known == answer);
+        if let Some((_, label)) = known.map(|at| self.answers[at]) {
+            if self.distance(label) <= limit {
+                return label;
+            }
+        }
         let label = self.push(RETURN, answer);
-        self.answers.insert(answer, label);
+        match known {
+            Some(at) => self.answers[at].1 = label,
+            None => self.answers.push((answer, label)),
+        }
         label
     }
 
@@ -109,10 +114,7 @@ impl Code {
         }
         let there = self.reversed[label];
         if there.code == RETURN {
-            return match self.answers.get(&there.k) {
-                Some(other) if self.distance(*other) <= limit => *other,
-                _ => self.new_answer(there.k),
-            };
+            return self.answer_within(there.k, limit);
         }
         let distance =
             u32::try_from(self.distance(label)).expect("a program has 4096 instructions");
@@ -169,8 +171,7 @@ impl Code {
             add(*number, label);
             add(number + 1, self.answer(table.otherwise));
         }
-        let last = table.answers.keys().next_back();
-        if let Some(last) = last {
+        if let Some((last, _)) = table.answers.last() {
             add(last + 1, self.answer(table.newer));
         }
         cuts

@@ -2,7 +2,6 @@
 
 use super::Error;
 use super::table::{Arch, Numbers, multiplexed};
-use std::collections::BTreeMap;
 use teu_oci::runtime::linux::{Seccomp, SyscallArg, SyscallRule};
 
 const ENOSYS: u32 = 38;
@@ -35,8 +34,8 @@ pub struct Tables {
 pub struct Table {
     /// Which.
     pub arch: Arch,
-    /// By number.
-    pub answers: BTreeMap<u32, Answer>,
+    /// By number, ascending.
+    pub answers: Vec<(u32, Answer)>,
     /// Numbers between.
     pub otherwise: u32,
     /// Numbers above the last.
@@ -100,82 +99,118 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
             arches.push(arch);
         }
     }
-    let mut tables: Vec<Table> = arches
-        .into_iter()
-        .map(|arch| Table { arch, answers: BTreeMap::new(), otherwise, newer: otherwise })
-        .collect();
-    let mut last = vec![None; tables.len()];
-    let mut effective = 0;
+    let mut drafts: Vec<Draft> = arches.into_iter().map(Draft::new).collect();
+    let mut rules = Vec::new();
     let mut notifies = otherwise == NOTIFY;
     for rule in &profile.syscalls {
         let answer = action(&rule.action, rule.errno_ret)?;
+        let at = rules.len();
+        rules.push(alternatives(rule, answer)?);
+        let counts = answer != otherwise;
+        notifies |= answer == NOTIFY && counts;
         for name in &rule.names {
-            let alternatives = alternatives(name, rule, answer)?;
             if answer == NOTIFY && name == "write" {
                 return Err(Error::NotifyWrite);
             }
             let numbers = Numbers::of(name);
-            for (table, last) in tables.iter_mut().zip(&mut last) {
-                let Some(number) = numbers.on(table.arch) else { continue };
-                *last = Some(number).max(*last);
-                if answer != otherwise {
-                    effective += 1;
-                    notifies |= answer == NOTIFY;
-                    table.add(number, &alternatives);
+            for draft in &mut drafts {
+                if let Some(number) = numbers.on(draft.arch) {
+                    draft.last = Some(number).max(draft.last);
+                    if counts {
+                        draft.entries.push((number, at));
+                    }
                 }
             }
-            if answer != otherwise {
-                add_multiplexed(&mut tables, name, rule, answer);
+            if counts {
+                add_multiplexed(&mut drafts, &mut rules, name, answer, rule.args.is_empty());
             }
         }
     }
     let permits = |answer: u32| matches!(answer & 0xffff_0000, ALLOW | LOG | TRACE);
-    if effective == 0 && permits(otherwise) && !profile.syscalls.is_empty() {
+    let effective = drafts.iter().any(|draft| !draft.entries.is_empty());
+    if !effective && permits(otherwise) && !profile.syscalls.is_empty() {
         return Err(Error::WithoutEffect { rules: profile.syscalls.len() });
     }
-    for (table, last) in tables.iter_mut().zip(last) {
-        table.close(last, !permits(otherwise));
-    }
-    Ok(Tables { arches: tables, foreign: KILL_PROCESS, notifies })
+    let newer = if permits(otherwise) { otherwise } else { ERRNO | ENOSYS };
+    let table = |draft: Draft| draft.finish(&rules, otherwise, newer);
+    let arches = drafts.into_iter().map(table).collect();
+    Ok(Tables { arches, foreign: KILL_PROCESS, notifies })
 }
 
-impl Table {
-    /// Adds a rule: an unconditional one replaces conditional ones and is not replaced.
-    fn add(&mut self, number: u32, alternatives: &[Alternative]) {
-        let unconditional = alternatives.iter().find(|a| a.conditions.is_empty());
-        let entry = self.answers.entry(number).or_insert_with(|| Answer::Depends(Vec::new()));
-        match (entry, unconditional) {
-            (Answer::Always(_), _) => {}
-            (entry, Some(always)) => *entry = Answer::Always(always.answer),
-            (Answer::Depends(known), None) => known.extend_from_slice(alternatives),
-        }
+/// One architecture while rules are read.
+struct Draft {
+    arch: Arch,
+    /// Numbers and the rules about them.
+    entries: Vec<(u32, usize)>,
+    /// Largest number that any rule names.
+    last: Option<u32>,
+}
+
+impl Draft {
+    fn new(arch: Arch) -> Self {
+        Self { arch, entries: Vec::with_capacity(512), last: None }
     }
 
-    /// Above the last number the profile names, calls do not exist, as far as it knows.
-    fn close(&mut self, last: Option<u32>, restricts: bool) {
-        if let (true, Some(last)) = (restricts, last) {
-            self.newer = ERRNO | ENOSYS;
-            self.answers.entry(last).or_insert(Answer::Always(self.otherwise));
+    /// Joins the rules about each number, in their order.
+    fn finish(mut self, rules: &[Vec<Alternative>], otherwise: u32, newer: u32) -> Table {
+        self.entries.sort_unstable();
+        let mut answers: Vec<(u32, Answer)> = Vec::with_capacity(self.entries.len() + 1);
+        for (number, rule) in self.entries {
+            let known = answers.last_mut().filter(|(last, _)| *last == number);
+            match known {
+                Some((_, answer)) => answer.add(&rules[rule]),
+                None => {
+                    let mut answer = Answer::Depends(Vec::new());
+                    answer.add(&rules[rule]);
+                    answers.push((number, answer));
+                }
+            }
+        }
+        // Above the last number the profile names, calls do not exist, as far as it knows.
+        if let Some(last) = self.last {
+            if answers.last().is_none_or(|(number, _)| *number < last) {
+                answers.push((last, Answer::Always(otherwise)));
+            }
+        }
+        let newer = if self.last.is_some() { newer } else { otherwise };
+        Table { arch: self.arch, answers, otherwise, newer }
+    }
+}
+
+impl Answer {
+    /// Adds a rule: an unconditional one replaces conditional ones and is not replaced.
+    fn add(&mut self, alternatives: &[Alternative]) {
+        let unconditional = alternatives.iter().find(|a| a.conditions.is_empty());
+        match (&mut *self, unconditional) {
+            (Self::Always(_), _) => {}
+            (_, Some(always)) => *self = Self::Always(always.answer),
+            (Self::Depends(known), None) => known.extend_from_slice(alternatives),
         }
     }
 }
 
 /// The same call by `socketcall` and `ipc`, whose arguments lie in memory: conditions cannot be
 /// checked there, so a conditional permission does not count and a conditional denial always holds.
-fn add_multiplexed(tables: &mut [Table], name: &str, rule: &SyscallRule, answer: u32) {
-    let Some(table) = tables.iter_mut().find(|table| table.arch == Arch::X86) else { return };
+fn add_multiplexed(
+    drafts: &mut [Draft],
+    rules: &mut Vec<Vec<Alternative>>,
+    name: &str,
+    answer: u32,
+    unconditional: bool,
+) {
+    let Some(draft) = drafts.iter_mut().find(|draft| draft.arch == Arch::X86) else { return };
     let Some((call, value)) = multiplexed(name) else { return };
-    if !rule.args.is_empty() && matches!(answer, ALLOW | LOG) {
-        return;
+    if unconditional || !matches!(answer, ALLOW | LOG) {
+        let condition = Condition { index: 0, operator: Operator::Equal, value };
+        draft.entries.push((call, rules.len()));
+        rules.push(vec![Alternative { conditions: vec![condition], answer }]);
     }
-    let condition = Condition { index: 0, operator: Operator::Equal, value };
-    table.add(call, &[Alternative { conditions: vec![condition], answer }]);
 }
 
 /// One alternative, or several where one argument is compared more than once.
-fn alternatives(name: &str, rule: &SyscallRule, answer: u32) -> Result<Vec<Alternative>, Error> {
+fn alternatives(rule: &SyscallRule, answer: u32) -> Result<Vec<Alternative>, Error> {
     let conditions =
-        rule.args.iter().map(|arg| condition(name, arg)).collect::<Result<Vec<_>, _>>()?;
+        rule.args.iter().map(|arg| condition(&rule.names, arg)).collect::<Result<Vec<_>, _>>()?;
     let repeated = conditions
         .iter()
         .enumerate()
@@ -187,9 +222,10 @@ fn alternatives(name: &str, rule: &SyscallRule, answer: u32) -> Result<Vec<Alter
     Ok(vec![Alternative { conditions, answer }])
 }
 
-fn condition(name: &str, arg: &SyscallArg) -> Result<Condition, Error> {
+fn condition(names: &[String], arg: &SyscallArg) -> Result<Condition, Error> {
     let index = u8::try_from(arg.index).ok().filter(|index| *index < 6);
-    let index = index.ok_or_else(|| Error::Argument { name: name.to_owned(), index: arg.index })?;
+    let index =
+        index.ok_or_else(|| Error::Argument { name: names.join(", "), index: arg.index })?;
     let (operator, value) = match arg.op.as_str() {
         "SCMP_CMP_NE" => (Operator::NotEqual, arg.value),
         "SCMP_CMP_LT" => (Operator::Less, arg.value),
@@ -199,7 +235,7 @@ fn condition(name: &str, arg: &SyscallArg) -> Result<Condition, Error> {
         "SCMP_CMP_GT" => (Operator::Greater, arg.value),
         "SCMP_CMP_MASKED_EQ" => (Operator::MaskedEqual { mask: arg.value }, arg.value_two),
         _ => {
-            return Err(Error::Operator { name: name.to_owned(), operator: arg.op.clone() });
+            return Err(Error::Operator { name: names.join(", "), operator: arg.op.clone() });
         }
     };
     Ok(Condition { index, operator, value })

@@ -389,3 +389,15 @@ fn docker_profiles() {
     }
     assert!(parse(&vec![b' '; 2 << 20], &context).is_err());
 }
+
+#[test]
+fn tables_are_sorted_for_searching() {
+    for name in ["_llseek", "accept", "write", "writev", "file_setattr", "process_vm_readv"] {
+        assert!(Numbers::of(name).on(Arch::X86).is_some() || name == "accept", "{name}");
+    }
+    for (name, expected) in [("accept", (102, 5)), ("shutdown", (102, 13)), ("semop", (117, 1))] {
+        assert_eq!(table::multiplexed(name), Some(expected), "{name}");
+    }
+    assert_eq!(table::multiplexed("read"), None);
+    assert_eq!(Numbers::of("set_tls").on(Arch::Arm), Some(0x0f_0005));
+}

@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "a test stops and says where")]
 
 mod cgroups;
+mod filters;
