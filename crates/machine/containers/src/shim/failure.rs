@@ -26,10 +26,6 @@ pub(super) enum Failure {
     #[error("cannot join the {what} namespace of container {id}: it is not running")]
     JoinNotRunning { what: &'static str, id: String },
     #[error(
-        "cannot join the {what} namespace of container {id}: it uses the host's, ask for \"host\" instead"
-    )]
-    JoinHost { what: &'static str, id: String },
-    #[error(
         "sysctl {name:?} cannot be set: only net.* (not with the host's network), kernel.msg*, kernel.sem, kernel.shm* and fs.mqueue.* (not with the host's IPC) belong to a container"
     )]
     Sysctl { name: String },

@@ -84,7 +84,6 @@ struct Stdin {
 #[derive(Debug)]
 struct Input {
     id: u32,
-    client: u32,
     fd: OwnedFd,
     /// Its end is the end of the container's input.
     closes: bool,
@@ -139,15 +138,9 @@ impl Streams {
     }
 
     /// A client's input.
-    pub(super) fn add_input(
-        &mut self,
-        (id, client): (u32, u32),
-        fd: OwnedFd,
-        closes: bool,
-        reactor: &Reactor,
-    ) {
+    pub(super) fn add_input(&mut self, id: u32, fd: OwnedFd, closes: bool, reactor: &Reactor) {
         let watched = reactor.watch(fd.as_fd(), Source::Input(id)).is_ok();
-        self.inputs.push(Input { id, client, fd, closes, watched });
+        self.inputs.push(Input { id, fd, closes, watched });
         if !watched {
             self.pump(id, reactor);
         }

@@ -38,17 +38,17 @@ pub(super) fn namespaces(home: &Home, record: &PodRecord) -> Result<Made, Failur
     match &record.network.choice {
         NetworkChoice::Host => {}
         NetworkChoice::Container(id) => made.network = open_other(home, id, "net")?.into(),
-        NetworkChoice::None | NetworkChoice::Networks(_) => fresh = fresh | CloneFlags::NEW_NET,
+        NetworkChoice::None | NetworkChoice::Networks(_) => fresh |= CloneFlags::NEW_NET,
     }
     match &record.ipc {
         NamespaceMode::Host => {}
         NamespaceMode::Container(id) => made.ipc = open_other(home, id, "ipc")?.into(),
-        NamespaceMode::Private => fresh = fresh | CloneFlags::NEW_IPC,
+        NamespaceMode::Private => fresh |= CloneFlags::NEW_IPC,
     }
     match &record.uts {
         NamespaceMode::Host => {}
         NamespaceMode::Container(id) => made.uts = open_other(home, id, "uts")?.into(),
-        NamespaceMode::Private => fresh = fresh | CloneFlags::NEW_UTS,
+        NamespaceMode::Private => fresh |= CloneFlags::NEW_UTS,
     }
     refuse_sysctls_of_the_host(record, fresh)?;
     let own = |kind: &str| open(&Path::new("/proc/self/ns").join(kind), OFlags::RDONLY);

@@ -221,7 +221,7 @@ fn typed(name: &str, text: &[u8], closes: bool) -> (Vec<u8>, bool) {
     let ends = Ends { stdin: Some(write), ..Ends::default() };
     bench.streams.connect(ends, &bench.reactor).unwrap();
     let (read, client) = pipe();
-    bench.streams.add_input((INPUT, CLIENT), read, closes, &bench.reactor);
+    bench.streams.add_input(INPUT, read, closes, &bench.reactor);
     let text = text.to_vec();
     let writer = std::thread::spawn(move || File::from(client).write_all(&text).unwrap());
     rustix::io::ioctl_fionbio(&stdin, true).unwrap();
