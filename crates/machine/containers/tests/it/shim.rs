@@ -1,0 +1,4 @@
+//! Shims spoken to directly: records written by hand, requests over their socket.
+
+mod lives;
+mod world;
