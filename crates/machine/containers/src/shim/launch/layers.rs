@@ -23,7 +23,11 @@ impl Layers {
     pub(super) fn find(home: &Home, record: &ContainerRecord) -> Result<Self, Failure> {
         let folder = home.container(&record.pod, &record.id);
         let (upper, work) = (folder.join("upper"), folder.join("work"));
-        let mut lower = Store::open(&home.data.join("images"))?.chain_of(&record.diff_ids)?.lower;
+        let mut lower = Vec::new();
+        if !record.diff_ids.is_empty() {
+            let store = Store::open(&home.data.join("images"))?;
+            lower = store.chain_of(&record.diff_ids)?.lower;
+        }
         make(&upper, lower.first().map(PathBuf::as_path))?;
         make(&work, None)?;
         if lower.is_empty() {
