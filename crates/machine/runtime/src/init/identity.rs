@@ -137,8 +137,11 @@ pub fn become_user(plan: &ProcessPlan) -> Step<Option<CapabilityPlan>> {
     if plan.filter.is_some() && !plan.no_new_privileges {
         let mut sets = sets(&capabilities);
         let needed = CapabilitySet::SYS_ADMIN;
-        sets.permitted |= needed;
-        sets.effective |= needed;
+        // What the caller itself lacks cannot be given: see `give_up`.
+        let own = rustix::thread::capabilities(None).at(Stage::Capabilities, "")?.permitted;
+        sets.permitted = (sets.permitted | needed) & own;
+        sets.effective = (sets.effective | needed) & own;
+        sets.inheritable &= own;
         set_capabilities(None, sets).at(Stage::Capabilities, "for seccomp")?;
         return Ok(Some(capabilities));
     }
