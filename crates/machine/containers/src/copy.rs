@@ -1,6 +1,23 @@
-//! `cp`: files between the host and a container that may be hostile and running.
+//! `cp`: files between the host and a container that may be hostile and running (B2 row 4).
+//!
+//! The container's side is only ever reached through [`view::RootView`]: a descriptor of its root, in
+//! its own mount namespace (running) or in a private one made for the occasion (stopped). What comes
+//! out is a tar stream written entry by entry beneath that descriptor; on the host it is unpacked by
+//! the same confined extractor that unpacks images, since the container chose its names. What goes
+//! in is unpacked by it too, beneath the directory that was found in the container. No name is
+//! looked up twice, none outside the root it belongs to.
 
 use std::io::Read;
+
+mod error;
+mod host;
+mod path;
+mod stream;
+mod transfer;
+pub(crate) mod view;
+
+pub use error::CopyError;
+pub use stream::TarStream;
 
 /// What of a container is copied out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,42 +43,18 @@ pub struct PathStat {
     pub link_target: String,
 }
 
-/// Why a copy failed, in the words of `docker cp`.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CopyError {
-    /// There is nothing.
-    #[error("Could not find the file {path} in container {container}")]
-    NotFound {
-        /// The path.
-        path: String,
-        /// The container.
-        container: String,
-    },
-    /// `dir/` or `dir/.` of a file.
-    #[error("not a directory: {0}")]
-    NotDirectory(String),
-    /// A directory onto a file.
-    #[error("cannot copy directory")]
-    DirectoryOntoFile,
-    /// The directory that it should go into does not exist.
-    #[error("no such directory: {0}")]
-    NoSuchDirectory(String),
+/// How `cp` behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// `-L`: the source's last component may be a link that is followed.
+    pub follow_link: bool,
+    /// `-a`: owners are kept. Without it what is copied belongs to root in the container, or to the
+    /// caller on the host.
+    pub archive: bool,
 }
 
-/// A tar stream of what is copied out.
-pub struct TarStream {
-    pub(crate) inner: Box<dyn Read + Send>,
-}
+/// A tar to be read.
+pub(crate) type Tar<'a> = &'a mut dyn Read;
 
-impl std::fmt::Debug for TarStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TarStream").finish_non_exhaustive()
-    }
-}
-
-impl Read for TarStream {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.inner.read(buffer)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,10 @@
 //! Signatures whose bodies are being written; each moves to its module when it works.
 
-use crate::copy::{CopyOut, PathStat, TarStream};
+use crate::copy::TarStream;
 use crate::record::network::EndpointRecord;
 use crate::stats::Stats;
 use crate::{Containers, Error, Result};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use teu_oci::Digest;
 use teu_oci::Reference;
 
@@ -42,15 +41,6 @@ pub struct CommitRequest {
     pub pause: bool,
 }
 
-/// How `cp` behaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CopyOptions {
-    /// `-L`: the source's last component may be a link that is followed.
-    pub follow_link: bool,
-    /// `-a`: owners are kept.
-    pub archive: bool,
-}
-
 fn pending<T>() -> Result<T> {
     Err(Error::NoSuchContainer("(not written yet)".to_owned()))
 }
@@ -77,40 +67,6 @@ impl Containers {
     pub fn commit(&self, name: &str, request: &CommitRequest) -> Result<Digest> {
         pending()
     }
-    /// A tar of a path in it (`cp CONTAINER:PATH -`).
-    pub fn copy_out(&self, name: &str, copy: &CopyOut) -> Result<(PathStat, TarStream)> {
-        pending()
-    }
-    /// Unpacks a tar into a directory in it (`cp - CONTAINER:PATH`).
-    pub fn copy_in(
-        &self,
-        name: &str,
-        path: &str,
-        tar: &mut dyn Read,
-        options: CopyOptions,
-    ) -> Result<()> {
-        pending()
-    }
-    /// `cp CONTAINER:PATH LOCAL` with docker's path rules. Answers the bytes copied.
-    pub fn copy_to_host(
-        &self,
-        name: &str,
-        path: &str,
-        local: &Path,
-        options: CopyOptions,
-    ) -> Result<u64> {
-        pending()
-    }
-    /// `cp LOCAL CONTAINER:PATH` with docker's path rules. Answers the bytes copied.
-    pub fn copy_to_container(
-        &self,
-        local: &Path,
-        name: &str,
-        path: &str,
-        options: CopyOptions,
-    ) -> Result<u64> {
-        pending()
-    }
     /// Joins a network.
     pub fn connect(&self, name: &str, endpoint: EndpointRecord) -> Result<()> {
         pending()
@@ -120,3 +76,8 @@ impl Containers {
         pending()
     }
 }
+
+pub use crate::copy::CopyOptions;
+pub use crate::remove::Pruned;
+pub use crate::shelf::Found;
+pub use crate::volume::VolumeUsage;

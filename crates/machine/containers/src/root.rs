@@ -32,36 +32,40 @@ pub(crate) enum Access<'a> {
 
 /// Mounts layers, topmost first, where nobody sees it.
 pub(crate) fn overlay(lower: &[PathBuf], access: Access<'_>) -> Result<OwnedFd> {
-    let path = Path::new("overlay");
     if let (Access::Read, [only]) = (access, lower) {
         // overlayfs wants two layers, or an upper one.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         return rustix::fs::open(only, flags, Mode::empty()).map_err(Error::sys("open", only));
     }
-    let make = || -> Result<OwnedFd, Errno> {
-        let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for layer in lower {
-            rustix::mount::fsconfig_set_string(&context, "lowerdir+", layer.as_path())?;
-        }
-        if let Access::Write { upper, work } = access {
-            rustix::mount::fsconfig_set_string(&context, "upperdir", upper)?;
-            rustix::mount::fsconfig_set_string(&context, "workdir", work)?;
-        }
-        for (key, value) in [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")] {
-            rustix::mount::fsconfig_set_string(&context, key, value)?;
-        }
-        rustix::mount::fsconfig_create(&context)?;
-        let attributes = match access {
-            Access::Read => MountAttrFlags::MOUNT_ATTR_RDONLY,
-            Access::Write { .. } => MountAttrFlags::empty(),
-        };
-        let attributes = attributes
-            | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-    };
-    make().map_err(Error::sys("assemble", path))
+    let readonly = matches!(access, Access::Read);
+    mount_overlay(lower, access, readonly).map_err(Error::sys("assemble", Path::new("overlay")))
+}
+
+/// Likewise, the mount perhaps read-only although there is an upper layer.
+pub(crate) fn mount_overlay(
+    lower: &[PathBuf],
+    access: Access<'_>,
+    readonly: bool,
+) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for layer in lower {
+        rustix::mount::fsconfig_set_string(&context, "lowerdir+", layer.as_path())?;
+    }
+    if let Access::Write { upper, work } = access {
+        rustix::mount::fsconfig_set_string(&context, "upperdir", upper)?;
+        rustix::mount::fsconfig_set_string(&context, "workdir", work)?;
+    }
+    for (key, value) in [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")] {
+        rustix::mount::fsconfig_set_string(&context, key, value)?;
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    if readonly {
+        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+    }
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// Opens a path beneath a root as `O_PATH`, following links (also its last) within the root.
