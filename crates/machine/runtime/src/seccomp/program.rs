@@ -89,10 +89,10 @@ impl Code {
 
     fn answer_within(&mut self, answer: u32, limit: usize) -> Label {
         let known = self.answers.iter().position(|(known, _)| *known == answer);
-        if let Some((_, label)) = known.map(|at| self.answers[at]) {
-            if self.distance(label) <= limit {
-                return label;
-            }
+        if let Some((_, label)) = known.map(|at| self.answers[at])
+            && self.distance(label) <= limit
+        {
+            return label;
         }
         let label = self.push(RETURN, answer);
         match known {

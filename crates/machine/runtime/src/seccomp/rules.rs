@@ -167,10 +167,10 @@ impl Draft {
             }
         }
         // Above the last number the profile names, calls do not exist, as far as it knows.
-        if let Some(last) = self.last {
-            if answers.last().is_none_or(|(number, _)| *number < last) {
-                answers.push((last, Answer::Always(otherwise)));
-            }
+        if let Some(last) = self.last
+            && answers.last().is_none_or(|(number, _)| *number < last)
+        {
+            answers.push((last, Answer::Always(otherwise)));
         }
         let newer = if self.last.is_some() { newer } else { otherwise };
         Table { arch: self.arch, answers, otherwise, newer }
