@@ -1,0 +1,70 @@
+//! Imports go down only: read from the manifests.
+
+/// The storeys, lowest first.
+const STOREYS: [&str; 4] = ["base", "spec", "machine", "front"];
+
+/// The order inside `machine`: a crate imports only from rows above its own.
+const MACHINE: [&[&str]; 4] =
+    [&["volumes", "dns"], &["images", "runtime", "network"], &["containers"], &["builder"]];
+
+/// The order inside `front`.
+const FRONT: [&[&str]; 2] = [&["cli"], &["teu"]];
+
+/// Where each crate stands: storey, and row within it.
+fn place(name: &str) -> Option<(usize, usize)> {
+    let row = |rows: &[&[&str]]| rows.iter().position(|row| row.contains(&name));
+    match name {
+        "sys" => Some((0, 0)),
+        "oci" => Some((1, 0)),
+        _ => row(&MACHINE).map(|row| (2, row)).or_else(|| row(&FRONT).map(|row| (3, row))),
+    }
+}
+
+/// Checks one manifest by its path below the workspace.
+pub fn check(path: &str, manifest: &str) -> Vec<String> {
+    let Some((storey, name)) = crate_of(path) else { return Vec::new() };
+    let mut findings = Vec::new();
+    let mut find = |what: String| findings.push(format!("{path}: {what}"));
+    let Some(own) = place(name).filter(|(index, _)| STOREYS[*index] == storey) else {
+        find(format!(
+            "{name} has no place in the order of {storey}: see xtask/src/tidy/storeys.rs"
+        ));
+        return findings;
+    };
+    if !manifest.contains("workspace = true") || !manifest.contains("[lints]") {
+        find("the lints of the workspace are not taken over".to_owned());
+    }
+    for import in imports(manifest) {
+        match place(import) {
+            None => find(format!("imports teu-{import}, which has no place in the order")),
+            Some(other) if other >= own => find(format!(
+                "imports teu-{import} ({}), but imports go down only: {}",
+                STOREYS[other.0],
+                "base < spec < machine < front, and within machine \
+                 volumes, dns < images, runtime, network < containers < builder"
+            )),
+            Some(_) => {}
+        }
+    }
+    findings
+}
+
+/// Storey and name of `crates/STOREY/NAME/Cargo.toml`.
+fn crate_of(path: &str) -> Option<(&str, &str)> {
+    let mut parts = path.strip_prefix("crates/")?.split('/');
+    let (storey, name) = (parts.next()?, parts.next()?);
+    (parts.next() == Some("Cargo.toml")).then_some((storey, name))
+}
+
+/// Our own crates among the dependencies of any kind.
+fn imports(manifest: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    manifest.lines().filter_map(move |line| {
+        let line = line.trim();
+        if line.starts_with('[') {
+            inside = line.trim_end_matches(']').ends_with("dependencies");
+        }
+        let name = line.strip_prefix("teu-").filter(|_| inside)?;
+        Some(name.split(['.', ' ', '=']).next().unwrap_or(name))
+    })
+}
