@@ -24,7 +24,7 @@ pub fn check(sources: &[Source]) -> Vec<String> {
             && !source.layers.code.contains("#[test]")
             && !has_folder(name, &names)
         {
-            findings.push(format!("{name}: a test module without a test"));
+            findings.push(format!("{name}: a module of tests without a test"));
         }
         let Some(parents) = parents(name) else { continue };
         let module = file.trim_end_matches(".rs");
@@ -43,7 +43,10 @@ pub fn check(sources: &[Source]) -> Vec<String> {
 pub fn test_files(sources: &[Source]) -> BTreeSet<String> {
     let mut tests: BTreeSet<String> = BTreeSet::new();
     for source in sources {
-        if source.name.starts_with("tests/") || source.name.contains("/tests/") {
+        if ["tests/", "examples/"]
+            .iter()
+            .any(|folder| source.name.split_inclusive('/').any(|part| part == *folder))
+        {
             tests.insert(source.name.clone());
         }
         for (at, mark) in source.layers.code.match_indices("#[cfg(test)]") {
