@@ -21,6 +21,37 @@ pub fn plain_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if hostile(c) { '\u{fffd}' } else { c }).collect())
 }
 
+/// What a container once wrote, made fit for a terminal: colours stay (`ESC [ … m`), every other
+/// control byte than newline, tab and carriage return becomes `?`. Bytes that are no UTF-8 stay.
+pub fn tame(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let plain = |byte: u8| matches!(byte, b'\n' | b'\t' | b'\r') || (byte >= 0x20 && byte != 0x7f);
+    // U+0080 to U+009F, the other set of control characters, is 0xc2 0x80 to 0xc2 0x9f.
+    let second_set = |pair: &[u8]| pair[0] == 0xc2 && (0x80..0xa0).contains(&pair[1]);
+    if bytes.iter().copied().all(plain) && !bytes.windows(2).any(second_set) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if let Some(parameters) = rest.strip_prefix(b"\x1b[") {
+            let length = parameters.iter().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+            if parameters.get(length) == Some(&b'm') {
+                out.extend_from_slice(&rest[..length + 3]);
+                rest = &parameters[length + 1..];
+                continue;
+            }
+        }
+        if rest.len() > 1 && second_set(&rest[..2]) {
+            out.push(b'?');
+            rest = &rest[2..];
+            continue;
+        }
+        out.push(if plain(byte) { byte } else { b'?' });
+        rest = tail;
+    }
+    Cow::Owned(out)
+}
+
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -26,3 +26,18 @@ fn shortens() {
     assert_eq!(short_id("short"), "short");
     assert_eq!(columns("日本"), 4);
 }
+
+#[test]
+fn logs_keep_their_colours_only() {
+    for (input, expected) in [
+        (&b"plain \xff\n"[..], &b"plain \xff\n"[..]),
+        (b"\x1b[1;31mred\x1b[0m\n", b"\x1b[1;31mred\x1b[0m\n"),
+        (b"\x1b[2Jx\x1b]0;title\x07", b"?[2Jx?]0;title?"),
+        (b"a\xc2\x9b31m", b"a?31m"),
+        (b"\x1b", b"?"),
+        (b"\x1b[", b"?["),
+        (b"\x08\x7f", b"??"),
+    ] {
+        assert_eq!(tame(input), expected, "{input:?}");
+    }
+}

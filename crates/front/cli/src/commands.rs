@@ -1,0 +1,191 @@
+//! All commands. One file each; what they share is here.
+
+use crate::context::{Context, complain};
+use crate::failure::{Failure, Result};
+use crate::flags::{Command, Flag, Matches};
+
+pub mod attach;
+pub mod build;
+pub mod builder;
+pub mod commit;
+pub mod completion;
+pub mod container;
+pub mod cp;
+pub mod create;
+pub mod diff;
+pub mod events;
+pub mod exec;
+pub mod export;
+pub mod history;
+pub mod image;
+pub mod images;
+pub mod import;
+pub mod info;
+pub mod inspect;
+pub mod kill;
+pub mod load;
+pub mod logs;
+pub mod network;
+pub mod pause;
+pub mod pod;
+pub mod port;
+pub mod ps;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod rmi;
+pub mod run;
+pub mod runtime;
+pub mod save;
+pub mod start;
+pub mod stats;
+pub mod stop;
+pub mod system;
+pub mod tag;
+pub mod top;
+pub mod unavailable;
+pub mod update;
+pub mod version;
+pub mod volume;
+pub mod wait;
+
+/// The top.
+pub static ROOT: Command = Command {
+    usage: "[OPTIONS] COMMAND",
+    ..Command::group("teu", "Containers, images and pods on this machine, without a daemon", ALL)
+};
+
+/// Every command of the top, in the order of completion.
+pub const ALL: &[&Command] = &[
+    &run::RUN,
+    &exec::EXEC,
+    &ps::PS,
+    &build::BUILD,
+    &images::IMAGES,
+    &load::LOAD,
+    &version::VERSION,
+    &info::INFO,
+    &builder::BUILDER,
+    &container::CONTAINER,
+    &image::IMAGE,
+    &network::NETWORK,
+    &pod::POD,
+    &system::SYSTEM,
+    &volume::VOLUME,
+    &attach::ATTACH,
+    &commit::COMMIT,
+    &cp::CP,
+    &create::CREATE,
+    &diff::DIFF,
+    &events::EVENTS,
+    &export::EXPORT,
+    &history::HISTORY,
+    &import::IMPORT,
+    &inspect::INSPECT,
+    &kill::KILL,
+    &logs::LOGS,
+    &pause::PAUSE,
+    &port::PORT,
+    &rename::RENAME,
+    &restart::RESTART,
+    &rm::RM,
+    &rmi::RMI,
+    &save::SAVE,
+    &start::START,
+    &stats::STATS,
+    &stop::STOP,
+    &tag::TAG,
+    &top::TOP,
+    &pause::UNPAUSE,
+    &update::UPDATE,
+    &wait::WAIT,
+    &completion::COMPLETION,
+    &completion::COMPLETE,
+    &runtime::RUNTIME,
+    &unavailable::PULL,
+    &unavailable::PUSH,
+    &unavailable::LOGIN,
+    &unavailable::LOGOUT,
+    &unavailable::SEARCH,
+];
+
+/// The overview's groups.
+pub const GROUPS: &[(&str, &[&str])] = &[
+    ("Common Commands", &["run", "exec", "ps", "build", "images", "load", "version", "info"]),
+    (
+        "Management Commands",
+        &["builder", "container", "image", "network", "pod", "system", "volume"],
+    ),
+    (
+        "Commands",
+        &[
+            "attach", "commit", "cp", "create", "diff", "events", "export", "history", "import",
+            "inspect", "kill", "logs", "pause", "port", "rename", "restart", "rm", "rmi", "save",
+            "start", "stats", "stop", "tag", "top", "unpause", "update", "wait", "completion",
+            "runtime",
+        ],
+    ),
+];
+
+/// `--format` of lists.
+pub const FORMAT: Flag = Flag::text(
+    "format",
+    "string",
+    "Format output: 'table', 'table TEMPLATE', 'json', or a Go TEMPLATE",
+);
+/// `--quiet` of lists.
+pub const QUIET: Flag = Flag::switch("quiet", "Only display IDs").short('q');
+/// `--no-trunc` of lists.
+pub const NO_TRUNC: Flag = Flag::switch("no-trunc", "Don't truncate output");
+/// `--filter` of lists.
+pub const FILTER: Flag =
+    Flag::list("filter", "Filter output based on conditions provided (key=value)").short('f');
+
+/// Does something to each operand, goes on after a failure, and fails at the end if any did. Prints
+/// what the action gives.
+pub fn each(
+    ctx: &Context,
+    names: &[String],
+    mut act: impl FnMut(&str) -> Result<Option<String>>,
+) -> Result<u8> {
+    let mut failed = None;
+    for name in names {
+        match act(name) {
+            Ok(Some(line)) => ctx.line(&line)?,
+            Ok(None) => {}
+            Err(failure) if failure.broken_pipe => return Err(failure),
+            Err(failure) => {
+                complain(&failure.message);
+                if let Some(hint) = failure.hint {
+                    hinted(&hint);
+                }
+                failed = Some(failure.code);
+            }
+        }
+    }
+    match failed {
+        Some(_) => Err(Failure::silent(1)),
+        None => Ok(0),
+    }
+}
+
+fn hinted(hint: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "hint: {}", crate::text::plain_lines(hint));
+}
+
+/// `--filter` as pairs.
+pub fn filters(matches: &Matches) -> Result<Vec<(String, String)>> {
+    Ok(crate::options::lists::filters(&matches.list("filter"))?)
+}
+
+/// Asks before something is removed; yes without a terminal is an explicit `--force`.
+pub fn confirm(question: &str) -> Result<bool> {
+    use std::io::Write as _;
+    let mut err = std::io::stderr();
+    let _ = write!(err, "WARNING! {question}\nAre you sure you want to continue? [y/N] ");
+    let _ = err.flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,64 @@
+//! `teu start`: containers that exist.
+
+use super::each;
+use super::run::keys;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Completes, Flag, Matches};
+use crate::foreground::{Ended, Manner, stay};
+use crate::options::{OptionError, boolean};
+use crate::streams::{Wanted, for_container};
+use teu_containers::lifecycle::Attach;
+
+/// The command.
+pub const START: Command = Command {
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    arity: Arity::AtLeast(1),
+    flags: &[&[
+        Flag::switch("attach", "Attach STDOUT/STDERR and forward signals").short('a'),
+        Flag::text("detach-keys", "string", "Override the key sequence for detaching a container"),
+        Flag::switch("interactive", "Attach container's STDIN").short('i'),
+        Flag::text("sig-proxy", "bool", "Proxy received signals to the process (default true)").hidden(),
+    ]],
+    operands: Completes::Stopped,
+    examples: &[("teu start -ai shell", "and stay with it")],
+    ..Command::new("start", "Start one or more stopped containers", run)
+};
+
+/// `--sig-proxy`.
+pub fn proxies(matches: &Matches) -> Result<bool> {
+    match matches.text("sig-proxy") {
+        None => Ok(true),
+        Some(text) => boolean(text).ok_or_else(|| {
+            OptionError::value("sig-proxy", text, "expected true or false").into()
+        }),
+    }
+}
+
+fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    let containers = ctx.containers()?;
+    let stays = matches.switch("attach") || matches.switch("interactive");
+    if !stays {
+        return each(ctx, &matches.operands, |name| {
+            containers.start(name, Attach::default())?;
+            Ok(Some(name.to_owned()))
+        });
+    }
+    if matches.operands.len() > 1 {
+        return Err(Failure::new("you cannot start and attach multiple containers at once"));
+    }
+    let found = containers.find(matches.operand(0))?;
+    let record = found.record;
+    let stdin = matches.switch("interactive") && record.stdin_open;
+    let wanted = Wanted { stdin, stdout: true, stderr: !record.tty };
+    let keys = keys(matches)?;
+    let (theirs, ours) = for_container(wanted)?;
+    let session = containers.start(&record.id, theirs)?;
+    let keys = (wanted.stdin && record.tty).then_some(keys);
+    let proxy = proxies(matches)? && !record.tty;
+    let manner = Manner { id: record.id, terminal: record.tty, keys, proxy };
+    match stay(containers, session, ours, &manner)? {
+        Ended::Exited(code) => Ok(u8::try_from(code & 255).unwrap_or(255)),
+        Ended::Detached => Ok(0),
+    }
+}
