@@ -77,11 +77,9 @@ impl Context {
         match self.networks.get() {
             Some(networks) => Ok(networks),
             None => {
-                let networks = Networks::open(teu_network::Config {
-                    data: self.home.data.join("networks"),
-                    run: self.home.run.join("networks"),
-                    instance: self.home.instance(),
-                })?;
+                let (data, run) = (&self.home.data, &self.home.run);
+                let config = teu_network::Config::new(data, run, &self.home.instance());
+                let networks = Networks::open(config)?;
                 Ok(self.networks.get_or_init(|| networks))
             }
         }

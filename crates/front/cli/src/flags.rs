@@ -152,7 +152,7 @@ pub enum Order {
 }
 
 /// What a command does.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Action {
     /// It acts, and gives the exit code.
     Run(fn(&Context, &Matches) -> Result<u8>),

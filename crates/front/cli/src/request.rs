@@ -6,7 +6,7 @@
 use crate::context::{Context, warn};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::Matches;
-use crate::options::{OptionError, environment, lists, mounts, networks, ports, signals};
+use crate::options::{OptionError, environment, lists, mounts, ports, signals};
 use crate::units;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -211,7 +211,7 @@ fn healthcheck(matches: &Matches) -> Result<Option<Healthcheck>> {
             let ns = units::duration_ns(text);
             let ns = ns.map_err(|error| OptionError::value(flag, text, error.to_string()))?;
             match ns {
-                ..0 => Err(OptionError::value(flag, text, "cannot be negative")),
+                i64::MIN..=-1 => Err(OptionError::value(flag, text, "cannot be negative")),
                 1..1_000_000 => Err(OptionError::value(flag, text, "cannot be less than 1ms")),
                 _ => Ok(ns),
             }

@@ -63,8 +63,10 @@ const RM: Command = Command {
 
 fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
     let named = matches.operands.first().map(String::as_str);
+    let named = named.or(matches.nonempty("name"));
     let spec = VolumeSpec {
-        name: named.or(matches.nonempty("name")).map(str::to_owned),
+        name: named.map(str::to_owned),
+        anonymous: named.is_none(),
         driver: matches.nonempty("driver").unwrap_or("local").to_owned(),
         labels: environment::labels(matches.list("label"))?,
         options: environment::labels(matches.list("opt"))?,

@@ -13,7 +13,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|other| (distance(word, other), other))
         .filter(|&(far, other)| far <= reach || (word.len() >= 3 && other.starts_with(word)))
-        .min_by_key(|&(far, other)| (far, other.len()))
+        .min_by_key(|&(far, other)| (far, std::cmp::Reverse(other.len())))
         .map(|(_, other)| other)
 }
 

@@ -376,6 +376,7 @@ impl Long {
                 if settled && !name.is_empty() {
                     volume = Some(VolumeSpec {
                         name: Some(name.clone()),
+                        anonymous: false,
                         driver: self.driver,
                         labels: self.labels,
                         options: self.driver_options,

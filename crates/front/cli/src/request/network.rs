@@ -11,7 +11,7 @@ use teu_containers::record::{NetworkChoice, PodRecord, PortRecord};
 
 /// All of `-p`.
 pub fn published(texts: &[&str]) -> Result<Vec<PortRecord>> {
-    Ok(texts.iter().map(|text| ports::publish(text)).collect::<Result<_, _>>()?)
+    texts.iter().map(|text| Ok(ports::publish(text)?)).collect()
 }
 
 pub(super) fn network(ctx: &Context, matches: &Matches, pod: &mut PodRecord) -> Result<()> {

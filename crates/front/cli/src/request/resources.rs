@@ -7,10 +7,8 @@ use crate::units;
 use rustix::fs::{FileType, major, minor, stat};
 use std::path::Path;
 use teu_containers::record::PodRecord;
-use teu_oci::runtime::{
-    BlockIo, Cpu, Device, DeviceRule, IdMapping, Memory, Pids, Resources, ThrottleDevice,
-    WeightDevice,
-};
+use teu_oci::runtime::linux::{BlockIo, Cpu, Memory, Pids, ThrottleDevice, WeightDevice};
+use teu_oci::runtime::{Device, DeviceRule, IdMapping, Resources};
 
 /// Billionths of a processor in one microsecond of a period of 100 ms.
 const QUOTA_PERIOD_US: u64 = 100_000;

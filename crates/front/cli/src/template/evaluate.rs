@@ -14,14 +14,14 @@ const OUTPUT_LIMIT_BYTES: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Found {
     Value(Value),
-    Absent(String),
+    Absent(String, Option<String>),
 }
 
 impl Found {
     pub(super) fn into_value(self) -> Value {
         match self {
             Self::Value(value) => value,
-            Self::Absent(_) => Value::Null,
+            Self::Absent(..) => Value::Null,
         }
     }
 }
@@ -35,7 +35,6 @@ pub(super) fn render(
 ) -> Result<String, TemplateError> {
     let mut walker = Walker {
         source,
-        root: data,
         labels,
         mode,
         variables: vec![(String::new(), Found::Value(data.clone()))],
@@ -55,7 +54,6 @@ enum Flow {
 
 struct Walker<'a> {
     source: &'a str,
-    root: &'a Value,
     labels: Option<&'a BTreeMap<String, String>>,
     mode: Mode,
     variables: Vec<(String, Found)>,
@@ -84,7 +82,7 @@ impl Walker<'_> {
                 if pipe.variables.is_empty() {
                     match found {
                         Found::Value(value) => self.out.push_str(&functions::print(&value)),
-                        Found::Absent(key) => return Err(self.no_entry(pipe.at, &key)),
+                        Found::Absent(key, near) => return Err(self.no_entry(pipe.at, &key, near)),
                     }
                 }
             }
@@ -281,8 +279,8 @@ impl Walker<'_> {
     fn fields(&self, operand: &Operand, found: Found) -> Result<Found, TemplateError> {
         match found {
             Found::Value(value) => self.fields_of(operand, &value),
-            Found::Absent(key) if operand.fields.is_empty() => Ok(Found::Absent(key)),
-            Found::Absent(key) => Err(self.no_entry(operand.at, &key)),
+            Found::Absent(key, near) if operand.fields.is_empty() => Ok(Found::Absent(key, near)),
+            Found::Absent(key, near) => Err(self.no_entry(operand.at, &key, near)),
         }
     }
 
@@ -306,24 +304,29 @@ impl Walker<'_> {
             };
             match next {
                 Some(next) => value = next,
-                None if depth + 1 == operand.fields.len() => return Ok(Found::Absent(field.clone())),
-                None => return Err(self.no_entry(operand.at, field)),
+                None => {
+                    let near = near(value, field);
+                    if depth + 1 == operand.fields.len() {
+                        return Ok(Found::Absent(field.clone(), near));
+                    }
+                    return Err(self.no_entry(operand.at, field, near));
+                }
             }
         }
         Ok(Found::Value(value.clone()))
     }
 
-    fn no_entry(&self, at: usize, key: &str) -> TemplateError {
-        let known = match self.root {
-            Value::Object(map) => {
-                crate::flags::suggest::nearest(key, map.keys().map(String::as_str))
-            }
-            _ => None,
-        };
+    fn no_entry(&self, at: usize, key: &str, near: Option<String>) -> TemplateError {
         let mut message = format!("map has no entry for key {key:?}");
-        if let Some(known) = known {
-            message.push_str(&format!(" (did you mean .{known}?)"));
+        if let Some(near) = near {
+            message.push_str(&format!(" (did you mean .{near}?)"));
         }
         error_at(self.source, at, message)
     }
+}
+
+/// A key of the object that looks like the one it lacks.
+fn near(value: &Value, key: &str) -> Option<String> {
+    let Value::Object(map) = value else { return None };
+    crate::flags::suggest::nearest(key, map.keys().map(String::as_str)).map(str::to_owned)
 }

@@ -197,6 +197,7 @@ impl Parser<'_> {
         if !assigns {
             self.variables.extend(variables.iter().cloned());
         }
+        let at = commands.first().map_or(at, |command| command.at);
         Ok(Pipe { at, variables, assigns, commands })
     }
 

@@ -11,7 +11,7 @@ use crate::units::human_size;
 use serde_json::Value;
 use teu_builder::RecordUsage;
 use teu_containers::list::{ListOptions, Summary};
-use teu_containers::pending::VolumeUsage;
+use teu_containers::VolumeUsage;
 use teu_containers::state::Status;
 use teu_images::Usage;
 use teu_oci::Digest;
