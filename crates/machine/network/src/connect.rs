@@ -43,10 +43,7 @@ impl Networks {
         };
         let mut kernel = Kernel::open(&request.network)?;
         self.refuse_second(&mut kernel, &place, request)?;
-        let mut active = match self.ensure_active(&mut kernel, &place, network) {
-            Ok(active) => active,
-            Err(error) => return Err(error),
-        };
+        let mut active = self.ensure_active(&mut kernel, &place, network)?;
         let outcome = self.connect_active(&mut kernel, &place, &mut active, request, netns);
         if outcome.is_err() && place.pods()?.is_empty() {
             self.deactivate(&place)?;

@@ -111,7 +111,7 @@ impl Leases {
                     .then_some((slot, address))
             });
         let Some((slot, address)) = free else { return Err(self.exhausted(ipv4)) };
-        self.set(ipv4, slot, true)?;
+        self.set(ipv4, slot)?;
         self.bytes[cursor_at(ipv4)..][..4].copy_from_slice(&slot.to_le_bytes());
         self.write(cursor_at(ipv4), 4)?;
         Ok(Some(address))
@@ -127,13 +127,13 @@ impl Leases {
         if self.is_taken(address.is_ipv4(), slot) {
             return Ok(false);
         }
-        self.set(address.is_ipv4(), slot, true).map(|()| true)
+        self.set(address.is_ipv4(), slot).map(|()| true)
     }
 
     /// Gives an address back.
     pub fn give_back(&mut self, address: IpAddr) -> Result<()> {
         match self.window(address.is_ipv4()).and_then(|window| window.slot(address)) {
-            Some(slot) => self.set(address.is_ipv4(), slot, false),
+            Some(slot) => self.clear_bit(address.is_ipv4(), slot),
             None => Ok(()),
         }
     }
@@ -183,10 +183,15 @@ impl Leases {
         self.bytes[self.byte_of(ipv4, slot)] & (1 << (slot % 8)) != 0
     }
 
-    fn set(&mut self, ipv4: bool, slot: u32, taken: bool) -> Result<()> {
+    fn set(&mut self, ipv4: bool, slot: u32) -> Result<()> {
         let at = self.byte_of(ipv4, slot);
-        let bit = 1 << (slot % 8);
-        self.bytes[at] = if taken { self.bytes[at] | bit } else { self.bytes[at] & !bit };
+        self.bytes[at] |= 1 << (slot % 8);
+        self.write(at, 1)
+    }
+
+    fn clear_bit(&mut self, ipv4: bool, slot: u32) -> Result<()> {
+        let at = self.byte_of(ipv4, slot);
+        self.bytes[at] &= !(1 << (slot % 8));
         self.write(at, 1)
     }
 

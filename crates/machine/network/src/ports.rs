@@ -102,7 +102,7 @@ fn find(request: &PortRequest, hosts: &[IpAddr]) -> Result<(u16, Vec<OwnedFd>)> 
         HostPort::From(first) => Ok((first, bind_all(request, hosts, first)?)),
         HostPort::Within(first, last) => {
             let none = Error::NoFreePort { host, first, last, protocol: request.protocol };
-            let end = last.checked_sub(request.count.max(1) - 1).unwrap_or_default();
+            let end = last.saturating_sub(request.count.max(1) - 1);
             let candidates = first..=end;
             first_free(request, hosts, candidates).unwrap_or(Err(none))
         }

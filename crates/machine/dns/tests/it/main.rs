@@ -1,5 +1,6 @@
 //! The server on real sockets, in network namespaces of its own; asked by hand and by `dig`. Needs
 //! root.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
