@@ -133,6 +133,18 @@ impl<'a> Copier<'a> {
             .map_err(|errno| fault("set times of", &directory, errno))
     }
 
+    /// Puts an archive's content into `target`.
+    pub fn unpack(&mut self, archive: std::fs::File, target: &Path) -> Result<(), Cause> {
+        let directory = self.directory(target)?;
+        let fail = |errno| fault("open", target, errno);
+        let before = rustix::fs::fstat(&directory).map_err(fail)?;
+        let opened =
+            beneath::reopen(&directory, OFlags::RDONLY | OFlags::DIRECTORY).map_err(fail)?;
+        crate::archive::unpack_at(archive, opened.as_fd(), self.placement.owner)?;
+        beneath::restore_times(&directory, &before)
+            .map_err(|errno| fault("set times of", target, errno))
+    }
+
     /// Puts a list of entries, parents before children, beneath `base`.
     fn entries(
         &mut self,

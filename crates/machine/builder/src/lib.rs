@@ -17,7 +17,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod beneath;
+pub mod context;
 pub mod copy;
 pub mod dockerfile;
 pub mod error;
@@ -25,11 +27,17 @@ pub mod fetch;
 pub mod glob;
 pub mod ignore;
 pub mod key;
+pub mod mounts;
 pub mod outcome;
 pub mod overlay;
+pub mod plan;
 pub mod progress;
+pub mod record;
 pub mod request;
+pub mod session;
+pub mod solve;
 pub mod stage;
+pub mod step;
 mod time;
 pub mod tree;
 

@@ -193,6 +193,13 @@ impl Mount {
         mount.finish()
     }
 
+    /// The stage or image that a mount as written takes its files from.
+    pub fn from_of(text: &str) -> Option<String> {
+        let fields = fields(text);
+        let mut pairs = fields.iter().filter_map(|field| field.split_once('='));
+        pairs.find(|(key, _)| key.eq_ignore_ascii_case("from")).map(|(_, value)| value.to_owned())
+    }
+
     fn new(kind: MountKind) -> Self {
         Self {
             kind,
