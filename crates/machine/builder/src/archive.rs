@@ -7,6 +7,8 @@ use std::path::Path;
 use teu_images::compression::Decoder;
 use teu_images::unpack::{UnpackOptions, Whiteouts};
 
+const BUFFER_BYTES: usize = 128 << 10;
+
 /// What a file's first bytes say it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Archive {
@@ -59,8 +61,10 @@ pub fn unpack_at(
     owner: Option<(u32, u32)>,
 ) -> teu_images::Result<()> {
     let limits = teu_images::Limits::default();
-    let mut decoder = Decoder::new(stream, &limits)
+    let decoder = Decoder::new(stream, &limits)
         .map_err(|error| teu_images::Error::stream("read the archive", error))?;
-    let options = UnpackOptions { limits, whiteouts: Whiteouts::Plain, owner, keep_kinds: false };
+    let mut decoder = std::io::BufReader::with_capacity(BUFFER_BYTES, decoder);
+    let options =
+        UnpackOptions { limits, whiteouts: Whiteouts::Plain, owner, ..UnpackOptions::default() };
     teu_images::unpack::unpack(&mut decoder, root, &options).map(drop)
 }

@@ -79,6 +79,9 @@ pub enum Error {
         /// Why.
         problem: RequestProblem,
     },
+    /// The result could not be written.
+    #[error("cannot export: {0}")]
+    Export(#[source] Box<Cause>),
     /// Something of ours is not what it was: a bug, or a hand in the state directory.
     #[error("internal error: {0}")]
     Internal(&'static str),
@@ -90,6 +93,8 @@ pub enum Error {
 pub enum RequestProblem {
     #[error("SOURCE_DATE_EPOCH is not a number of seconds: {0:?}")]
     Epoch(String),
+    #[error("annotations are not written yet: use --label")]
+    Annotations,
     #[error("two secrets have the id {0:?}")]
     SecretTwice(String),
     #[error("the secret {id:?} has more than 500 KiB")]

@@ -19,10 +19,12 @@
 
 pub mod archive;
 pub mod beneath;
+mod build;
 pub mod context;
 pub mod copy;
 pub mod dockerfile;
 pub mod error;
+mod export;
 pub mod fetch;
 pub mod glob;
 pub mod ignore;
@@ -58,14 +60,12 @@ pub fn build(
     environment: &Environment<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
-    let _ = (request, environment, progress);
-    Err(Error::NotDirectory(std::path::PathBuf::new()))
+    build::build(request, environment, progress)
 }
 
 /// What the cache holds, most recently used first (`teu builder du`, `teu system df`).
 pub fn usage(state: &std::path::Path, images: &teu_images::Store) -> Result<Vec<RecordUsage>> {
-    let _ = (state, images);
-    Ok(Vec::new())
+    record::Records::open(state, images)?.usage()
 }
 
 /// Forgets what the cache holds (`teu builder prune`): all of it, or what has not been used for a
@@ -75,13 +75,12 @@ pub fn prune(
     images: &teu_images::Store,
     what: PruneRequest,
 ) -> Result<PruneReport> {
-    let _ = (state, images, what);
-    Ok(PruneReport::default())
+    record::Records::open(state, images)?.prune(what)
 }
 
 /// The other half of a `RUN` step: what the hidden command `teu build-step` calls, as the first
 /// thing in a fresh single-threaded process. Talks to the build on standard input (a socket);
 /// standard output and error are the step's. Returns the process's exit code.
 pub fn build_step() -> u8 {
-    0
+    step::main()
 }

@@ -4,7 +4,7 @@ use teu_images::Image;
 use teu_oci::Digest;
 
 /// A finished build.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// The image, when it went to the store (or could have).
     pub image: Option<Image>,

@@ -124,7 +124,7 @@ pub enum ContextSource {
     Directory(PathBuf),
     /// A tar (plain, gzip or zstd), or a Dockerfile alone: decided by its first bytes, as Docker
     /// does for `docker build -`.
-    Stream(Box<dyn Read + Send>),
+    Stream(Box<dyn Read + Send + Sync>),
 }
 
 impl fmt::Debug for ContextSource {

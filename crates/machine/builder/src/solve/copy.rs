@@ -209,7 +209,7 @@ impl Solver<'_> {
         below: &[PathBuf],
         root: &rustix::fd::OwnedFd,
     ) -> Result<(u32, u32), Cause> {
-        let failed = |error: teu_runtime::Error| Cause::User(error.to_string().into());
+        let failed = |error: teu_runtime::users::Error| Cause::User(error.to_string().into());
         if below.is_empty() {
             return teu_runtime::users::owner(root, chown).map_err(failed);
         }

@@ -327,7 +327,7 @@ fn new_namespace() -> Result<OwnedFd, Cause> {
     use rustix::fs::{CWD, Mode, OFlags};
     let fail = |errno| Cause::io("make", "a network namespace", errno);
     let make = || {
-        teu_sys::namespace::unshare(teu_sys::process::CloneFlags::NEW_NETWORK)?;
+        teu_sys::namespace::unshare(teu_sys::process::CloneFlags::NEW_NET)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         rustix::fs::openat(CWD, "/proc/thread-self/ns/net", flags, Mode::empty())
     };
