@@ -37,7 +37,8 @@ pub fn build(
     let platform = request.platform.clone().unwrap_or_else(Platform::host);
     supported(&platform)?;
     let scope = global_scope(&file, &request, &platform)?;
-    let contexts: Vec<&str> = request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
+    let contexts: Vec<&str> =
+        request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
     let plan = plan::plan(&file, request.target.as_deref(), &scope, &contexts)?;
     progress.event(Event::Planned { steps: plan.steps });
     warn(&file, &request, progress);
@@ -131,9 +132,8 @@ pub fn supported(platform: &Platform) -> Result<()> {
         "386" => "i386",
         other => other,
     };
-    let emulated = || {
-        Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{interpreter}")).exists()
-    };
+    let emulated =
+        || Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{interpreter}")).exists();
     if platform.os == "linux" && (host.satisfies(platform) || emulated()) {
         return Ok(());
     }

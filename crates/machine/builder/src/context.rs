@@ -46,10 +46,10 @@ pub fn open(
         (_, DockerfileSource::Default) => read(root.as_deref(), Path::new("Dockerfile"), true)?,
         (_, DockerfileSource::Path(path)) => read(root.as_deref(), path, false)?,
     };
-    let name = file.as_deref().and_then(Path::file_name).map_or_else(
-        || "Dockerfile".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    let name = file
+        .as_deref()
+        .and_then(Path::file_name)
+        .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned());
     let tree = match &root {
         Some(root) => Some(Arc::new(local(root, "build context", file.as_deref(), state)?)),
         None => None,
@@ -58,11 +58,17 @@ pub fn open(
 }
 
 /// Opens a directory of the host as a source of files.
-pub fn local(root: &Path, name: &str, dockerfile: Option<&Path>, state: &Path) -> Result<Tree, Error> {
-    let handle = rustix::fs::openat(CWD, root, HANDLE, Mode::empty()).map_err(|errno| match errno {
-        rustix::io::Errno::NOTDIR => Error::NotDirectory(root.to_owned()),
-        errno => Error::io("open the context", root, errno),
-    })?;
+pub fn local(
+    root: &Path,
+    name: &str,
+    dockerfile: Option<&Path>,
+    state: &Path,
+) -> Result<Tree, Error> {
+    let handle =
+        rustix::fs::openat(CWD, root, HANDLE, Mode::empty()).map_err(|errno| match errno {
+            rustix::io::Errno::NOTDIR => Error::NotDirectory(root.to_owned()),
+            errno => Error::io("open the context", root, errno),
+        })?;
     let ignore = ignore_file(root, dockerfile)?;
     let id = teu_oci::Digest::sha256(root.as_os_str().as_encoded_bytes());
     let dir = state.join("stat");
@@ -97,7 +103,11 @@ fn ignore_file(root: &Path, dockerfile: Option<&Path>) -> Result<Option<Ignore>,
 }
 
 /// The Dockerfile: on the host (as a shell would complete it), or in the context.
-fn read(root: Option<&Path>, path: &Path, default: bool) -> Result<(Option<PathBuf>, Vec<u8>), Error> {
+fn read(
+    root: Option<&Path>,
+    path: &Path,
+    default: bool,
+) -> Result<(Option<PathBuf>, Vec<u8>), Error> {
     let inside = root.map(|root| root.join(path));
     let places: Vec<PathBuf> = match (default, inside) {
         (true, inside) => inside.into_iter().collect(),
@@ -112,7 +122,8 @@ fn read(root: Option<&Path>, path: &Path, default: bool) -> Result<(Option<PathB
     }
     let place = places.last().cloned().unwrap_or_else(|| path.to_owned());
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let siblings = std::fs::read_dir(place.parent().unwrap_or(Path::new("."))).into_iter().flatten();
+    let siblings =
+        std::fs::read_dir(place.parent().unwrap_or(Path::new("."))).into_iter().flatten();
     let siblings: Vec<String> = siblings
         .filter_map(Result::ok)
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -142,7 +153,8 @@ fn unpack(mut stream: Box<dyn Read + Send>, scratch: &Path) -> Result<Stream, Er
     stream.by_ref().take(BLOCK_BYTES).read_to_end(&mut head).map_err(fail)?;
     let compressed = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", b"\xfd7zXZ"];
     let is_compressed = compressed.iter().any(|magic| head.starts_with(magic));
-    let is_tar = head.get(257..262) == Some(b"ustar") || head.len() == 512 && head.iter().all(|b| *b == 0);
+    let is_tar =
+        head.get(257..262) == Some(b"ustar") || head.len() == 512 && head.iter().all(|b| *b == 0);
     if !is_compressed && !is_tar {
         if head.contains(&0) {
             let problem = RequestProblem::Stream;

@@ -58,12 +58,7 @@ pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn one(
-    solver: &Solver<'_>,
-    built: &Built,
-    output: &Output,
-    outcome: &mut Outcome,
-) -> Result<()> {
+fn one(solver: &Solver<'_>, built: &Built, output: &Output, outcome: &mut Outcome) -> Result<()> {
     match output {
         Output::Image { name } => {
             let mut names = solver.request.tags.clone();
@@ -106,8 +101,7 @@ fn image(
     if solver.epoch.is_some() {
         config.created = Some(solver.now());
     }
-    let layers: Vec<_> =
-        built.state.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+    let layers: Vec<_> = built.state.layers.iter().map(|layer| layer.descriptor.clone()).collect();
     let image = solver.environment.images.write_image(&config, &layers, names)?;
     outcome.image_id = Some(image.id.clone());
     outcome.manifest_digest = Some(image.manifest_digest.clone());
@@ -170,8 +164,9 @@ fn write(
         .and_then(|()| out.flush().map_err(|source| Error::io("write", "the output", source)));
     match (path, result) {
         (None, result) => result,
-        (Some((partial, path)), Ok(())) => std::fs::rename(&partial, path)
-            .map_err(|source| Error::io("rename to", path, source)),
+        (Some((partial, path)), Ok(())) => {
+            std::fs::rename(&partial, path).map_err(|source| Error::io("rename to", path, source))
+        }
         (Some((partial, _)), Err(error)) => {
             let _ = std::fs::remove_file(partial);
             Err(error)
@@ -181,11 +176,8 @@ fn write(
 
 fn tree(solver: &Solver<'_>, built: &Built, out: &mut dyn Write) -> Result<()> {
     let tree = built.tree(solver, "the target").map_err(plain)?;
-    let options = TreeOptions {
-        kind: TreeKind::Plain,
-        mtime_clamp: solver.epoch,
-        ..TreeOptions::default()
-    };
+    let options =
+        TreeOptions { kind: TreeKind::Plain, mtime_clamp: solver.epoch, ..TreeOptions::default() };
     write_tree(tree.root.as_fd(), &options, out)?;
     Ok(())
 }

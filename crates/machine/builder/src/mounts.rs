@@ -103,7 +103,13 @@ pub fn usage(state: &Path) -> Vec<RecordUsage> {
             lock(&home, "lock", FlockOperation::NonBlockingLockExclusive),
             Err(Cause::Io { .. })
         );
-        let root = rustix::fs::openat(CWD, &home, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let root = rustix::fs::openat(
+            CWD,
+            &home,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .ok()?;
         Some(RecordUsage {
             id: entry.file_name().to_string_lossy().into_owned(),
             kind: "exec.cachemount",

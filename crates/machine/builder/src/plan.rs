@@ -83,7 +83,9 @@ pub fn plan(
             }
         }
     }
-    let steps = |index: &usize| 1 + file.stages[*index].instructions.iter().filter(|i| changes_files(i)).count();
+    let steps = |index: &usize| {
+        1 + file.stages[*index].instructions.iter().filter(|i| changes_files(i)).count()
+    };
     let steps = needed.iter().map(steps).sum::<usize>().try_into().unwrap_or(u32::MAX);
     Ok(Plan { target, bases, needed, steps })
 }
@@ -111,9 +113,9 @@ fn base(
         "scratch" => Ok(Origin::Scratch),
         _ => {
             // By name only: a number is an image's name here.
-            let stage = file.stages[..index]
-                .iter()
-                .rposition(|stage| stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(&name)));
+            let stage = file.stages[..index].iter().rposition(|stage| {
+                stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(&name))
+            });
             Ok(match (stage, contexts.iter().position(|context| *context == name)) {
                 (_, Some(context)) => Origin::Context(context),
                 (Some(stage), None) => Origin::Stage(stage),
@@ -147,7 +149,11 @@ pub fn origin(
         return Err(Problem::Circular(name.to_owned()));
     }
     if name.parse::<usize>().is_ok() {
-        return Err(Problem::NoSuchStage { what: "stage", name: name.to_owned(), suggestion: None });
+        return Err(Problem::NoSuchStage {
+            what: "stage",
+            name: name.to_owned(),
+            suggestion: None,
+        });
     }
     Ok(Origin::Image(name.to_owned()))
 }
@@ -156,7 +162,9 @@ pub fn origin(
 pub fn froms(located: &Located) -> Vec<String> {
     match &located.instruction {
         Instruction::Copy(copy) => copy.from.iter().cloned().collect(),
-        Instruction::Run(run) => run.mounts.iter().filter_map(|text| Mount::from_of(text)).collect(),
+        Instruction::Run(run) => {
+            run.mounts.iter().filter_map(|text| Mount::from_of(text)).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -148,9 +148,9 @@ impl Records {
     pub fn usage(&self) -> Result<Vec<RecordUsage>, Error> {
         let lease = self.images.leases()?.into_iter().any(|lease| lease.name() == LEASE);
         let only_ours = |digest: &Digest| match self.images.why(digest) {
-            Ok(keepers) => keepers.iter().all(
-                |keeper| matches!(keeper, teu_images::Keeper::Lease(name) if name == LEASE),
-            ),
+            Ok(keepers) => keepers
+                .iter()
+                .all(|keeper| matches!(keeper, teu_images::Keeper::Lease(name) if name == LEASE)),
             Err(_) => false,
         };
         let mut usage: Vec<RecordUsage> = self

@@ -72,13 +72,16 @@ impl Session {
         }
         let fail = |errno| Cause::io("prepare", &scratch.upper, errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let upper =
-            rustix::fs::openat(CWD, &scratch.upper, flags, Mode::empty()).map_err(fail)?;
+        let upper = rustix::fs::openat(CWD, &scratch.upper, flags, Mode::empty()).map_err(fail)?;
         let (owner, mode, times) = match lower {
             None => ((0, 0), 0o755, crate::beneath::times(mtime, 0)),
             Some(lower) => {
-                let stat = rustix::fs::stat(lower).map_err(|errno| Cause::io("stat", lower, errno))?;
-                let times = crate::beneath::times(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+                let stat =
+                    rustix::fs::stat(lower).map_err(|errno| Cause::io("stat", lower, errno))?;
+                let times = crate::beneath::times(
+                    stat.st_mtime,
+                    i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+                );
                 ((stat.st_uid, stat.st_gid), stat.st_mode & 0o7777, times)
             }
         };

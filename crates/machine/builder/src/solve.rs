@@ -46,6 +46,7 @@ pub struct Built {
     tree: OnceLock<Arc<Tree>>,
 }
 
+#[derive(Debug)]
 enum Slot {
     Idle,
     Running,
@@ -54,6 +55,7 @@ enum Slot {
 }
 
 /// A build in progress.
+#[derive(Debug)]
 pub struct Solver<'a> {
     pub(crate) request: &'a BuildRequest,
     pub(crate) environment: &'a Environment<'a>,
@@ -100,6 +102,7 @@ pub(crate) struct Made {
 }
 
 /// What is given to a new solver.
+#[derive(Debug)]
 pub struct Inputs<'a> {
     /// The request.
     pub request: &'a BuildRequest,
@@ -143,7 +146,8 @@ impl<'a> Solver<'a> {
             epoch: inputs.epoch,
             records,
             events,
-            cancel: Cancel::new().map_err(|errno| Error::io("make", "an event descriptor", errno))?,
+            cancel: Cancel::new()
+                .map_err(|errno| Error::io("make", "an event descriptor", errno))?,
             network: run::Network::default(),
             permits: Permits::new(parallelism),
             named: Mutex::default(),
@@ -252,7 +256,11 @@ impl<'a> Solver<'a> {
         Ok(Built { state, base, tree: OnceLock::new() })
     }
 
-    fn apply<'l>(&self, state: &mut StageState, located: &'l Located) -> Result<Option<Step<'l>>, Error> {
+    fn apply<'l>(
+        &self,
+        state: &mut StageState,
+        located: &'l Located,
+    ) -> Result<Option<Step<'l>>, Error> {
         state
             .apply(located)
             .map_err(|problem| ParseError::new(&self.file.source, located.lines, problem).into())
@@ -331,11 +339,8 @@ impl<'a> Solver<'a> {
         match self.image(name) {
             Ok(built) => {
                 self.tell(Event::Done { step: id, elapsed: begun.elapsed() });
-                let state = StageState::over(
-                    built.state.image.clone(),
-                    built.state.layers.clone(),
-                    scope,
-                );
+                let state =
+                    StageState::over(built.state.image.clone(), built.state.layers.clone(), scope);
                 Ok((state, built.base.clone()))
             }
             Err(cause) => {

@@ -13,7 +13,7 @@ use crate::overlay;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, MountPropagationFlags};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -159,7 +159,8 @@ pub fn main() -> u8 {
     let Ok(socket) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else { return 1 };
     let mut socket = std::fs::File::from(socket);
     let Ok(order) = receive::<Order>(&mut socket) else { return 1 };
-    let answer = run(order, socket.as_fd()).unwrap_or_else(|fault| Answer::Failed(fault.to_string()));
+    let answer =
+        run(order, socket.as_fd()).unwrap_or_else(|fault| Answer::Failed(fault.to_string()));
     u8::from(send(&mut socket, &answer).is_err())
 }
 
@@ -256,8 +257,9 @@ fn spec(order: &Order, held: &mut Vec<OwnedFd>) -> Result<Spec, Fault> {
             NetworkOrder::Join(path) => {
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let opened = rustix::fs::openat(CWD, path, flags, Mode::empty());
-                let opened = opened
-                    .map_err(|errno| Fault::Os("join the network of", "the build".to_owned(), errno))?;
+                let opened = opened.map_err(|errno| {
+                    Fault::Os("join the network of", "the build".to_owned(), errno)
+                })?;
                 Some(hold(held, opened))
             }
         };
@@ -304,12 +306,14 @@ fn source(bind: &Bind) -> Result<OwnedFd, Fault> {
     };
     match &bind.source {
         Source::Within(root, path) => {
-            let root_fd = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-                .map_err(os("open", root))?;
+            let root_fd =
+                rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                    .map_err(os("open", root))?;
             if path.is_empty() {
                 return Ok(root_fd);
             }
-            beneath::open(&root_fd, Path::new(path), OFlags::PATH).map_err(os("find", Path::new(path)))
+            beneath::open(&root_fd, Path::new(path), OFlags::PATH)
+                .map_err(os("find", Path::new(path)))
         }
         Source::View { lower, path, at, changes } => {
             let root = match changes {
@@ -345,7 +349,8 @@ fn secret(content: &[u8], at: &Path, (mode, uid, gid): (u32, u32, u32)) -> Resul
         .map_err(os)?;
     attach(&root, at)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&root, "secret", flags, Mode::from_raw_mode(0o600)).map_err(os)?;
+    let file =
+        rustix::fs::openat(&root, "secret", flags, Mode::from_raw_mode(0o600)).map_err(os)?;
     let mut left = content;
     while !left.is_empty() {
         let count = rustix::io::write(&file, left).map_err(os)?;
@@ -359,7 +364,7 @@ fn secret(content: &[u8], at: &Path, (mode, uid, gid): (u32, u32, u32)) -> Resul
 /// Waits for the first process, whose end is the end of all others in its namespace.
 fn wait(running: &teu_runtime::Running, socket: BorrowedFd<'_>) -> Result<i32, Fault> {
     use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::process::{Signal, WaitIdOptions, WaitId};
+    use rustix::process::{Signal, WaitId, WaitIdOptions};
     let os = |errno| Fault::Os("wait for", "the step".to_owned(), errno);
     loop {
         let mut descriptors = [

@@ -33,10 +33,15 @@ fn finds_origins() {
     let host = Platform::linux("amd64");
     let mut scope = Scope::new(&[], '\\', &host, &host);
     scope.declare_global("v", Some("1".to_owned()));
-    let file = Dockerfile::parse("D", b"FROM scratch AS a\nFROM img:$v AS b\nFROM A\nFROM ctx\nFROM $TARGETOS\n").expect("parses");
+    let file = Dockerfile::parse(
+        "D",
+        b"FROM scratch AS a\nFROM img:$v AS b\nFROM A\nFROM ctx\nFROM $TARGETOS\n",
+    )
+    .expect("parses");
     let plan = plan(&file, None, &scope, &["ctx"]).expect("plans");
     let image = |name: &str| Origin::Image(name.to_owned());
-    let expected = [Origin::Scratch, image("img:1"), Origin::Stage(0), Origin::Context(0), image("linux")];
+    let expected =
+        [Origin::Scratch, image("img:1"), Origin::Stage(0), Origin::Context(0), image("linux")];
     assert_eq!(plan.bases, expected);
 }
 

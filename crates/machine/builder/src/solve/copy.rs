@@ -105,7 +105,8 @@ impl Solver<'_> {
 
     fn items<'c>(&self, copy: &'c Copy, at: &At<'_>) -> Result<Vec<Item<'c>>, Cause> {
         let exclude = Ignore::of_patterns(copy.exclude.iter().map(String::as_str));
-        let exclude = exclude.map_err(|problem| Cause::User(format!("--exclude: {problem}").into()))?;
+        let exclude =
+            exclude.map_err(|problem| Cause::User(format!("--exclude: {problem}").into()))?;
         let mut items = Vec::new();
         let mut tree = None;
         for source in &copy.sources {

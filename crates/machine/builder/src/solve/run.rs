@@ -135,7 +135,8 @@ impl Solver<'_> {
 
     fn run_key(&self, state: &StageState, command: &Command) -> String {
         let config = &state.image.config;
-        let limits = self.request.rlimits.iter().map(|l| format!("{} {} {}", l.kind, l.soft, l.hard));
+        let limits =
+            self.request.rlimits.iter().map(|l| format!("{} {} {}", l.kind, l.soft, l.hard));
         let mut key = Key::new("run")
             .optional("chain", state.chain.as_ref().map(ToString::to_string))
             .optional("epoch", self.epoch.map(i64::to_le_bytes))
@@ -215,7 +216,9 @@ impl Solver<'_> {
 
     /// `/etc/hosts` and `/etc/resolv.conf`, which are never part of a layer.
     fn files(&self, resolv_conf: Option<String>, dir: &Path) -> Result<Vec<Bind>, Cause> {
-        let mut hosts = "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+        let mut hosts =
+            "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+                .to_owned();
         for (name, address) in &self.request.add_hosts {
             hosts.push_str(&format!("{address}\t{name}\n"));
         }

@@ -52,10 +52,12 @@ impl Solver<'_> {
                 user => owner_of(&root, user)?,
             };
             let new = NewDirectory { mode: 0o755, owner, mtime: chain_time };
-            beneath::make_directories(&root, Path::new(path), new).map_err(|errno| Cause::Target {
-                verb: "make directory",
-                path: path.to_owned(),
-                source: errno.into(),
+            beneath::make_directories(&root, Path::new(path), new).map_err(|errno| {
+                Cause::Target {
+                    verb: "make directory",
+                    path: path.to_owned(),
+                    source: errno.into(),
+                }
             })?;
             Ok(Made { scratch, trusted: true })
         })

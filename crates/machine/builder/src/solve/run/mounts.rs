@@ -190,7 +190,8 @@ impl Solver<'_> {
         }
         let used = mounts::take(self.environment.state, &mount.id, mount.sharing)?;
         if used.new {
-            let (mode, owner) = (mount.mode.unwrap_or(0o755), (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)));
+            let (mode, owner) =
+                (mount.mode.unwrap_or(0o755), (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)));
             let root = std::fs::File::open(&used.path)
                 .map_err(|source| Cause::io("open", &used.path, source))?;
             let fail = |errno| Cause::io("prepare", &used.path, errno);
@@ -204,7 +205,11 @@ impl Solver<'_> {
             rustix::fs::fchmod(&root, rustix::fs::Mode::from_raw_mode(mode)).map_err(fail)?;
         }
         locks.push(used.lock);
-        let path = if origin.is_some() { String::new() } else { clamp(&mount.source).to_string_lossy().into_owned() };
+        let path = if origin.is_some() {
+            String::new()
+        } else {
+            clamp(&mount.source).to_string_lossy().into_owned()
+        };
         Ok(Source::Within(used.path, path))
     }
 
@@ -237,11 +242,8 @@ impl Solver<'_> {
         }
         if !target.is_empty() {
             let at = self.session.directory("secret")?;
-            let access = (
-                mount.mode.unwrap_or(SECRET_MODE),
-                mount.uid.unwrap_or(0),
-                mount.gid.unwrap_or(0),
-            );
+            let access =
+                (mount.mode.unwrap_or(SECRET_MODE), mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
             let source = Source::Secret { content, at, access };
             binds.push(Bind { target, readonly: true, source });
         }
@@ -260,7 +262,11 @@ impl Solver<'_> {
         };
         let is_socket = std::fs::metadata(&agent.socket).is_ok_and(|m| m.file_type().is_socket());
         if !is_socket {
-            return Err(Cause::io("use as an agent's socket", &agent.socket, rustix::io::Errno::NOTSOCK));
+            return Err(Cause::io(
+                "use as an agent's socket",
+                &agent.socket,
+                rustix::io::Errno::NOTSOCK,
+            ));
         }
         if !env.iter().any(|variable| variable.starts_with("SSH_AUTH_SOCK=")) {
             env.push(format!("SSH_AUTH_SOCK={target}"));

@@ -22,7 +22,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 impl Solver<'_> {
     /// Runs a step to its end.
     pub(super) fn launch(&self, order: &Order, shown: &str, at: &At<'_>) -> Result<(), Cause> {
-        let failed = |reason: String| Cause::Start { command: shown.to_owned(), reason: reason.into() };
+        let failed =
+            |reason: String| Cause::Start { command: shown.to_owned(), reason: reason.into() };
         let (mut socket, child) = self.spawn(order).map_err(|error| failed(error.to_string()))?;
         let mut child = Reaped(child);
         let mut tail = Tail::default();
@@ -80,7 +81,8 @@ impl Solver<'_> {
         at: &At<'_>,
     ) -> rustix::io::Result<()> {
         let mut out = child.stdout.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
-        let mut error = child.stderr.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
+        let mut error =
+            child.stderr.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
         let mut buffer = vec![0; CHUNK_BYTES];
         while out.is_some() || error.is_some() {
             let idle = socket.as_fd();

@@ -68,9 +68,9 @@ fn resolve(view: &OwnedFd, path: &Path) -> PathBuf {
             continue;
         }
         let next = done.join(OsStr::from_bytes(&part));
-        let link = beneath::open_plain(view, &next, OFlags::PATH).ok().and_then(|handle| {
-            rustix::fs::readlinkat(&handle, "", Vec::new()).ok()
-        });
+        let link = beneath::open_plain(view, &next, OFlags::PATH)
+            .ok()
+            .and_then(|handle| rustix::fs::readlinkat(&handle, "", Vec::new()).ok());
         match link {
             Some(target) if links < LINK_LIMIT => {
                 links += 1;
@@ -110,8 +110,8 @@ fn put(dir: &Path, path: &Path, directory: bool, mtime: i64) -> std::io::Result<
         }
         std::fs::OpenOptions::new().create(true).append(true).open(&full)?;
     }
-    let time = std::time::SystemTime::UNIX_EPOCH
-        + std::time::Duration::from_secs(mtime.unsigned_abs());
+    let time =
+        std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(mtime.unsigned_abs());
     for path in full.ancestors().take_while(|path| path.starts_with(dir)) {
         std::fs::File::open(path)?.set_modified(time)?;
     }
