@@ -56,6 +56,22 @@ pub enum Error {
     /// Exec in a container that waits to be started again.
     #[error("Container {0} is restarting, wait until the container is running")]
     Restarting(String),
+    /// On the network already.
+    #[error("container {container} is already connected to network {network}")]
+    AlreadyConnected {
+        /// Its name.
+        container: String,
+        /// The network's.
+        network: String,
+    },
+    /// Not on the network.
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected {
+        /// Its name.
+        container: String,
+        /// The network's.
+        network: String,
+    },
     /// Refused, in Docker's words.
     #[error("{0}")]
     Refused(&'static str),

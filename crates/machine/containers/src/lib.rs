@@ -23,8 +23,10 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod commit;
 pub mod copy;
 pub mod create;
+mod diff;
 mod disk;
 mod error;
 pub mod events;
@@ -36,6 +38,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 mod names;
+mod networking;
 mod open;
 pub mod pending;
 pub mod plan;
@@ -51,11 +54,16 @@ pub mod signal;
 pub mod state;
 pub mod stats;
 pub mod time;
+mod top;
 mod volume;
 
+pub use commit::CommitRequest;
+pub use copy::CopyOptions;
+pub use diff::Change;
 pub use error::{Error, Result};
 pub use home::Home;
 pub use open::Containers;
 pub use remove::Pruned;
 pub use shelf::Found;
+pub use top::Processes;
 pub use volume::VolumeUsage;

@@ -1,4 +1,17 @@
 //! What containers use, with Docker's arithmetic.
+//!
+//! CPU is what was used since the sample before, of the time since then; memory is without the page
+//! cache that is dropped first; network is summed over the pod's interfaces but loopback.
+
+use crate::state::Status;
+use crate::{Containers, Error, Found, Result};
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+use teu_runtime::cgroup::{self, Cgroup};
+
+/// Between the two samples of [`Containers::stats`].
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// A sample, complete in itself: rates are over the time since the sample before.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,4 +40,145 @@ pub struct Stats {
     pub pids: u64,
     /// CPU time since the start.
     pub cpu_total_ns: u64,
+}
+
+/// Samples again and again.
+#[derive(Debug)]
+pub struct Sampler {
+    containers: Containers,
+    names: Vec<String>,
+    before: BTreeMap<String, (Instant, u64)>,
+}
+
+impl Containers {
+    /// A sample of what running containers use (all when none is named); takes half a second.
+    pub fn stats(&self, names: &[String]) -> Result<Vec<Stats>> {
+        let mut sampler = self.sampler(names);
+        sampler.sample()?;
+        std::thread::sleep(INTERVAL);
+        sampler.sample()
+    }
+
+    /// For `stats` that goes on: call [`Sampler::sample`] every second.
+    pub fn sampler(&self, names: &[String]) -> Sampler {
+        Sampler { containers: self.clone(), names: names.to_vec(), before: BTreeMap::new() }
+    }
+
+    fn watched(&self, names: &[String]) -> Result<Vec<Found>> {
+        if !names.is_empty() {
+            return names.iter().map(|name| self.find(name)).collect();
+        }
+        let mut all = self.load_all()?;
+        all.retain(|found| matches!(found.state.status, Status::Running | Status::Paused));
+        Ok(all)
+    }
+}
+
+impl Sampler {
+    /// What they use now. A container that does not run uses nothing.
+    pub fn sample(&mut self) -> Result<Vec<Stats>> {
+        let memory = machine_memory_bytes();
+        let mut samples = Vec::new();
+        for found in self.containers.watched(&self.names)? {
+            samples.push(self.one(&found, memory)?);
+        }
+        Ok(samples)
+    }
+
+    fn one(&mut self, found: &Found, machine_bytes: u64) -> Result<Stats> {
+        let id = found.record.id.clone();
+        let name = found.record.name.clone();
+        let path = self.containers.home.container_cgroup(&found.pod, &id);
+        let used = match Cgroup::open(&path).and_then(|group| group.stats()) {
+            Ok(used) => used,
+            Err(cgroup::Error::Absent { .. }) => return Ok(Stats { id, name, ..Stats::default() }),
+            // It ended between two reads.
+            Err(_) if !self.still_runs(found)? => {
+                return Ok(Stats { id, name, ..Stats::default() });
+            }
+            Err(error) => return Err(Error::Cgroup(error)),
+        };
+        let now = Instant::now();
+        let before = self.before.insert(id.clone(), (now, used.cpu.usage_ns));
+        let (received, sent) = network(found.state.pid);
+        let limit = used.memory.limit_bytes.filter(|limit| *limit < machine_bytes);
+        let memory_limit_bytes = limit.unwrap_or(machine_bytes);
+        let memory_bytes = used.memory.shown_bytes();
+        Ok(Stats {
+            id,
+            name,
+            cpu_percent: before.map_or(0.0, |(at, usage_ns)| {
+                percent(used.cpu.usage_ns.saturating_sub(usage_ns), nanoseconds(now - at))
+            }),
+            memory_bytes,
+            memory_limit_bytes,
+            memory_percent: percent(memory_bytes, memory_limit_bytes),
+            network_received_bytes: received,
+            network_sent_bytes: sent,
+            block_read_bytes: used.block_io.read_bytes,
+            block_written_bytes: used.block_io.write_bytes,
+            pids: used.pids.current,
+            cpu_total_ns: used.cpu.usage_ns,
+        })
+    }
+
+    fn still_runs(&self, found: &Found) -> Result<bool> {
+        let state = self.containers.true_state(&found.pod.id, &found.record.id)?;
+        Ok(state.is_some_and(|state| state.needs_shim()))
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage needs no more than 52 bits")]
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 }
+}
+
+fn machine_memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Bytes received and sent in a process's network namespace.
+fn network(pid: i32) -> (u64, u64) {
+    match fs::read_to_string(format!("/proc/{pid}/net/dev")) {
+        Ok(text) if pid > 0 => sum_interfaces(&text),
+        _ => (0, 0),
+    }
+}
+
+fn sum_interfaces(text: &str) -> (u64, u64) {
+    let mut sums = (0_u64, 0_u64);
+    for line in text.lines() {
+        let Some((interface, counters)) = line.split_once(':') else { continue };
+        if interface.trim() == "lo" {
+            continue;
+        }
+        let mut fields = counters.split_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
+        sums.0 = sums.0.saturating_add(fields.next().unwrap_or(0));
+        sums.1 = sums.1.saturating_add(fields.nth(7).unwrap_or(0));
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_summed_without_loopback() {
+        let text = "Inter-|   Receive  |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+    lo: 100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0
+  eth0: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
+  eth1: 5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
+        assert_eq!(sum_interfaces(text), (15, 27));
+        assert!((percent(1, 4) - 25.0).abs() < f64::EPSILON);
+        assert!(percent(1, 0).abs() < f64::EPSILON);
+    }
 }

@@ -61,8 +61,10 @@ pub(super) fn write_source(
     let prefix = name.map(|name| name.as_bytes().to_vec());
     let options = TreeOptions { prefix, subseconds: true, ..TreeOptions::default() };
     match &source.kind {
-        SourceKind::Directory(dir) => write_tree(borrow(dir), &options, out),
-        SourceKind::Entry { dir, name } => write_entry(borrow(dir), name, &options, out),
+        SourceKind::Directory(dir) => write_tree(borrow(dir), &options, out).map(drop),
+        SourceKind::Entry { dir, name } => {
+            write_entry(borrow(dir), name, &options, out).map(drop)
+        }
     }
 }
 

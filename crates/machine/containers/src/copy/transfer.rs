@@ -134,10 +134,12 @@ fn stream<K: Send + 'static>(keep: K, source: Source, name: Option<String>) -> R
 }
 
 fn put(tar: super::Tar<'_>, target: &Target, options: UnpackOptions) -> Result<u64> {
-    let unpacked = unpack(tar, target.dir.as_fd(), &options)?;
+    let mut tar = std::io::BufReader::with_capacity(256 << 10, tar);
+    let unpacked = unpack(&mut tar, target.dir.as_fd(), &options)?;
     // The end of the stream says whether it was whole.
-    std::io::copy(tar, &mut std::io::sink())
-        .map_err(|error| Error::Images(teu_images::Error::stream("read the tar", error)))?;
+    std::io::copy(&mut tar, &mut std::io::sink()).map_err(|error| {
+        Error::Images(teu_images::Error::stream("read the tar", error))
+    })?;
     Ok(unpacked.bytes)
 }
 
