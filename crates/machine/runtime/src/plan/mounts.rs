@@ -101,7 +101,9 @@ pub fn plan(
         let mut source = source(mount, &options, bundle, &field, label)?;
         let mapped = options.idmap.is_some() || !mount.uid_mappings.is_empty();
         if let Source::Bind { path, recursive } = &source {
-            if in_user_namespace || mapped {
+            // A descriptor the caller holds is of the caller's mount namespace: the copy is made there.
+            let held = path.to_bytes().starts_with(b"/proc/self/fd/");
+            if in_user_namespace || mapped || held {
                 use std::os::unix::ffi::OsStrExt;
                 let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()));
                 let tree = open_tree(path, *recursive)?;
