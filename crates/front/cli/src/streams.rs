@@ -67,6 +67,11 @@ fn duplicate(stream: BorrowedFd<'_>) -> Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(stream, 3)?)
 }
 
+/// Standard input without a buffer between, for streams of gigabytes.
+pub fn stdin_file() -> Result<std::fs::File> {
+    Ok(duplicate(rustix::stdio::stdin())?.into())
+}
+
 /// For a container: the shim, which is ours, is handed the person's own streams, so that nothing is
 /// copied twice. Only a terminal that is typed at stays in our hands: it is searched for the keys
 /// that leave, and nobody else may eat what is typed after them.

@@ -70,7 +70,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
             if in_is_terminal() {
                 return Err(Failure::new("cannot read a tar archive from a terminal"));
             }
-            containers.copy_in(name, path, &mut std::io::stdin().lock(), options)?;
+            containers.copy_in(name, path, &mut crate::streams::stdin_file()?, options)?;
             return Ok(0);
         }
         (Side::Container(name, path), Side::Local(local)) => {

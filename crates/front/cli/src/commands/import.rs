@@ -34,7 +34,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     };
     let store = ctx.images()?;
     let image = match source {
-        "-" => store.import(&mut std::io::stdin().lock(), &request)?,
+        "-" => store.import(&mut crate::streams::stdin_file()?, &request)?,
         url if url.starts_with("http://") || url.starts_with("https://") => {
             return Err(Failure::new("importing from a URL is not supported by this version")
                 .hint(format!("curl -fL {url} | teu import - NAME")));

@@ -6,6 +6,7 @@ use crate::flags::{Command, Completes, Flag, Matches};
 use crate::progress::reading::Reading;
 use crate::terminal::in_is_terminal;
 use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
 /// The command.
@@ -35,8 +36,16 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
                 return Err(Failure::new("requested load from stdin, but stdin is empty")
                     .hint("use teu load -i FILE, or redirect the input"));
             }
-            let input = std::io::stdin().lock();
-            store.load(&mut Reading::new(input, None, "Loading", quiet), platform.as_ref())?
+            let mut input = crate::streams::stdin_file()?;
+            // A file behind `<` can be read out of order like one that is named.
+            let begins = input.stream_position().is_ok_and(|position| position == 0);
+            match begins && input.metadata().is_ok_and(|meta| meta.is_file()) {
+                true => store.load_file(&input, platform.as_ref())?,
+                false => {
+                    let mut input = Reading::new(input, None, "Loading", quiet);
+                    store.load(&mut input, platform.as_ref())?
+                }
+            }
         }
         Some(path) if Path::new(path).is_dir() => {
             store.load_dir(Path::new(path), platform.as_ref())?
