@@ -74,18 +74,22 @@ impl Store {
 
     /// Opens with other limits than the default ones.
     pub fn open_with(dir: &Path, limits: Limits) -> Result<Self> {
-        let store = Self(Arc::new(Inner {
-            dir: dir.to_path_buf(),
-            limits,
-            session: Mutex::new(None),
-            is_dirty: AtomicBool::new(false),
-            unsynced: Mutex::new(Vec::new()),
-        }));
+        let store = Self::handle(dir, limits);
         if !store.path("index.json").exists() {
             store.create()?;
         }
         temporary::sweep(&store.path("tmp"))?;
         Ok(store)
+    }
+
+    fn handle(dir: &Path, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            dir: dir.to_path_buf(),
+            limits,
+            session: Mutex::new(None),
+            is_dirty: AtomicBool::new(false),
+            unsynced: Mutex::new(Vec::new()),
+        }))
     }
 
     fn create(&self) -> Result<()> {

@@ -48,8 +48,10 @@ impl Store {
     ) -> Result<Vec<Loaded>> {
         let decoder = Decoder::new(archive, self.limits())
             .map_err(|e| Error::stream("read the archive", e))?;
-        let members = Members::of_stream(self, decoder)?;
-        self.load_members(&members, platform)
+        self.attempt(|store| {
+            let members = Members::of_stream(store, decoder)?;
+            store.load_members(&members, platform)
+        })
     }
 
     /// As [`Store::load`] from a file that can be read out of order: content the store has already
@@ -68,12 +70,13 @@ impl Store {
             return self.load(&mut source, platform);
         }
         let members = Members::of_file(self, archive)?;
-        self.load_members(&members, platform)
+        self.attempt(|store| store.load_members(&members, platform))
     }
 
     /// Loads from a directory that is an OCI image layout.
     pub fn load_dir(&self, dir: &Path, platform: Option<&Platform>) -> Result<Vec<Loaded>> {
-        self.load_members(&Members::of_directory(dir), platform)
+        let members = Members::of_directory(dir);
+        self.attempt(|store| store.load_members(&members, platform))
     }
 
     fn load_members(&self, members: &Members, platform: Option<&Platform>) -> Result<Vec<Loaded>> {

@@ -92,8 +92,9 @@ impl Store {
         let Some(plain) = flowed.plain else {
             return Err(Error::Missing { digest: diff_id, what: "a layer" });
         };
-        let descriptor = plain.place_as(media::LAYER, &diff_id)?;
+        // What the layers below refuse leaves no blob behind.
         self.publish(flowed.answer, &below, &chain_id, &diff_id)?;
+        let descriptor = plain.place_as(media::LAYER, &diff_id)?;
         Ok(Layer { descriptor, diff_id, chain_id })
     }
 

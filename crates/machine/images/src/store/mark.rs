@@ -31,6 +31,12 @@ pub(super) struct Marks {
 }
 
 impl Marks {
+    /// Digests of which it is not known what they are.
+    pub(super) fn of(digests: Vec<Digest>) -> Self {
+        let chains = digests.iter().cloned().map(ChainId::from_digest).collect();
+        Self { blobs: digests.into_iter().collect(), chains }
+    }
+
     pub(super) fn extend(&mut self, other: &Self) {
         self.blobs.extend(other.blobs.iter().cloned());
         self.chains.extend(other.chains.iter().cloned());

@@ -5,6 +5,7 @@
 //! before anybody relied on the content.
 
 use super::lock::{Lock, Mode};
+use super::mark::Marks;
 use super::temporary::{self, Temporary};
 use super::{Store, snapshot};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use teu_oci::Digest;
 
 #[derive(Debug)]
@@ -52,6 +54,43 @@ impl Store {
         Ok(())
     }
 
+    /// Does something that makes content, and takes all of it back if it fails.
+    pub(super) fn attempt<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let own = Self::handle(&self.0.dir, self.0.limits);
+        let result = work(&own);
+        let made = own.claimed();
+        match result {
+            Ok(answer) => {
+                // The claims go over before those of the attempt end.
+                self.claim(&made)?;
+                self.take_over(&own);
+                Ok(answer)
+            }
+            Err(error) => {
+                drop(own);
+                // The first error is the one to tell.
+                let _ = self.collect_among(Some(&Marks::of(made)));
+                Err(error)
+            }
+        }
+    }
+
+    fn claimed(&self) -> Vec<Digest> {
+        let guard = self.0.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        guard.as_ref().map(|session| session.known.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Takes over what another handle has not synced yet.
+    fn take_over(&self, other: &Self) {
+        if other.0.is_dirty.load(Ordering::Acquire) {
+            self.set_dirty();
+        }
+        let theirs = other.0.unsynced.lock().map(|mut list| std::mem::take(&mut *list));
+        if let (Ok(theirs), Ok(mut ours)) = (theirs, self.0.unsynced.lock()) {
+            ours.extend(theirs);
+        }
+    }
+
     pub(super) fn content_lock(&self, mode: Mode) -> Result<Lock> {
         Lock::wait(&self.path("content.lock"), mode)
     }
@@ -69,12 +108,6 @@ impl Store {
             }
         }
         Ok(live)
-    }
-
-    /// Forgets this handle's own claims (tests of collection need it).
-    #[cfg(test)]
-    pub(super) fn end_session(&self) {
-        *self.0.session.lock().unwrap() = None;
     }
 }
 

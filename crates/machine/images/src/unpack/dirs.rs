@@ -10,8 +10,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Descriptors kept; deeper directories are opened anew each time (a hostile archive only).
 const CACHED_LEVELS: usize = 64;
 
-const FLAGS: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Without `O_NOFOLLOW`, which would make a link at the end look like a file (`ENOTDIR`); links are
+/// refused by `RESOLVE_NO_SYMLINKS`.
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Open directories from the root down.
 #[derive(Debug)]
@@ -143,5 +144,5 @@ pub(super) fn open_beneath(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, 
 /// Opens a path as a directory, following links as if `root` were `/`.
 pub(super) fn open_in_root(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(root, path, FLAGS.difference(OFlags::NOFOLLOW), Mode::empty(), resolve)
+    rustix::fs::openat2(root, path, FLAGS, Mode::empty(), resolve)
 }
