@@ -61,7 +61,12 @@ pub struct Written {
 }
 
 /// Writes all beneath `dir` as a tar, sorted by name.
-pub fn write_tree(
+pub fn write_tree(dir: BorrowedFd<'_>, options: &TreeOptions, out: &mut dyn Write) -> Result<()> {
+    write_counted(dir, options, out).map(|_| ())
+}
+
+/// As [`write_tree`], and says how much it was.
+pub fn write_counted(
     dir: BorrowedFd<'_>,
     options: &TreeOptions,
     out: &mut dyn Write,
@@ -87,14 +92,14 @@ pub fn write_entry(
     name: &OsStr,
     options: &TreeOptions,
     out: &mut dyn Write,
-) -> Result<Written> {
+) -> Result<()> {
     let mut walk = Walk::new(options, out);
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
         .map_err(|e| walk.failed("look at", name.as_bytes(), e))?;
     walk.device = stat.st_dev;
     let path = options.prefix.clone().unwrap_or_else(|| name.as_bytes().to_vec());
     walk.entry(dir, name.as_bytes(), &path, &stat)?;
-    walk.end()
+    walk.end().map(|_| ())
 }
 
 struct Walk<'a> {

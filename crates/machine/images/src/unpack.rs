@@ -14,7 +14,7 @@ use crate::error::{EntryFault, Error, Result};
 use crate::limits::Limits;
 use crate::tar::{Entry, Kind, Mtime, Reader};
 use rustix::fs::{AtFlags, FileType};
-use std::io::BufRead;
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 mod dirs;
@@ -65,14 +65,16 @@ pub struct Unpacked {
 
 /// Unpacks a plain tar beneath `root`, over what is there. The stream is read to its end.
 pub fn unpack(
-    tar: &mut dyn BufRead,
+    tar: &mut dyn Read,
     root: BorrowedFd<'_>,
     options: &UnpackOptions,
 ) -> Result<Unpacked> {
     let mut unpacker = Unpacker::new(root, options)?;
-    unpacker.run(tar)?;
+    unpacker.run(&mut BufReader::with_capacity(BUFFER_BYTES, tar))?;
     unpacker.finish(&[])
 }
+
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// What a directory shall be in the end.
 #[derive(Debug)]

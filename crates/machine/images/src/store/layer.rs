@@ -54,8 +54,9 @@ impl Store {
             with_root: !self.is_usual_root(&stat, parent)?,
             ..TreeOptions::default()
         };
-        let (ingest, diff_id, written) =
-            flow::store(self.ingest()?, |out| tree::write_tree(dir.as_fd(), &tree_options, out))?;
+        let (ingest, diff_id, written) = flow::store(self.ingest()?, |out| {
+            tree::write_counted(dir.as_fd(), &tree_options, out)
+        })?;
         let descriptor = ingest.place_as(media::LAYER, &diff_id)?;
         let chain_id = ChainId::extend(parent, &diff_id);
         if options.take {
