@@ -178,7 +178,10 @@ fn tree(solver: &Solver<'_>, built: &Built, out: &mut dyn Write) -> Result<()> {
     let tree = built.tree(solver, "the target").map_err(plain)?;
     let options =
         TreeOptions { kind: TreeKind::Plain, mtime_clamp: solver.epoch, ..TreeOptions::default() };
-    write_tree(tree.root.as_fd(), &options, out)?;
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
+    let root = crate::beneath::reopen(&tree.root, flags)
+        .map_err(|errno| Error::io("open", "the target's root", errno))?;
+    write_tree(root.as_fd(), &options, out)?;
     Ok(())
 }
 
