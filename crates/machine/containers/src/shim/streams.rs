@@ -118,7 +118,7 @@ impl Streams {
             self.stdin = Some(Stdin { fd, pending: Vec::new(), ending: false });
             let ids: Vec<u32> = self.inputs.iter().map(|input| input.id).collect();
             for id in ids {
-                self.pump(id, reactor);
+                self.rewatch(id, reactor);
             }
         }
         Ok(())
@@ -304,7 +304,7 @@ impl Streams {
 
     // === input ===
 
-    /// Takes what a client has typed.
+    /// Takes what a client has typed; to be called only when there is something, or for a file.
     pub(super) fn pump(&mut self, id: u32, reactor: &Reactor) {
         loop {
             let Some(at) = self.inputs.iter().position(|input| input.id == id) else { return };
@@ -359,6 +359,9 @@ impl Streams {
 
     fn rewatch(&mut self, id: u32, reactor: &Reactor) {
         let Some(input) = self.inputs.iter_mut().find(|input| input.id == id) else { return };
+        if input.watched {
+            return;
+        }
         input.watched = reactor.watch(input.fd.as_fd(), Source::Input(id)).is_ok();
         if !input.watched {
             self.pump(id, reactor);

@@ -1,4 +1,5 @@
 //! Shims spoken to directly: records written by hand, requests over their socket.
 
 mod lives;
+mod streams;
 mod world;
