@@ -1,5 +1,7 @@
 //! Shims spoken to directly: records written by hand, requests over their socket.
 
+mod health;
 mod lives;
+mod pods;
 mod streams;
 mod world;
