@@ -12,31 +12,46 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use teu_sys::signal::{SignalFd, SignalSet, send, set_mask};
 
+/// Between init and program: gives the signals back, then becomes the program.
+const BECOME: &str = "--become";
+
 /// Runs a program as an init does; `arguments` are those after the program's own name, a first
 /// `--` being left out. Returns the exit code.
 pub fn init(arguments: impl Iterator<Item = OsString>) -> i32 {
-    let mut words = arguments.skip_while(|word| word == "--");
-    let Some(program) = words.next() else {
-        return fail("docker-init: no program is named", 127);
-    };
-    // Blocked before the child exists, so that no signal is lost between.
+    let mut words = arguments.peekable();
+    match words.next_if(|word| word == "--" || word == BECOME) {
+        Some(word) if word == BECOME => become_program(words),
+        _ if words.peek().is_none() => fail("docker-init: no program is named", 127),
+        _ => watch_over(words),
+    }
+}
+
+fn watch_over(words: impl Iterator<Item = OsString>) -> i32 {
+    // Blocked before the child exists, so that no signal is lost between. The child inherits that:
+    // it is this program once more, which undoes it and becomes the other.
     let Ok(signals) = set_mask(SignalSet::ALL).and_then(|_| SignalFd::new(SignalSet::ALL)) else {
         return fail("docker-init: signals cannot be watched", 125);
     };
+    let mut child = Command::new("/proc/self/exe");
     // A group of its own, so that the terminal's signals reach it once.
-    let child = Command::new(&program).args(words).process_group(0).spawn();
-    let child = match child.map(|child| Pid::from_raw(child.id().cast_signed())) {
-        Ok(Some(child)) => child,
-        Ok(None) => return 125,
-        Err(error) => {
-            let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-            return fail(&format!("exec: {:?}: {error}", program.display()), code);
-        }
-    };
-    if std::io::stdin().is_terminal() {
-        let _ = rustix::termios::tcsetpgrp(std::io::stdin(), child);
+    child.arg0("docker-init").arg(BECOME).args(words).process_group(0);
+    match child.spawn().map(|child| Pid::from_raw(child.id().cast_signed())) {
+        Ok(Some(child)) => watch(&signals, child),
+        Ok(None) => 125,
+        Err(error) => fail(&format!("docker-init: cannot fork: {error}"), 125),
     }
-    watch(&signals, child)
+}
+
+fn become_program(mut words: impl Iterator<Item = OsString>) -> i32 {
+    let Some(program) = words.next() else { return 127 };
+    if std::io::stdin().is_terminal() {
+        // Still blocked: a process that takes the terminal would be stopped for it.
+        let _ = rustix::termios::tcsetpgrp(std::io::stdin(), rustix::process::getpid());
+    }
+    let _ = teu_sys::signal::restore_defaults();
+    let error = Command::new(&program).args(words).exec();
+    let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+    fail(&format!("exec: {:?}: {error}", program.display()), code)
 }
 
 fn watch(signals: &SignalFd, child: Pid) -> i32 {

@@ -44,6 +44,8 @@ fn health_changes_are_noticed() {
     let probe = state.health.unwrap().log.pop().unwrap();
     assert_eq!((probe.exit_code, probe.output.as_str()), (0, "look\n"));
     assert!(probe.end_ns >= probe.start_ns);
+    // The journal is written after the state.
+    std::thread::sleep(Duration::from_millis(100));
     let expected = ["start", "health_status: unhealthy", "exec_die", "health_status: healthy"];
     assert_eq!(world.events(&record), expected);
 }
@@ -138,7 +140,8 @@ fn an_init_hands_on_and_reaps() {
     std::thread::sleep(Duration::from_millis(300));
     let zombies = exec(&record.id, script("! grep -l '^State:.*Z' /proc/[0-9]*/status"));
     let other = world.shim(&record.pod);
-    assert!(matches!(call(&other, &zombies, &[]), Reply::Executing { .. }));
+    let reply = call(&other, &zombies, &[]);
+    assert!(matches!(reply, Reply::Executing { .. }), "{reply:?} {:?}", world.log(&record));
     assert_eq!(exited(&other), 0, "a zombie stays");
     let stop = Request::Stop { id: record.id.clone(), signal: 0, timeout_ms: None };
     assert!(matches!(call(&connection, &stop, &[]), Reply::Done));
