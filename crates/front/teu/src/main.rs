@@ -15,6 +15,10 @@ fn main() -> ExitCode {
         let arguments: Vec<OsString> = std::iter::once(program).chain(arguments).collect();
         return teu_runtime::cli::main(&arguments);
     }
+    if program.as_encoded_bytes().ends_with(b"docker-init") {
+        let code = teu_containers::shim::init(arguments);
+        return ExitCode::from(u8::try_from(code).unwrap_or(125));
+    }
     let mut arguments = arguments.peekable();
     match arguments.peek().and_then(|word| word.to_str()) {
         Some("shim") => {
