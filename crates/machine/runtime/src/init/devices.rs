@@ -13,12 +13,13 @@ use rustix::mount::OpenTreeFlags;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const LINKS: [(&str, &str); 5] = [
+const LINKS: [(&str, &str); 6] = [
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),
     ("/proc/self/fd/2", "stderr"),
     ("pts/ptmx", "ptmx"),
+    ("/proc/kcore", "core"),
 ];
 
 /// Nodes and links of `/dev`.

@@ -62,14 +62,15 @@ pub fn enter(
     Ok((late, CStrings::new(environment)))
 }
 
-/// The first candidate that can be executed. One that is there and cannot be is told from none.
+/// The first candidate that can be executed. A path that is there and cannot be is told from none;
+/// in a search, as Docker has it, what cannot be executed is not there.
 pub fn look_up(plan: &ProcessPlan) -> Step<CString> {
     let mut reason = Errno::NOENT;
     for path in &plan.candidates {
         match is_executable(path) {
             Ok(()) => return Ok(path.clone()),
-            Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(error) => reason = error,
+            Err(error) if plan.command.contains('/') => reason = error,
+            Err(_) => {}
         }
     }
     Err(reason).at(Stage::Lookup, &plan.command)

@@ -1,6 +1,17 @@
-//! Tests against the kernel; they need root, and touch only what they made.
+//! Behaviour of the OCI runtime, field by field, through its command line and as root; of control
+//! groups and filters also through the library. They touch only what they made.
+//!
+//! The subject is chosen by `SUBJECT=teu|runc` (teu without it): every expectation here has first
+//! been seen on runc, but for those marked as newer than Debian's.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test stops and says where")]
 
+mod attacks;
 mod cgroups;
+mod exec;
 mod filters;
+mod lifecycle;
+mod mounts;
+mod namespaces;
+mod process;
+mod world;
