@@ -2,6 +2,7 @@
 
 mod health;
 mod lives;
+mod network;
 mod pods;
 mod streams;
 mod world;

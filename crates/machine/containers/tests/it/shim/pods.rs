@@ -120,6 +120,14 @@ fn namespaces_die_with_the_pod() {
     let kill = Request::Signal { id: record.id.clone(), signal: 9 };
     assert!(matches!(call(&connection, &kill, &[]), Reply::Done));
     world.ended(&record.pod);
-    assert!(!std::path::Path::new(&format!("/proc/{pid}/ns/net")).exists());
+    drop(connection);
+    let namespace = format!("/proc/{pid}/ns/net");
+    for _ in 0..100 {
+        if std::fs::read_link(&namespace).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(std::fs::read_link(namespace).is_err(), "the shim stays");
     assert_eq!(world.state(&record).exit_code, 137);
 }

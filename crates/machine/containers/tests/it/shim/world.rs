@@ -33,7 +33,7 @@ pub fn program() -> PathBuf {
 pub fn id() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{:032x}{:016x}{count:016x}", std::process::id(), instant())
+    format!("a{:015x}{:032x}{count:016x}", instant(), std::process::id())
 }
 
 fn instant() -> u128 {
@@ -53,7 +53,7 @@ pub fn script(text: &str) -> Vec<String> {
 
 impl World {
     pub fn new() -> Self {
-        let folder = PathBuf::from(format!("/tmp/teu-shim-{}", &id()[24..]));
+        let folder = PathBuf::from(format!("/tmp/teu-shim-{}", &id()[32..]));
         std::fs::create_dir(&folder).unwrap();
         let home = Home::at(&folder);
         for name in ["pods", "events", "names", "tmp", "volumes", "networks", "run/pods"] {

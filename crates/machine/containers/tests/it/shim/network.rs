@@ -1,0 +1,161 @@
+//! Networks: names, published ports, joining and leaving, and that nothing stays behind.
+//!
+//! Packets go to addresses of bridges made here and to loopback, nowhere else.
+
+use super::streams::exec;
+use super::world::{World, call, exited, script, words};
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use teu_containers::record::network::EndpointRecord;
+use teu_containers::record::{ContainerRecord, NetworkChoice, PodRecord, PortRecord};
+use teu_containers::shim::protocol::{Reply, Request};
+use teu_network::{Config, Endpoint, NetworkSpec, Networks};
+
+fn networks(world: &World) -> Networks {
+    let config = Config::new(&world.home.data, &world.home.run, &world.home.instance());
+    Networks::open(config).unwrap()
+}
+
+fn on(network: &str) -> impl Fn(&mut PodRecord, &mut ContainerRecord) {
+    let endpoint = EndpointRecord {
+        network: network.to_owned(),
+        aliases: vec!["also".to_owned()],
+        ..EndpointRecord::default()
+    };
+    move |pod, _| {
+        pod.network.choice = NetworkChoice::Networks(vec![endpoint.clone()]);
+        // Nobody outside is ever asked for a name.
+        pod.network.dns = vec!["127.0.0.1".parse().unwrap()];
+        pod.network.dns_search = vec![".".to_owned()];
+    }
+}
+
+fn endpoints(world: &World, record: &ContainerRecord) -> Vec<Endpoint> {
+    let path = world.home.pod_run(&record.pod).join("endpoints.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn network(world: &World, name: &str) {
+    networks(world)
+        .create(NetworkSpec { name: name.to_owned(), ..NetworkSpec::default() })
+        .unwrap();
+}
+
+#[test]
+fn containers_find_each_other_by_name() {
+    let mut world = World::new();
+    network(&world, "own");
+    let server = world.edited(script("while :; do echo served | nc -l -p 80; done"), on("own"));
+    let connection = world.start(&server);
+    std::thread::sleep(Duration::from_millis(200));
+    for name in [server.name.as_str(), "also", &server.id[..12]] {
+        let ask = format!("cat /etc/resolv.conf; nc {name} 80 < /dev/null");
+        let client = world.edited(script(&ask), |pod, record| {
+            on("own")(pod, record);
+            if let NetworkChoice::Networks(endpoints) = &mut pod.network.choice {
+                endpoints[0].aliases.clear();
+            }
+        });
+        let (code, out, err) = world.run(&client);
+        assert_eq!((code, err.as_str()), (0, ""), "{name}");
+        assert_eq!(out, "nameserver 127.0.0.11\noptions ndots:0\nserved\n", "{name}");
+    }
+    let hosts = exec(&server.id, script("cat /etc/hosts > /tmp/x; grep $(hostname) /etc/hosts"));
+    assert!(matches!(call(&connection, &hosts, &[]), Reply::Executing { .. }));
+    assert_eq!(exited(&connection), 0);
+    let names = endpoints(&world, &server);
+    let link = format!("/sys/class/net/{}", names[0].host_interface);
+    assert!(std::path::Path::new(&link).exists());
+    call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
+    world.ended(&server.pod);
+    assert!(!std::path::Path::new(&link).exists(), "{link} stays");
+    networks(&world).remove("own").unwrap();
+}
+
+#[test]
+fn a_published_port_answers_on_loopback() {
+    let mut world = World::new();
+    network(&world, "pub");
+    let serve = script("while :; do echo published | nc -l -p 8080; done");
+    let record = world.edited(serve, |pod, record| {
+        on("pub")(pod, record);
+        pod.network.ports = vec![PortRecord {
+            host_ip: Some("127.0.0.1".parse().unwrap()),
+            host_port: 0,
+            container_port: 8080,
+            count: 1,
+            protocol: "tcp".to_owned(),
+        }];
+    });
+    let connection = world.start(&record);
+    let port = endpoints(&world, &record)[0].ports[0].host_port;
+    let started = Instant::now();
+    let mut text = String::new();
+    while text.is_empty() && started.elapsed() < Duration::from_secs(5) {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+            let _ = stream.read_to_string(&mut text);
+        }
+    }
+    assert_eq!(text, "published\n");
+    call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
+    world.ended(&record.pod);
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_network_is_joined_and_left_while_it_runs() {
+    let mut world = World::new();
+    network(&world, "first");
+    network(&world, "second");
+    let record = world.edited(words("sleep 1000"), on("first"));
+    let connection = world.start(&record);
+    let endpoint = EndpointRecord { network: "second".to_owned(), ..EndpointRecord::default() };
+    let join = Request::Connect { endpoint };
+    let reply = call(&connection, &join, &[]);
+    assert!(matches!(reply, Reply::Done | Reply::DoneWith { .. }), "{reply:?}");
+    assert!(matches!(call(&connection, &join, &[]), Reply::Failed { .. }));
+    let interfaces = |expected: &str| {
+        let ask = exec(
+            &record.id,
+            script(&format!("test \"$(ls /sys/class/net | tr '\\n' ' ')\" = '{expected}'")),
+        );
+        let other = world.shim(&record.pod);
+        assert!(matches!(call(&other, &ask, &[]), Reply::Executing { .. }));
+        assert_eq!(exited(&other), 0, "{expected}");
+    };
+    interfaces("eth0 eth1 lo ");
+    assert_eq!(endpoints(&world, &record).len(), 2);
+    let leave = Request::Disconnect { network: "first".to_owned() };
+    assert!(matches!(call(&connection, &leave, &[]), Reply::Done));
+    interfaces("eth1 lo ");
+    assert!(matches!(call(&connection, &leave, &[]), Reply::Failed { .. }));
+}
+
+/// `kill -9` of a shim: the container's processes are told from others by their cgroup, the state by
+/// pid and start time; nothing of ours answers any more.
+#[test]
+fn a_killed_shim_leaves_what_a_repair_needs() {
+    let mut world = World::new();
+    let record = world.container(words("sleep 1000"));
+    world.start(&record);
+    let state = world.state(&record);
+    let shim = rustix::process::Pid::from_raw(world.shim_pid(&record.pod)).unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(teu_containers::shim::connect(&world.home, &record.pod).unwrap().is_none());
+    assert_eq!(state.boot_id.len(), 36);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", state.pid)).unwrap();
+    let ticks = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap();
+    assert_eq!(ticks, state.pid_start_ticks.to_string());
+    let pod: PodRecord = serde_json::from_slice(
+        &std::fs::read(world.home.pod(&record.pod).join("pod.json")).unwrap(),
+    )
+    .unwrap();
+    let cgroup = teu_runtime::Cgroup::open(&world.home.container_cgroup(&pod, &record.id)).unwrap();
+    assert_eq!(cgroup.pids().unwrap(), [state.pid]);
+    cgroup.kill_all().unwrap();
+    cgroup.delete().unwrap();
+    std::fs::remove_dir_all(world.home.pod_run(&record.pod)).unwrap();
+}
