@@ -11,8 +11,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 use teu_images::tree::{TreeKind, TreeOptions, write_tree};
-use teu_images::{Image, SaveFormat};
+use teu_images::{Image, SaveFormat, Store};
 use teu_oci::Reference;
+use teu_oci::image::ImageConfig;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -102,11 +103,26 @@ fn image(
         config.created = Some(solver.now());
     }
     let layers: Vec<_> = built.state.layers.iter().map(|layer| layer.descriptor.clone()).collect();
-    let image = solver.environment.images.write_image(&config, &layers, names)?;
+    let images = solver.environment.images;
+    let image = match unchanged(images, &config, names) {
+        Some(image) => image,
+        None => images.write_image(&config, &layers, names)?,
+    };
     outcome.image_id = Some(image.id.clone());
     outcome.manifest_digest = Some(image.manifest_digest.clone());
     outcome.image = Some(image.clone());
     Ok(image)
+}
+
+/// The image, if it is in the store already under all its names: then nothing has to be written,
+/// and no disk has to be waited for.
+fn unchanged(images: &Store, config: &ImageConfig, names: &[Reference]) -> Option<Image> {
+    let id = teu_oci::Digest::sha256(&serde_json::to_vec(config).ok()?);
+    let named = |text: &str| images.resolve(text).ok().filter(|image| image.id == id);
+    if names.is_empty() {
+        return named(id.as_str());
+    }
+    names.iter().map(|name| named(&name.to_string())).collect::<Option<Vec<_>>>()?.pop()
 }
 
 fn archive(

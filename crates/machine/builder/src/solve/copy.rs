@@ -52,6 +52,16 @@ impl Solver<'_> {
         at: &At<'_>,
     ) -> Result<Ending, Cause> {
         let mode = copy.chmod.as_deref().map(parse_mode).transpose()?;
+        let snapshot = state.clone();
+        let memo = self.copy_memo(state, copy, at)?;
+        let known = memo.as_ref().and_then(|memo| std::fs::read_to_string(memo).ok());
+        if let Some(key) = known.filter(|key| self.records.get(key).is_some()) {
+            return self.layer(state, at, &key, history::copy(copy), || {
+                let items = self.items(copy, at)?;
+                let target = target(&snapshot, copy, &items)?;
+                self.put(&snapshot, copy, items, &target, mode, at)
+            });
+        }
         let items = self.items(copy, at)?;
         let size: u64 = items.iter().map(Item::size_bytes).sum();
         if size > 0 && copy.from.is_none() {
@@ -60,10 +70,41 @@ impl Solver<'_> {
         }
         let target = target(state, copy, &items)?;
         let key = self.copy_key(state, copy, &items, &target);
-        let snapshot = state.clone();
+        if let Some(memo) = &memo {
+            super::memo::write(memo, &key);
+        }
         self.layer(state, at, &key, history::copy(copy), || {
             self.put(&snapshot, copy, items, &target, mode, at)
         })
+    }
+
+    /// Where the key of a copy from layers is remembered: they cannot change, so that their files
+    /// need not be walked and hashed to know the key again.
+    fn copy_memo(
+        &self,
+        state: &StageState,
+        copy: &Copy,
+        at: &At<'_>,
+    ) -> Result<Option<PathBuf>, Cause> {
+        let Some(from) = &copy.from else { return Ok(None) };
+        let origin = crate::plan::origin(self.file, at.index, from, &self.context_names())?;
+        let Some(chain) = self.origin_chain(&origin) else { return Ok(None) };
+        let name = Key::new("copy from")
+            .field("from", chain)
+            .optional("chain", state.chain.as_ref().map(ToString::to_string))
+            .optional("epoch", self.epoch.map(i64::to_le_bytes))
+            .number("base time", state.base_time)
+            .field("working directory", &state.image.config.working_dir)
+            .list("sources", &copy.sources)
+            .list("heredocs", copy.heredocs.iter().map(|heredoc| &heredoc.name))
+            .list("contents", copy.heredocs.iter().map(Heredoc::content))
+            .field("destination", &copy.destination)
+            .list("exclude", &copy.exclude)
+            .optional("chown", copy.chown.as_deref())
+            .optional("chmod", copy.chmod.as_deref())
+            .field("flags", [u8::from(copy.link), u8::from(copy.parents)])
+            .hex();
+        Ok(Some(self.environment.state.join("content").join(name)))
     }
 
     fn copy_key(
@@ -134,9 +175,7 @@ impl Solver<'_> {
 
     fn copy_tree(&self, copy: &Copy, at: &At<'_>) -> Result<Arc<Tree>, Cause> {
         let Some(from) = &copy.from else { return self.context_tree() };
-        let contexts: Vec<&str> =
-            self.request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
-        let origin = crate::plan::origin(self.file, at.index, from, &contexts)?;
+        let origin = crate::plan::origin(self.file, at.index, from, &self.context_names())?;
         self.origin_tree(&origin, from)
     }
 

@@ -69,6 +69,11 @@ impl Solver<'_> {
         }
     }
 
+    /// Names of `--build-context`.
+    pub(crate) fn context_names(&self) -> Vec<&str> {
+        self.request.build_contexts.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The chain that an origin's files are of; none of contexts.
     pub(crate) fn origin_chain(&self, origin: &Origin) -> Option<String> {
         let built = match origin {

@@ -1,7 +1,7 @@
 //! `RUN --mount`: first what the key needs to know, then what the container gets.
 
 use crate::copy::{Copier, Placement};
-use crate::dockerfile::mount::{Mount, MountKind, Sharing};
+use crate::dockerfile::mount::{Mount, MountKind};
 use crate::error::Cause;
 use crate::ignore::Ignore;
 use crate::key::Key;
@@ -75,17 +75,11 @@ impl Solver<'_> {
         let origin = match &mount.from {
             None => None,
             Some(from) => {
-                let names: Vec<&str> =
-                    self.request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
-                Some(crate::plan::origin(self.file, at.index, from, &names)?)
+                Some(crate::plan::origin(self.file, at.index, from, &self.context_names())?)
             }
         };
         let content = match mount.kind {
-            MountKind::Bind => {
-                let tree = self.mount_tree(origin.as_ref(), &mount)?;
-                let chain = origin.as_ref().and_then(|origin| self.origin_chain(origin));
-                Some(self.content_of(&tree, chain, &mount.source)?)
-            }
+            MountKind::Bind => Some(self.content_of(origin.as_ref(), &mount)?),
             // A new cache begins with these files.
             MountKind::Cache => origin.as_ref().and_then(|origin| self.origin_chain(origin)),
             _ => None,
@@ -100,16 +94,17 @@ impl Solver<'_> {
         }
     }
 
-    /// Hash of what is at a path of a tree; remembered for trees that cannot change.
-    fn content_of(&self, tree: &Tree, chain: Option<String>, path: &str) -> Result<String, Cause> {
-        let memo = chain.map(|chain| {
-            let name = Key::new("content").field("chain", chain).field("path", path).hex();
+    /// Hash of what a bind shows; remembered for layers, which cannot change.
+    fn content_of(&self, origin: Option<&Origin>, mount: &Mount) -> Result<String, Cause> {
+        let memo = origin.and_then(|origin| self.origin_chain(origin)).map(|chain| {
+            let name = Key::new("content").field("chain", chain).field("path", &mount.source).hex();
             self.environment.state.join("content").join(name)
         });
         if let Some(known) = memo.as_ref().and_then(|memo| std::fs::read_to_string(memo).ok()) {
             return Ok(known);
         }
-        let selected = tree.scan(&clamp(path), &Ignore::default())?;
+        let tree = self.mount_tree(origin, mount)?;
+        let selected = tree.scan(&clamp(&mount.source), &Ignore::default())?;
         let content = selected.key(Key::new("bind")).hex();
         if let Some(memo) = memo {
             crate::solve::memo::write(&memo, &content);
@@ -185,9 +180,6 @@ impl Solver<'_> {
         mount: &Mount,
         locks: &mut Vec<OwnedFd>,
     ) -> Result<Source, Cause> {
-        if mount.readonly && mount.sharing != Sharing::Shared {
-            // A reader cannot disturb anybody.
-        }
         let used = mounts::take(self.environment.state, &mount.id, mount.sharing)?;
         if used.new {
             let (mode, owner) =
