@@ -42,7 +42,7 @@ const GET: &[u8] = b"GET / HTTP/1.0\r\nHost: test\r\n\r\n";
 fn nginx_answers_through_a_published_port() {
     let world = World::empty();
     world.load("nginx");
-    world.line("run -d --name web -p 127.0.0.1:0:80 --memory 64m nginx").ok();
+    world.line("run -d --name web -p 127.0.0.1::80 --memory 64m nginx").ok();
     let answer = ask(published(&world, "web", "80"), GET);
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     // `STOPSIGNAL SIGQUIT` of the image ends it in good order.
@@ -55,7 +55,7 @@ fn nginx_answers_through_a_published_port() {
 fn redis_keeps_data_in_a_volume() {
     let world = World::empty();
     world.load("redis");
-    let serve = "run -d --name store -p 127.0.0.1:0:6379 -v data:/data redis \
+    let serve = "run -d --name store -p 127.0.0.1::6379 -v data:/data redis \
                  redis-server --bind 0.0.0.0 --protected-mode no --dir /data --appendonly yes";
     world.line(serve).ok();
     let address = published(&world, "store", "6379");
@@ -78,7 +78,7 @@ fn python_serves_another_container_by_name() {
     let begun = Instant::now();
     for name in ["app", "api"] {
         let fetch = format!(
-            "run --rm --network inner busybox wget -q -T 2 -O - http://{name}:8000/etc/hostname"
+            "run --rm --network inner busybox wget -q -O - http://{name}:8000/etc/hostname"
         );
         while world.line(&fetch).code != 0 {
             assert!(

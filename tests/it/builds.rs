@@ -15,7 +15,7 @@ WORKDIR /src
 COPY src/ ./
 RUN --mount=type=cache,target=/cache --mount=type=secret,id=token <<EOF
   echo run >>/cache/runs
-  test "$(cat /run/secrets/token)" = hunter2-not-in-layers
+  test "$(wc -c </run/secrets/token)" = 21
   cat a.txt b.txt >/out.txt
   echo "$FLAVOUR" >>/out.txt
 EOF

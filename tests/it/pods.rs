@@ -30,7 +30,7 @@ fn two_containers_of_a_pod_talk_over_localhost() {
     let www = format!("{}:/www:ro", world.root().join("files/www").display());
     let serve = ["run", "-d", "--pod", "shop", "--name", "page", "-v", &www, "busybox"];
     world.teu(serve.into_iter().chain(["httpd", "-f", "-p", "8080", "-h", "/www"])).ok();
-    let fetch = "run --rm --pod shop busybox wget -q -T 5 -O - http://127.0.0.1:8080/index.html";
+    let fetch = "run --rm --pod shop busybox wget -q -O - http://127.0.0.1:8080/index.html";
     eventually("the page answers on the pod's localhost", || {
         world.line(fetch).out == "from the pod\n"
     });
