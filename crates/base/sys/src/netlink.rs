@@ -29,6 +29,8 @@ pub(crate) const NLM_F_REQUEST: u16 = 0x1;
 pub(crate) const NLM_F_ACK: u16 = 0x4;
 /// All objects, not one.
 pub(crate) const NLM_F_DUMP: u16 = 0x300;
+/// Takes the place of one that exists.
+pub(crate) const NLM_F_REPLACE: u16 = 0x100;
 /// Fails when there is one already.
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
 /// Makes one when there is none.

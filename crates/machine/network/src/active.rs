@@ -79,6 +79,11 @@ impl Active {
         self.network.subnets.iter().filter(wanted)
     }
 
+    /// The hardware address of that bridge.
+    pub fn mac(&self) -> [u8; 6] {
+        mac_of(self.pools().next())
+    }
+
     /// The bridge that has the addresses.
     pub fn bridge(&self) -> &str {
         self.bridges.first().map_or("", String::as_str)
@@ -378,7 +383,7 @@ fn mac_of(pool: Option<&Pool>) -> [u8; 6] {
 fn make_bridge(kernel: &mut Kernel, active: &Active, mtu: u32) -> Result<()> {
     let name = active.bridge();
     let mut batch = Batch::default();
-    batch.add_bridge(&Bridge { name, mac: mac_of(active.pools().next()), mtu });
+    batch.add_bridge(&Bridge { name, mac: active.mac(), mtu });
     kernel.apply("make its bridge", batch)?;
     let failed = kernel.failed("set up its bridge");
     forwarding::prepare_bridge(name, active.ipv6).map_err(&failed)?;
@@ -397,7 +402,7 @@ fn join(kernel: &mut Kernel, active: &Active, number: usize) -> Result<()> {
     let name = &active.bridges[number];
     let failed = kernel.failed("look for its bridge");
     let first = kernel.route.link(active.bridge()).map_err(&failed)?.unwrap_or_default();
-    let mut mac = mac_of(active.pools().next());
+    let mut mac = active.mac();
     mac[1] = 0x44;
     mac[5] ^= number as u8;
     let mut batch = Batch::default();

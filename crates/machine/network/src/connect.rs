@@ -86,7 +86,9 @@ impl Networks {
             place.hold(&held)?;
             let port = Port { hairpin: !request.ports.is_empty(), isolated: !active.network.icc };
             make_link(kernel, &held.endpoint, link.index, port, netns)?;
-            furnish(kernel, &held.endpoint, netns)?;
+            let first = kernel.index_of(active.bridge())?;
+            introduce(kernel, &held.endpoint, first)?;
+            furnish(kernel, &held.endpoint, active.mac(), netns)?;
             publish::publish(kernel, &self.table(), &held.endpoint)?;
             place.name(&held.endpoint)?;
             Ok(reserved.holds)
@@ -172,6 +174,14 @@ impl Networks {
         let mut batch = Batch::default();
         batch.delete_link(&endpoint.host_interface);
         kernel.undo("remove its link", batch)?;
+        let bridge = place.active()?.map(|active| active.bridge().to_owned()).unwrap_or_default();
+        if let Ok(index) = kernel.index_of(&bridge) {
+            for address in addresses(endpoint) {
+                let mut batch = Batch::default();
+                batch.delete_neighbour(index, address);
+                kernel.undo("forget its addresses", batch)?;
+            }
+        }
         place.unhold(&endpoint.pod)?;
         give_back(endpoint, leases)?;
         leases.count_on(held.shard, -1)
@@ -370,7 +380,7 @@ fn make_link(
     port: Port,
     netns: BorrowedFd<'_>,
 ) -> Result<()> {
-    let batch = || {
+    let pair = || {
         let mut batch = Batch::default();
         batch.add_veth(&Veth {
             name: &endpoint.host_interface,
@@ -380,23 +390,41 @@ fn make_link(
             mtu: endpoint.mtu,
             master: bridge,
         });
-        batch.port_up(&endpoint.host_interface, port);
         batch
     };
-    match kernel.route.apply(batch()) {
+    match kernel.route.apply(pair()) {
         Err(refusal) if refusal.errno == Errno::EXIST => {
             // A link that nobody holds is left from a life that ended badly.
             let mut old = Batch::default();
             old.delete_link(&endpoint.host_interface);
             kernel.undo("remove an old link", old)?;
-            kernel.apply(&format!("make link {}", endpoint.interface), batch())
+            kernel.apply(&format!("make link {}", endpoint.interface), pair())?;
         }
-        outcome => outcome.map_err(kernel.failed("make its link")),
+        outcome => outcome.map_err(kernel.failed("make its link"))?,
     }
+    forwarding::leave_ipv6(&endpoint.host_interface).map_err(kernel.failed("set up its link"))?;
+    let mut batch = Batch::default();
+    batch.port_up(&endpoint.host_interface, port);
+    kernel.apply("bring its link up", batch)
+}
+
+/// Tells the bridge who has the addresses: nobody has to ask all the others, nobody can pretend, and
+/// the kernel's limit for what it learned by asking (1024 neighbours) does not count.
+pub(crate) fn introduce(kernel: &mut Kernel, endpoint: &Endpoint, bridge: u32) -> Result<()> {
+    let mut batch = Batch::default();
+    for address in addresses(endpoint) {
+        batch.add_neighbour(bridge, address, endpoint.mac.0);
+    }
+    kernel.apply("introduce it to its bridge", batch)
 }
 
 /// Addresses and routes in the namespace.
-fn furnish(kernel: &Kernel, endpoint: &Endpoint, netns: BorrowedFd<'_>) -> Result<()> {
+fn furnish(
+    kernel: &Kernel,
+    endpoint: &Endpoint,
+    gateway_mac: [u8; 6],
+    netns: BorrowedFd<'_>,
+) -> Result<()> {
     let furnish = || {
         let mut socket = within(netns, || {
             forwarding::prepare_pod(&endpoint.interface, endpoint.ipv6.is_some())?;
@@ -414,6 +442,9 @@ fn furnish(kernel: &Kernel, endpoint: &Endpoint, netns: BorrowedFd<'_>) -> Resul
             let destination = if gateway.is_ipv4() { [0; 4].into() } else { IpAddr::from([0; 16]) };
             let way = Way::Gateway(gateway, index);
             batch.add_route(&Route { destination, prefix: 0, way, metric: 0 });
+        }
+        for address in &endpoint.host_addresses {
+            batch.add_neighbour(index, *address, gateway_mac);
         }
         socket.apply(batch).map_err(std::io::Error::from)
     };

@@ -166,6 +166,15 @@ pub fn prepare_pod(interface: &str, ipv6: bool) -> io::Result<()> {
     if read(&disabled)? == wanted { Ok(()) } else { write(&disabled, wanted) }
 }
 
+/// Keeps the host's end of a link out of IPv6: every link that takes part slows all others down. One
+/// that is about to be a bridge's port needs it only where its packets are taken before the bridge.
+pub fn leave_ipv6(link: &str) -> io::Result<()> {
+    match write(&format!("{IPV6}/conf/{link}/disable_ipv6"), "1") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
 fn is_on(path: &str) -> bool {
     read(path).is_ok_and(|value| value != "0")
 }

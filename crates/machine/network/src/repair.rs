@@ -107,6 +107,8 @@ impl Networks {
             let mut batch = Batch::default();
             batch.set_master(&held.endpoint.host_interface, index);
             kernel.undo("put a link on its bridge", batch)?;
+            let first = kernel.index_of(active.bridge())?;
+            crate::connect::introduce(kernel, &held.endpoint, first)?;
             crate::connect::publish::publish(kernel, &self.table(), &held.endpoint)?;
         }
         Ok(())

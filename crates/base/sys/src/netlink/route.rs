@@ -4,7 +4,8 @@
 //! refused. Links are named where the kernel takes a name, numbered where it wants the number.
 
 use super::{
-    Attributes, Batch, Body, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Refusal, Socket,
+    Attributes, Batch, Body, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE,
+    Refusal, Socket,
 };
 use rustix::io::Errno;
 use std::net::IpAddr;
@@ -248,15 +249,19 @@ impl Batch {
         });
     }
 
-    /// Says once and for all which hardware address an address has.
+    /// Says once and for all which hardware address an address has, whatever was known before.
     pub fn add_neighbour(&mut self, index: u32, address: IpAddr, mac: [u8; 6]) {
-        let mut head = [0; 12];
-        head[0] = family(address);
-        head[4..8].copy_from_slice(&index.to_ne_bytes());
-        head[8..10].copy_from_slice(&NUD_PERMANENT.to_ne_bytes());
-        self.message(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE, &head, |body| {
+        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+        self.message(RTM_NEWNEIGH, flags, &neighbour_head(index, address), |body| {
             ip(body, NDA_DST, address);
             body.bytes(NDA_LLADDR, &mac);
+        });
+    }
+
+    /// Forgets it.
+    pub fn delete_neighbour(&mut self, index: u32, address: IpAddr) {
+        self.message(RTM_DELNEIGH, NLM_F_ACK, &neighbour_head(index, address), |body| {
+            ip(body, NDA_DST, address);
         });
     }
 }
@@ -334,6 +339,14 @@ fn link_head(index: u32, flags: u32, change: u32) -> [u8; 16] {
     head[4..8].copy_from_slice(&index.to_ne_bytes());
     head[8..12].copy_from_slice(&flags.to_ne_bytes());
     head[12..].copy_from_slice(&change.to_ne_bytes());
+    head
+}
+
+fn neighbour_head(index: u32, address: IpAddr) -> [u8; 12] {
+    let mut head = [0; 12];
+    head[0] = family(address);
+    head[4..8].copy_from_slice(&index.to_ne_bytes());
+    head[8..10].copy_from_slice(&NUD_PERMANENT.to_ne_bytes());
     head
 }
 

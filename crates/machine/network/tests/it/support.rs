@@ -31,7 +31,7 @@ impl Host {
 
     /// Another instance on the same host.
     pub fn beside(change: impl FnOnce(&mut Config)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
         let mut config = Config::new(dir.path(), dir.path().join("run"), "");
         change(&mut config);
         let networks = Networks::open(config).unwrap();

@@ -12,6 +12,7 @@ pub(super) const RTM_NEWROUTE: u16 = 24;
 pub(super) const RTM_DELROUTE: u16 = 25;
 pub(super) const RTM_GETROUTE: u16 = 26;
 pub(super) const RTM_NEWNEIGH: u16 = 28;
+pub(super) const RTM_DELNEIGH: u16 = 29;
 
 pub(super) const IFF_UP: u32 = 1;
 pub(super) const IFLA_ADDRESS: u16 = 1;
