@@ -14,7 +14,7 @@ use rustix::net::SendFlags;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use teu_sys::signal::SignalFd;
 
 mod clients;
@@ -23,6 +23,8 @@ mod requests;
 
 /// Memory that a burst needed is kept this long.
 const TRIM_AFTER: Duration = Duration::from_millis(500);
+/// Pages of the program are given back no oftener than this.
+const FORGET_EVERY: Duration = Duration::from_secs(20);
 /// A pod that a person made waits this long for its next container while its starter is connected.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,8 @@ pub(super) struct Shim {
     chunk: Vec<u8>,
     /// Something was allocated since memory was last given back.
     untidy: bool,
+    /// When pages of the program were last given back.
+    forgot: Option<Instant>,
     next_key: u32,
     /// Clients that wait for the end of the pod.
     stopping: Vec<u32>,
@@ -83,6 +87,7 @@ impl Shim {
             pod: None,
             chunk: Vec::new(),
             untidy: true,
+            forgot: None,
             next_key: 1,
             stopping: Vec::new(),
             over: false,
@@ -95,7 +100,7 @@ impl Shim {
     /// Runs until the pod has ended.
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         let mut wakes = Vec::new();
-        while !(self.over && self.is_flushed()) {
+        while !(self.over && self.is_flushed() && self.execs.is_empty()) {
             self.reactor.wait(&mut wakes).map_err(Failure::system("wait for events"))?;
             for wake in wakes.drain(..) {
                 self.handle(wake);
@@ -172,9 +177,19 @@ impl Shim {
             Timer::Trim => {
                 self.untidy = false;
                 self.chunk = Vec::new();
-                teu_sys::heap::trim();
+                self.give_back();
             }
             Timer::Idle => self.settle(),
+        }
+    }
+
+    /// Gives memory back that sleeping needs none of: what was freed, and now and then the pages of
+    /// the program itself, of which an idle shim would otherwise keep megabytes mapped.
+    fn give_back(&mut self) {
+        teu_sys::heap::trim();
+        if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
+            self.forgot = Some(Instant::now());
+            let _ = teu_sys::heap::forget_program();
         }
     }
 
