@@ -131,3 +131,18 @@ pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and does not return.
     unsafe { libc::_exit(code) }
 }
+
+/// Makes the calling thread act on files as another user and group, its capabilities untouched by
+/// the change; returns those it acted as before.
+///
+/// # Errors
+/// The kernel's, when the capabilities could not be kept.
+pub fn act_on_files_as(uid: u32, gid: u32) -> Result<(u32, u32)> {
+    let before = rustix::thread::capabilities(None)?;
+    // SAFETY: numbers only; the calls cannot fail, they return the previous ids.
+    let previous =
+        unsafe { (libc::syscall(libc::SYS_setfsuid, uid), libc::syscall(libc::SYS_setfsgid, gid)) };
+    // Leaving or becoming user 0 changes the effective set.
+    rustix::thread::set_capabilities(None, before)?;
+    Ok((previous.0 as u32, previous.1 as u32))
+}

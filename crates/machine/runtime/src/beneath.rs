@@ -105,9 +105,17 @@ pub fn kind(file: impl AsFd) -> Result<FileType> {
 pub fn make(root: impl AsFd, path: impl AsRef<Path>, what: Make) -> Result<OwnedFd> {
     let root = root.as_fd();
     match handle(root, path.as_ref()) {
-        Err(Errno::NOENT) => make_missing(root, path.as_ref(), what),
-        result => result,
+        Err(Errno::NOENT) => {}
+        result => return result,
     }
+    // Most often only the last component is missing.
+    if let Some((directory, name)) = split(path.as_ref())
+        && let Ok(directory) = handle(root, directory)
+        && make_one(&directory, name.to_bytes(), true, what).is_ok()
+    {
+        return handle(root, path);
+    }
+    make_missing(root, path.as_ref(), what)
 }
 
 fn make_missing(root: BorrowedFd<'_>, path: &Path, what: Make) -> Result<OwnedFd> {
@@ -168,7 +176,7 @@ fn push_front(ahead: &mut VecDeque<Vec<u8>>, path: &Path) {
 #[must_use]
 pub fn split(path: &Path) -> Option<(&Path, CString)> {
     let name = CString::new(path.file_name()?.as_bytes()).ok()?;
-    Some((path.parent().unwrap_or(Path::new("/")), name))
+    Some((path.parent().unwrap_or_else(|| Path::new("/")), name))
 }
 
 #[cfg(test)]

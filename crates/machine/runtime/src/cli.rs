@@ -212,14 +212,15 @@ fn dispatch(
 
 /// Whoever enters a container runs from a file nobody can write to (CVE-2019-5736).
 fn protect(arguments: &[OsString]) -> Outcome<()> {
+    use rustix::fd::AsFd as _;
     use std::os::unix::ffi::OsStrExt;
-    if teu_sys::reexec::is_protected().doing("looking at the own program")? {
-        return Ok(());
-    }
-    let text = |list: Vec<OsString>| {
+    let text = |list: &[OsString]| {
         teu_sys::exec::CStrings::from_text(list.iter().map(|entry| entry.as_bytes()))
             .doing("copying the arguments")
     };
+    if teu_sys::reexec::is_protected().doing("looking at the own program")? {
+        return Ok(());
+    }
     let environment: Vec<OsString> = std::env::vars_os()
         .map(|(mut name, value)| {
             name.push("=");
@@ -227,6 +228,9 @@ fn protect(arguments: &[OsString]) -> Outcome<()> {
             name
         })
         .collect();
-    teu_sys::reexec::ensure_protected(&text(arguments.to_vec())?, &text(environment)?)
-        .doing("starting from a protected copy of this program")
+    let copy = teu_sys::reexec::protected_self();
+    let copy = copy.doing("making a protected copy of this program")?;
+    let (arguments, environment) = (text(arguments)?, text(&environment)?);
+    let error = teu_sys::exec::exec_descriptor(copy.as_fd(), &arguments, &environment);
+    Err(Failed::new(format!("starting from a protected copy of this program: {error}")))
 }

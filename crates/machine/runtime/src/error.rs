@@ -106,16 +106,30 @@ impl Error {
         }
     }
 
-    /// The message with all its causes, for a person.
+    /// The message with all its causes, for a person, in the field's words (dockerd, podman and
+    /// containerd look for some of them).
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            text = format!("{text}: {error}");
+            let words = match error.downcast_ref::<std::io::Error>() {
+                Some(error) => plain(error),
+                None => error.to_string(),
+            };
+            text = format!("{text}: {words}");
             cause = error.source();
         }
         text
+    }
+}
+
+/// The kernel's reason as other runtimes print it: `permission denied`.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
     }
 }
 

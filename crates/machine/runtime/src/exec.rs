@@ -69,6 +69,7 @@ pub fn exec(request: Exec<'_>) -> Result<Running, Error> {
     let entry = request.cgroup.map(Cgroup::entry).transpose()?;
     let (uid, gid) = (request.process.user.uid, request.process.user.gid);
     let has_own_users = has_own_users(request.target)?;
+    plan.limits_by_parent = has_own_users;
     let (uid, gid) = if has_own_users { (None, None) } else { (Some(uid), Some(gid)) };
     let stdio = launch::own_streams(request.stdio, uid, gid)?;
     let (ours, theirs) = channel::pair().map_err(system("make a channel"))?;
@@ -129,8 +130,10 @@ fn by_intermediate(child: Child<'_>, parent: Channel) -> Result<spawn::Child, Er
         }
         Forked::Child => {
             drop(parent);
+            let warn = |text| child.warn(text);
             let prepared = hide()
                 .and_then(|()| child.limit_on_host(false))
+                .and_then(|()| identity::set_limits(child.plan, None, &warn))
                 .and_then(|()| child.join(Kinds::USER | Kinds::PROCESS_ID | SHARED));
             if let Err(failure) = prepared {
                 fail(&child.channel, failure);
@@ -210,7 +213,7 @@ impl Child<'_> {
         let terminal = matches!(self.stdio, Stdio::Terminal)
             .then(|| console::make_in_own_root(plan.console_size, &self.channel))
             .transpose()?;
-        console::set_stdio(self.stdio, terminal.as_ref())?;
+        console::set_stdio(self.stdio, terminal.as_ref(), plan.uid)?;
         let (late, environment) = program::enter(plan, &|text| {
             self.channel.report(&Report::Warning(text)).at(Stage::Protocol, "")
         })?;

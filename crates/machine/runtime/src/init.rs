@@ -78,7 +78,7 @@ impl Init<'_> {
         root::change(&root, &self.plan.root)?;
         self.protect(&root)?;
         namespaces::name(self.plan)?;
-        console::set_stdio(self.stdio, terminal.as_ref())?;
+        console::set_stdio(self.stdio, terminal.as_ref(), self.plan.process.uid)?;
         let program = program::prepare(self)?;
         drop(root);
         self.report(&Report::Ready)?;

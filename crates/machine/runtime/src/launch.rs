@@ -4,7 +4,7 @@ use crate::cgroup::Cgroup;
 use crate::channel::{self, Channel, Order, Report};
 use crate::error::{Error, Warning};
 use crate::hooks::{self, StateSeed};
-use crate::init::Init;
+use crate::init::{Init, identity};
 use crate::listener::Listener;
 use crate::plan::{Plan, Source, UserNamespace, namespaces};
 use crate::{spawn, user_namespace};
@@ -170,6 +170,9 @@ pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
         created.order(Order::Mapped)?;
     }
     created.until_ready()?;
+    if plan.process.limits_by_parent {
+        created.limit(&plan)?;
+    }
     created.ends_with_us = matches!(launch.gate, Gate::Caller);
     Ok(created)
 }
@@ -250,6 +253,18 @@ impl Created {
             terminal: self.terminal.take(),
             warnings: std::mem::take(&mut self.warnings),
         })
+    }
+
+    fn limit(&mut self, plan: &Plan) -> Result<(), Error> {
+        let warnings = std::cell::RefCell::new(Vec::new());
+        let warn = |text| {
+            warnings.borrow_mut().push(Warning(text));
+            Ok(())
+        };
+        identity::set_limits(&plan.process, Some(self.pid), &warn)
+            .map_err(channel::Failure::into_error)?;
+        self.warnings.append(&mut warnings.into_inner());
+        Ok(())
     }
 
     fn until_ready(&mut self) -> Result<(), Error> {

@@ -2,13 +2,14 @@
 //! strings and open descriptors. Everything that can be refused is refused here, before the fork.
 
 use crate::error::Error;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd as _, OwnedFd};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use teu_oci::runtime::Spec;
 use teu_sys::mount::Propagation;
 
 pub mod devices;
+mod idmapped;
 pub mod mounts;
 pub mod namespaces;
 pub mod options;
@@ -20,6 +21,7 @@ pub use namespaces::{Namespaces, UserNamespace};
 pub use process::ProcessPlan;
 
 use crate::launch::{Launch, Rootfs};
+use crate::user_namespace;
 
 /// Everything the first process does.
 #[derive(Debug)]
@@ -111,9 +113,10 @@ impl Plan {
         });
         let devices =
             has_own_dev.then(|| devices::plan(&linux.devices, in_user_namespace)).transpose()?;
-        let process = ProcessPlan::new(process, launch, linux.seccomp.as_ref())?;
+        let mut process = ProcessPlan::new(process, launch, linux.seccomp.as_ref())?;
+        process.limits_by_parent = in_user_namespace;
         Ok(Self {
-            root: root(launch, linux.rootfs_propagation.as_deref(), in_user_namespace)?,
+            root: root(launch, linux.rootfs_propagation.as_deref(), &namespaces)?,
             mounts,
             devices,
             masked: paths(&linux.masked_paths, "linux.maskedPaths")?,
@@ -215,7 +218,7 @@ fn sysctls(
 fn root(
     launch: &Launch<'_>,
     propagation: Option<&str>,
-    in_user_namespace: bool,
+    namespaces: &Namespaces,
 ) -> Result<RootPlan, Error> {
     let field = "root.path";
     let absolute = |path: &Path| launch.bundle.join(path);
@@ -231,22 +234,34 @@ fn root(
             if !found.is_dir() {
                 return Err(invalid(field, format!("{} is not a directory", path.display())));
             }
-            let source = if in_user_namespace {
-                RootSource::Tree(mounts::open_tree(&path, true)?)
-            } else {
-                RootSource::Directory(c_path(&path, field)?)
+            let source = match namespaces.user {
+                UserNamespace::Caller => RootSource::Directory(c_path(&path, field)?),
+                _ => RootSource::Tree(mounts::open_tree(&path, true)?),
             };
             (source, path)
         }
         Rootfs::Overlay { lower, upper, work } => {
-            let lower: Result<_, _> =
-                lower.iter().map(|layer| c_path(&absolute(layer), field)).collect();
-            let source = RootSource::Overlay {
-                lower: lower?,
-                upper: c_path(&absolute(upper), field)?,
-                work: c_path(&absolute(work), field)?,
+            let lower: Vec<_> = lower.iter().map(|layer| absolute(layer)).collect();
+            let (upper, work) = (absolute(upper), absolute(work));
+            let source = match &namespaces.user {
+                UserNamespace::Caller => RootSource::Overlay {
+                    lower: lower
+                        .iter()
+                        .map(|path| c_path(path, field))
+                        .collect::<Result<_, _>>()?,
+                    upper: c_path(&upper, field)?,
+                    work: c_path(&work, field)?,
+                },
+                UserNamespace::New { users, groups } => {
+                    let users = user_namespace::create(users, groups)?;
+                    RootSource::Tree(idmapped::overlay(&lower, &upper, &work, users.as_fd())?)
+                }
+                UserNamespace::Joined(joined) => {
+                    let users = joined.file.as_fd();
+                    RootSource::Tree(idmapped::overlay(&lower, &upper, &work, users)?)
+                }
             };
-            let target = named.filter(|path| path.is_dir()).unwrap_or_else(|| absolute(work));
+            let target = named.filter(|path| path.is_dir()).unwrap_or(work);
             (source, target)
         }
     };

@@ -74,7 +74,8 @@ pub fn exec(globals: &Globals, words: &[String]) -> Outcome {
         Failed::with_code(format!("exec failed: {}", error.report()), code)
     })?;
     for warning in &running.warnings {
-        globals.log.warning(&warning.0);
+        // `create` has said the same; here standard error is the program's.
+        globals.log.note(&warning.0);
     }
     if let Some(path) = arguments.value("pid-file") {
         let pid = running.pid.as_raw_nonzero().to_string();
@@ -141,7 +142,7 @@ fn user(text: &str) -> Outcome<User> {
 }
 
 /// The container of a command, running.
-pub fn running<'a>(container: &'a Container) -> Outcome<&'a Container> {
+pub fn running(container: &Container) -> Outcome<&Container> {
     match container.status() {
         Status::Stopped => Err(Failed::new("container not running")),
         _ => Ok(container),

@@ -58,6 +58,11 @@ impl Log {
         self.write("warning", text);
     }
 
+    /// The same, to the file only.
+    pub fn note(&self, text: &str) {
+        self.write("warning", text);
+    }
+
     fn write(&self, level: &str, text: &str) {
         let Some(mut file) = self.file.as_ref() else { return };
         let now = rfc3339(SystemTime::now());

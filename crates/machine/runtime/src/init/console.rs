@@ -106,7 +106,7 @@ pub fn resize(terminal: impl AsFd, rows: u16, columns: u16) -> rustix::io::Resul
 }
 
 /// Puts the standard streams in their places. A terminal becomes the controlling one.
-pub fn set_stdio(stdio: &Stdio, terminal: Option<&OwnedFd>) -> Step {
+pub fn set_stdio(stdio: &Stdio, terminal: Option<&OwnedFd>, uid: u32) -> Step {
     let set = |input: &OwnedFd, output: &OwnedFd, error: &OwnedFd| {
         rustix::stdio::dup2_stdin(input)?;
         rustix::stdio::dup2_stdout(output)?;
@@ -114,6 +114,10 @@ pub fn set_stdio(stdio: &Stdio, terminal: Option<&OwnedFd>) -> Step {
     };
     match (stdio, terminal) {
         (Stdio::Terminal, Some(slave)) => {
+            if uid != 0 {
+                let owner = rustix::fs::Uid::from_raw(uid);
+                rustix::fs::fchown(slave, Some(owner), None).at(Stage::Console, "owner")?;
+            }
             rustix::process::ioctl_tiocsctty(slave).at(Stage::Console, "controlling terminal")?;
             set(slave, slave, slave).at(Stage::Stdio, "")
         }

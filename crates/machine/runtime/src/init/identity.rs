@@ -9,6 +9,7 @@ use crate::plan::process::CapabilityPlan;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
+use rustix::process::Pid;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -65,8 +66,14 @@ pub fn limit(plan: &ProcessPlan, warn: &dyn Fn(String) -> Step) -> Step {
     if let Some((class, level)) = plan.io_priority {
         teu_sys::scheduling::set_io_priority(class, level).at(Stage::IoPriority, "")?;
     }
+    if plan.limits_by_parent { Ok(()) } else { set_limits(plan, None, warn) }
+}
+
+/// Sets resource limits: of this process, or, by a parent with more rights, of a child.
+pub fn set_limits(plan: &ProcessPlan, child: Option<Pid>, warn: &dyn Fn(String) -> Step) -> Step {
     for (resource, wanted) in &plan.limits {
-        match rustix::process::setrlimit(*resource, wanted.clone()) {
+        let name = || format!("{resource:?}").to_uppercase();
+        match rustix::process::prlimit(child, *resource, *wanted) {
             Err(Errno::PERM) => {
                 let now = rustix::process::getrlimit(*resource);
                 let hard = now.maximum;
@@ -76,11 +83,11 @@ pub fn limit(plan: &ProcessPlan, warn: &dyn Fn(String) -> Step) -> Step {
                     (wanted, None) => wanted,
                 };
                 let lower = rustix::process::Rlimit { current: soft, maximum: hard };
-                rustix::process::setrlimit(*resource, lower)
-                    .at(Stage::Rlimit, format!("{resource:?}"))?;
-                warn(format!("no right to raise the limit {resource:?}: it stays at {hard:?}"))?;
+                rustix::process::prlimit(child, *resource, lower).at(Stage::Rlimit, name())?;
+                let hard = hard.map_or_else(|| "unlimited".to_owned(), |hard| hard.to_string());
+                warn(format!("no right to raise RLIMIT_{}: it stays at {hard}", name()))?;
             }
-            result => result.at(Stage::Rlimit, format!("{resource:?}"))?,
+            result => result.map(drop).at(Stage::Rlimit, name())?,
         }
     }
     Ok(())

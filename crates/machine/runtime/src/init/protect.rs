@@ -49,7 +49,7 @@ pub fn mask_all(paths: &[PathBuf]) -> Step {
             Err(error) => return Err(error).at(Stage::Mask, name),
         };
         let cover = if beneath::kind(&target).at(Stage::Mask, name)? == FileType::Directory {
-            kept(&mut empty, || empty_directory()).at(Stage::Mask, name)?
+            kept(&mut empty, empty_directory).at(Stage::Mask, name)?
         } else {
             kept(&mut null, || null_device(&root)).at(Stage::Mask, name)?
         };
@@ -60,10 +60,10 @@ pub fn mask_all(paths: &[PathBuf]) -> Step {
     Ok(())
 }
 
-fn kept<'a>(
-    slot: &'a mut Option<OwnedFd>,
+fn kept(
+    slot: &mut Option<OwnedFd>,
     make: impl FnOnce() -> rustix::io::Result<OwnedFd>,
-) -> rustix::io::Result<&'a OwnedFd> {
+) -> rustix::io::Result<&OwnedFd> {
     let made = match slot.take() {
         Some(made) => made,
         None => make()?,

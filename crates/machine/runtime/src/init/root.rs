@@ -73,7 +73,7 @@ fn attach_at(mount: &OwnedFd, target: &CStr) -> rustix::io::Result<()> {
 }
 
 /// Layers joined by overlayfs, not yet attached anywhere.
-fn overlay(lower: &[CString], upper: &CStr, work: &CStr) -> Step<OwnedFd> {
+pub fn overlay(lower: &[CString], upper: &CStr, work: &CStr) -> Step<OwnedFd> {
     let name = upper.to_bytes();
     let fs =
         rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Stage::Root, name)?;

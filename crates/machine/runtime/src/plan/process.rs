@@ -41,6 +41,8 @@ pub struct ProcessPlan {
     pub no_new_privileges: bool,
     /// Limits.
     pub limits: Vec<(Resource, Rlimit)>,
+    /// They are set from outside: in a user namespace there is no right to raise them.
+    pub limits_by_parent: bool,
     /// As written to the kernel.
     pub oom_score: Option<i32>,
     /// Execution domain.
@@ -149,6 +151,7 @@ impl ProcessPlan {
             capabilities: process.capabilities.as_ref().map(capabilities).transpose()?,
             no_new_privileges: process.no_new_privileges,
             limits: limits(process)?,
+            limits_by_parent: false,
             oom_score: oom_score(process)?,
             personality: None,
             scheduler: process.scheduler.as_ref().map(scheduler).transpose()?,

@@ -25,7 +25,7 @@ fn check(world: &World, flags: &[&str], words: &[&str], expected: &str) {
 fn it_is_in_the_container() {
     let world = world();
     check(&world, &[], &["hostname"], "inside");
-    check(&world, &[], &["cat", "/proc/1/cmdline"], "sleep\060\0");
+    check(&world, &[], &["cat", "/proc/1/cmdline"], concat!("sleep", "\0", "60", "\0"));
     check(
         &world,
         &[],
@@ -105,7 +105,8 @@ fn detached_with_a_pid_file() {
     let pid = fs::read_to_string(world.dir.path().join("pid")).expect("file");
     // It is about to become, or has become, its program.
     world.until("the program", || {
-        fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default() == "sleep\050\0"
+        fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+            == concat!("sleep", "\0", "50", "\0")
     });
 }
 

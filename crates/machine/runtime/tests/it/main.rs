@@ -13,5 +13,6 @@ mod filters;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod overlay;
 mod process;
 mod world;

@@ -106,7 +106,7 @@ impl World {
         }
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:1000:1000::/home/u:\n")
             .expect("passwd");
-        fs::set_permissions(root.join("tmp"), fs::Permissions::from(mode(0o1777))).expect("tmp");
+        fs::set_permissions(root.join("tmp"), mode(0o1777)).expect("tmp");
         world
     }
 
