@@ -58,8 +58,7 @@ impl Containers {
         let found = self.find(name)?;
         let root = self.stopped_root(&found)?;
         TarStream::start(root, |root, out| {
-            let options = TreeOptions { one_file_system: true, ..TreeOptions::default() };
-            write_tree(root.as_fd(), &options, out).map(drop)
+            write_tree(root.as_fd(), &TreeOptions::default(), out).map(drop)
         })
         .map_err(Error::io("start", Path::new("the tar")))
     }

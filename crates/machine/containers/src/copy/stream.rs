@@ -59,7 +59,8 @@ pub(super) fn write_source(
     out: &mut dyn io::Write,
 ) -> Result<(), teu_images::Error> {
     let prefix = name.map(|name| name.as_bytes().to_vec());
-    let options = TreeOptions { prefix, subseconds: true, ..TreeOptions::default() };
+    let with_root = name.is_some();
+    let options = TreeOptions { prefix, with_root, subseconds: true, ..TreeOptions::default() };
     match &source.kind {
         SourceKind::Directory(dir) => write_tree(borrow(dir), &options, out).map(drop),
         SourceKind::Entry { dir, name } => {

@@ -91,7 +91,7 @@ impl Containers {
         let mut tar = stream(held, source, given)?;
         let me = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let owner = (!options.archive).then_some(me);
-        put(&mut tar, &target, UnpackOptions { owner, keep_kinds: true, ..Default::default() })
+        put(&mut tar, &target, unpacking(owner))
     }
 
     /// `cp LOCAL CONTAINER:PATH` with Docker's path rules. Answers the bytes copied.
@@ -150,5 +150,10 @@ fn into_container(found: &Found, options: CopyOptions) -> UnpackOptions {
     };
     let root = (mapped(&found.pod.uid_mappings), mapped(&found.pod.gid_mappings));
     let owner = (!options.archive).then_some(root);
-    UnpackOptions { owner, keep_kinds: true, ..UnpackOptions::default() }
+    unpacking(owner)
+}
+
+/// Over what is there: nothing changes its kind, directories stay as they are.
+fn unpacking(owner: Option<(u32, u32)>) -> UnpackOptions {
+    UnpackOptions { owner, keep_kinds: true, keep_directories: true, ..UnpackOptions::default() }
 }
