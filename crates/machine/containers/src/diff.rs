@@ -56,7 +56,10 @@ impl Containers {
     /// Its whole root as a tar, without what is mounted in it.
     pub fn export(&self, name: &str) -> Result<TarStream> {
         let found = self.find(name)?;
-        let root = self.stopped_root(&found)?;
+        let mount = self.stopped_root(&found)?;
+        // What `fsmount` gives cannot be read itself.
+        let root = open_in(mount.as_fd(), "/", OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(Error::sys("open", &self.upper(&found)))?;
         TarStream::start(root, |root, out| {
             write_tree(root.as_fd(), &TreeOptions::default(), out).map(drop)
         })

@@ -68,11 +68,6 @@ pub(crate) fn mount_overlay(
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-/// Opens a path beneath a root as `O_PATH`, following links (also its last) within the root.
-pub(crate) fn look_up(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
-    open_in(root, path, OFlags::PATH)
-}
-
 /// Opens a path beneath a root, following links within the root.
 pub(crate) fn open_in(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let relative = path.trim_start_matches('/');

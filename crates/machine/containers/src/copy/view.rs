@@ -15,12 +15,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use teu_sys::mount::{Change, Propagation, set_attributes};
 
 /// A root, as long as it is needed.
 #[derive(Debug)]
 pub(crate) struct RootView {
     fd: OwnedFd,
-    keeper: Option<Keeper>,
+    _keeper: Option<Keeper>,
 }
 
 /// The thread whose mount namespace holds the mounts.
@@ -50,7 +51,7 @@ struct Parts {
     lower: Vec<PathBuf>,
     upper: PathBuf,
     work: PathBuf,
-    /// Destination and source, the shorter destination first.
+    /// Destination and a detached copy of the source, the shorter destination first.
     mounts: Vec<(String, OwnedFd)>,
     readonly: bool,
     /// Where the root is attached in the private namespace.
@@ -62,7 +63,7 @@ impl Containers {
     /// nobody starts it meanwhile.
     pub(crate) fn view(&self, found: &Found) -> Result<RootView> {
         if let Some(fd) = self.running_root(found)? {
-            return Ok(RootView { fd, keeper: None });
+            return Ok(RootView { fd, _keeper: None });
         }
         let parts = self.parts(found)?;
         let (send, receive) = mpsc::channel();
@@ -78,7 +79,7 @@ impl Containers {
         let keeper = Keeper { release: Some(release), thread: Some(thread) };
         let fd = receive.recv().unwrap_or(Err(Errno::CANCELED));
         let fd = fd.map_err(Error::sys("assemble", &self.upper(found)))?;
-        Ok(RootView { fd, keeper: Some(keeper) })
+        Ok(RootView { fd, _keeper: Some(keeper) })
     }
 
     fn parts(&self, found: &Found) -> Result<Parts> {
@@ -98,7 +99,7 @@ impl Containers {
                 MountKind::Bind { source, .. } => open_host(source)?,
                 MountKind::Tmpfs { .. } => continue,
             };
-            mounts.push((mount.destination.clone(), source));
+            mounts.push((mount.destination.clone(), detached(&source)?));
         }
         mounts.sort_by_key(|(destination, _)| destination.matches('/').count());
         Ok(Parts {
@@ -118,6 +119,26 @@ fn open_host(path: &str) -> Result<OwnedFd> {
         .map_err(Error::sys("open", Path::new(path)))
 }
 
+/// A copy of the mount at a path, attached nowhere. Made while we are in the namespace that the mount
+/// belongs to; private, so that nothing of the copy is told to the host.
+fn detached(source: &OwnedFd) -> Result<OwnedFd> {
+    let flags = OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let make = || {
+        let tree = rustix::mount::open_tree(source, "", flags)?;
+        let change = Change {
+            propagation: Some(Propagation::Private),
+            recursive: true,
+            ..Change::default()
+        };
+        set_attributes(tree.as_fd(), change)?;
+        Ok(tree)
+    };
+    make().map_err(Error::sys("mount", Path::new("a volume or bind for the copy")))
+}
+
 /// Runs in the thread: afterwards it is in a mount namespace of its own.
 fn assemble(parts: &Parts) -> Result<OwnedFd, Errno> {
     teu_sys::namespace::unshare(teu_sys::process::CloneFlags::NEW_MOUNT)?;
@@ -133,16 +154,8 @@ fn assemble(parts: &Parts) -> Result<OwnedFd, Errno> {
             Err(Errno::NOTDIR | Errno::ROFS | Errno::LOOP) => continue,
             Err(errno) => return Err(errno),
         };
-        let tree = rustix::mount::open_tree(
-            source,
-            "",
-            OpenTreeFlags::AT_EMPTY_PATH
-                | OpenTreeFlags::OPEN_TREE_CLONE
-                | OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | OpenTreeFlags::AT_RECURSIVE,
-        )?;
         let both = empty | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        rustix::mount::move_mount(&tree, "", &target, "", both)?;
+        rustix::mount::move_mount(source, "", &target, "", both)?;
     }
     Ok(root)
 }

@@ -47,7 +47,8 @@ fn out_of_running_and_stopped_containers() {
         assert_eq!(stat.name, "made");
         let mut bytes = Vec::new();
         tar.read_to_end(&mut bytes).unwrap();
-        assert!(bytes.len() > 1024 && bytes.starts_with(b"made/"));
+        let name = b"made/sub/file";
+        assert!(bytes.windows(name.len()).any(|window| window == name));
         if round == "running" {
             c.kill("web", 9).unwrap();
             c.wait("web", Default::default()).unwrap();
@@ -69,7 +70,7 @@ fn into_running_and_stopped_containers_and_their_volumes() {
     request.container.mounts = vec![MountRecord {
         destination: "/vol".into(),
         kind: MountKind::Volume {
-            name: "v".into(),
+            name: "vol".into(),
             anonymous: false,
             nocopy: false,
             subpath: None,
@@ -79,7 +80,7 @@ fn into_running_and_stopped_containers_and_their_volumes() {
     }];
     world.containers.create(request).unwrap();
     let c = &world.containers;
-    let data = c.volumes().get("v").unwrap().path();
+    let data = c.volumes().get("vol").unwrap().path();
     for (round, name) in [("stopped", "a"), ("running", "b")] {
         if round == "running" {
             c.start("web", Default::default()).unwrap();
@@ -105,7 +106,7 @@ fn into_running_and_stopped_containers_and_their_volumes() {
         }
     }
     world.remove("web");
-    c.remove_volume("v").unwrap();
+    c.remove_volume("vol").unwrap();
     world.assert_clean();
 }
 

@@ -32,15 +32,15 @@ fn a_volume_is_filled_once_and_kept() {
     let first = with(
         &world,
         "cat /data/seed; stat -c %u /data /data/seed; readlink /data/link; echo mine > /data/seed",
-        vec![volume("v", "/data")],
+        vec![volume("vol", "/data")],
     );
     let ran = world.run_request(first).unwrap();
     assert!(ran.out.starts_with("from the image1000\n1000\n"), "{ran:?}");
-    let second = with(&world, "cat /data/seed", vec![volume("v", "/data")]);
+    let second = with(&world, "cat /data/seed", vec![volume("vol", "/data")]);
     assert_eq!(world.run_request(second).unwrap().out, "mine\n");
-    let shown = world.containers.inspect_volume("v").unwrap();
-    assert_eq!((shown["Name"].as_str(), shown["Driver"].as_str()), (Some("v"), Some("local")));
-    world.containers.remove_volume("v").unwrap();
+    let shown = world.containers.inspect_volume("vol").unwrap();
+    assert_eq!((shown["Name"].as_str(), shown["Driver"].as_str()), (Some("vol"), Some("local")));
+    world.containers.remove_volume("vol").unwrap();
     world.assert_clean();
 }
 
@@ -65,19 +65,19 @@ fn anonymous_volumes_go_with_their_container() {
 #[test]
 fn a_volume_in_use_stays() {
     let world = World::new();
-    let spec = VolumeSpec { name: Some("v".into()), ..VolumeSpec::default() };
+    let spec = VolumeSpec { name: Some("vol".into()), ..VolumeSpec::default() };
     world.containers.create_volume(&spec).unwrap();
-    let request = with(&world, "true", vec![volume("v", "/v")]);
+    let request = with(&world, "true", vec![volume("vol", "/v")]);
     let created = world.containers.create(request).unwrap();
-    let error = world.containers.remove_volume("v").unwrap_err().to_string();
-    assert_eq!(error, format!("remove v: volume is in use - [{}]", created.id));
+    let error = world.containers.remove_volume("vol").unwrap_err().to_string();
+    assert_eq!(error, format!("remove vol: volume is in use - [{}]", created.id));
     assert!(world.containers.prune_volumes(true, &[]).unwrap().removed.is_empty());
     let dangling = [("dangling".to_owned(), "true".to_owned())];
     assert!(world.containers.list_volumes(&dangling).unwrap().is_empty());
     let usage = world.containers.volume_usage().unwrap();
     assert_eq!(usage[0].containers, [created.name]);
     world.remove(&created.id);
-    assert_eq!(world.containers.prune_volumes(true, &[]).unwrap().removed, ["v"]);
+    assert_eq!(world.containers.prune_volumes(true, &[]).unwrap().removed, ["vol"]);
     world.assert_clean();
 }
 
@@ -86,7 +86,7 @@ fn volumes_from_another_container() {
     let world = World::new();
     let request = CreateRequest {
         name: Some("store".into()),
-        ..with(&world, "true", vec![volume("v", "/data")])
+        ..with(&world, "true", vec![volume("vol", "/data")])
     };
     world.containers.create(request).unwrap();
     let mut reader = world.request("cat /data/seed; touch /data/x || echo refused");
@@ -94,6 +94,6 @@ fn volumes_from_another_container() {
     let ran = world.run_request(reader).unwrap();
     assert_eq!(ran.out, "from the imagerefused\n", "{ran:?}");
     world.remove("store");
-    world.containers.remove_volume("v").unwrap();
+    world.containers.remove_volume("vol").unwrap();
     world.assert_clean();
 }
