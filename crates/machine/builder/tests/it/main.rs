@@ -1,0 +1,12 @@
+//! Builds on a real kernel: root, overlayfs and namespaces are needed, no network.
+//!
+//! Steps are started through the example `teu-build`, which Cargo builds with the tests.
+
+mod attacks;
+mod cache;
+mod copies;
+mod errors;
+mod outputs;
+mod runs;
+mod whole;
+mod world;
