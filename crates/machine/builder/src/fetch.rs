@@ -133,10 +133,11 @@ fn request(host: &str, path: &str) -> Result<BufReader<TcpStream>, FetchProblem>
                 stream.set_read_timeout(Some(TIMEOUT))?;
                 stream.set_write_timeout(Some(TIMEOUT))?;
                 let slash = if path.starts_with('/') { "" } else { "/" };
-                write!(
-                    stream,
+                // In one piece: some servers answer before they have read all of it.
+                let text = format!(
                     "GET {slash}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: teu\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-                )?;
+                );
+                stream.write_all(text.as_bytes())?;
                 return Ok(BufReader::new(stream));
             }
             Err(error) => last = error,

@@ -9,6 +9,7 @@ use crate::dockerfile::Dockerfile;
 use crate::dockerfile::instruction::{Located, parse_trigger};
 use crate::dockerfile::problem::{ParseError, Problem};
 use crate::dockerfile::source::Lines;
+use crate::dockerfile::words::expand_word;
 use crate::error::{Cause, Error, StepError};
 use crate::plan::{Origin, Plan};
 use crate::progress::{Event, Step as Shown, StepId};
@@ -305,8 +306,9 @@ impl<'a> Solver<'a> {
     /// What a stage is built on.
     fn base(&self, index: usize, place: &Place) -> Result<(StageState, Option<Arc<Image>>), Error> {
         let scope = self.scope.stage();
+        let platform = self.stage_platform(index).map_err(|cause| self.fault(place, cause))?;
         match &self.plan.bases[index] {
-            Origin::Scratch => Ok((StageState::scratch(scope, &self.platform), None)),
+            Origin::Scratch => Ok((StageState::scratch(scope, &platform), None)),
             Origin::Stage(other) => {
                 let built = self.stage(*other)?;
                 let mut state =
@@ -316,7 +318,7 @@ impl<'a> Solver<'a> {
                 Ok((state, built.base.clone()))
             }
             Origin::Context(context) => match &self.request.build_contexts[*context].1 {
-                NamedContext::Image(name) => self.base_image(name, scope, place),
+                NamedContext::Image(name) => self.base_image(name, scope, &platform, place),
                 NamedContext::Directory(_) => {
                     let problem = Problem::NotAllowed {
                         flag: "FROM a directory".to_owned(),
@@ -325,18 +327,36 @@ impl<'a> Solver<'a> {
                     Err(self.fault(place, problem.into()))
                 }
             },
-            Origin::Image(name) => self.base_image(name, scope, place),
+            Origin::Image(name) => self.base_image(name, scope, &platform, place),
         }
+    }
+
+    /// `FROM --platform=`, which must be one that this machine runs.
+    fn stage_platform(&self, index: usize) -> Result<Platform, Cause> {
+        let Some(word) = &self.file.stages[index].platform else {
+            return Ok(self.platform.clone());
+        };
+        let lookup = |name: &str| self.scope.global(name);
+        let text = expand_word(word, self.file.directives.escape, &lookup)
+            .map_err(|problem| Problem::Expansion { word: word.clone(), problem })?;
+        if text.is_empty() {
+            return Ok(self.platform.clone());
+        }
+        let platform: Platform = text.parse().map_err(|_| Problem::Platform(text.clone()))?;
+        crate::build::supported(&platform)
+            .map_err(|error| Cause::User(error.to_string().into()))?;
+        Ok(platform)
     }
 
     fn base_image(
         &self,
         name: &str,
         scope: Scope,
+        platform: &Platform,
         place: &Place,
     ) -> Result<(StageState, Option<Arc<Image>>), Error> {
         let (id, begun) = self.started(place);
-        match self.image(name) {
+        match self.image_for(name, platform) {
             Ok(built) => {
                 self.tell(Event::Done { step: id, elapsed: begun.elapsed() });
                 let state =
@@ -364,6 +384,13 @@ impl<'a> Solver<'a> {
             && let Some(record) = self.records.get(key)
         {
             let chain = ChainId::extend(state.chain.as_ref(), &record.diff_id);
+            // A layer that stands alone may come to lie on others than those it was made on.
+            let elsewhere = record.chain != *chain.digest();
+            if elsewhere && !images.has_chain(&chain)? {
+                self.lower(state, at.base)?;
+                let mut tar = images.open_blob(&record.descriptor.digest)?;
+                images.layer_from_tar(&mut tar, state.chain.as_ref())?;
+            }
             if images.has_chain(&chain)? {
                 let layer = LayerRef { diff_id: record.diff_id, descriptor: record.descriptor };
                 state.commit(layer, description, &record.created)?;

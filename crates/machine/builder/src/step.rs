@@ -75,6 +75,8 @@ pub struct Bind {
     pub target: String,
     /// Not writable.
     pub readonly: bool,
+    /// It is a directory, and so must be the place it is mounted on.
+    pub directory: bool,
     /// What.
     pub source: Source,
 }

@@ -228,7 +228,8 @@ impl Solver<'_> {
             let path = dir.join(target.trim_start_matches("/etc/"));
             std::fs::write(&path, content).map_err(|source| Cause::io("write", &path, source))?;
             let source = Source::Within(path, String::new());
-            binds.push(Bind { target: target.to_owned(), readonly: true, source });
+            let target = target.to_owned();
+            binds.push(Bind { target, readonly: true, directory: false, source });
         }
         Ok(binds)
     }
@@ -348,7 +349,7 @@ fn program(name: &str, content: &str, dir: &Path) -> Result<Bind, Cause> {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).map_err(fail)?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).map_err(fail)?;
     let source = Source::Within(dir.to_owned(), String::new());
-    Ok(Bind { target: "/dev/pipes".to_owned(), readonly: true, source })
+    Ok(Bind { target: "/dev/pipes".to_owned(), readonly: true, directory: true, source })
 }
 
 /// Says whether a path exists in an image's tree.

@@ -9,18 +9,25 @@ use crate::stage::{LayerRef, StageState};
 use crate::tree::{Owner, Tree};
 use std::sync::Arc;
 use teu_images::Error as ImagesError;
+use teu_oci::Platform;
 
 impl Solver<'_> {
     /// An image of the store, as a stage that is finished.
     pub(super) fn image(&self, name: &str) -> Result<Arc<Built>, Cause> {
-        if let Some(built) = lock(&self.images).get(name) {
+        self.image_for(name, &self.platform)
+    }
+
+    /// Likewise, for a platform.
+    pub(super) fn image_for(&self, name: &str, platform: &Platform) -> Result<Arc<Built>, Cause> {
+        let place = format!("{platform} {name}");
+        if let Some(built) = lock(&self.images).get(&place) {
             return Ok(Arc::clone(built));
         }
         let text = name.strip_prefix("docker-image://").unwrap_or(name);
         let image = self
             .environment
             .images
-            .resolve_platform(text, Some(&self.platform))
+            .resolve_platform(text, Some(platform))
             .map_err(|error| self.no_image(text, error))?;
         let layers = image.config.rootfs.diff_ids.iter().zip(&image.manifest.layers);
         let layers = layers.map(|(diff_id, descriptor)| LayerRef {
@@ -29,7 +36,7 @@ impl Solver<'_> {
         });
         let state = StageState::over(image.config.clone(), layers.collect(), self.scope.stage());
         let built = Arc::new(Built::new(state, Some(Arc::new(image))));
-        lock(&self.images).insert(name.to_owned(), Arc::clone(&built));
+        lock(&self.images).insert(place, Arc::clone(&built));
         Ok(built)
     }
 

@@ -107,9 +107,11 @@ fn mount_targets_do_not_lead_out() {
     let world = World::new();
     let outside = canary(&world);
     let target = outside.display();
-    world.build(&format!(
+    // The runtime may refuse such a place, or take the container's own; the host's it never is.
+    world.file("Dockerfile", &format!(
         "FROM busybox\nRUN ln -s {target} /out && ln -s /proc/1/root /host\nRUN --mount=type=cache,target=/out/c echo 1 > /out/c/f\nRUN --mount=type=tmpfs,target=/host/x true; true\n"
     ));
+    let _ = world.try_request(teu_builder::BuildRequest::default());
     assert!(is_untouched(&outside));
 }
 

@@ -15,7 +15,7 @@ fn a_failing_command_says_all_there_is_to_say() {
     assert_eq!(error.tail().last().map(String::as_str), Some("line 30"));
     let error = world.fails("FROM busybox\nRUN [\"/nowhere\"]\n").to_string();
     assert!(error.contains("/nowhere"), "{error}");
-    let error = world.fails("FROM busybox\nRUN kill -9 $$\n").to_string();
+    let error = world.fails("FROM busybox\nRUN sh -c 'kill -9 $$'; exit $?\n").to_string();
     assert!(error.contains("exit code: 137"), "{error}");
 }
 

@@ -13,6 +13,7 @@ use crate::stage::StageState;
 use crate::step::{Bind, Source};
 use crate::tree::{Tree, clamp};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::OFlags;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -121,6 +122,14 @@ impl Solver<'_> {
         locks: &mut Vec<OwnedFd>,
     ) -> Result<(), Cause> {
         let Prepared { mount, target, origin, .. } = prepared;
+        let directory = match mount.kind {
+            MountKind::Bind => {
+                let tree = self.mount_tree(origin.as_ref(), &mount)?;
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                crate::beneath::open(&tree.root, &clamp(&mount.source), flags).is_ok()
+            }
+            _ => true,
+        };
         let source = match mount.kind {
             MountKind::Tmpfs => Source::Tmpfs(mount.size_bytes),
             MountKind::Bind => self.bind(origin.as_ref(), &mount)?,
@@ -129,7 +138,7 @@ impl Solver<'_> {
             MountKind::Ssh => return self.ssh(&mount, target, binds, env),
         };
         let readonly = mount.readonly && mount.kind != MountKind::Tmpfs;
-        binds.push(Bind { target, readonly, source });
+        binds.push(Bind { target, readonly, directory, source });
         Ok(())
     }
 
@@ -237,7 +246,7 @@ impl Solver<'_> {
             let access =
                 (mount.mode.unwrap_or(SECRET_MODE), mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
             let source = Source::Secret { content, at, access };
-            binds.push(Bind { target, readonly: true, source });
+            binds.push(Bind { target, readonly: true, directory: false, source });
         }
         Ok(())
     }
@@ -264,7 +273,7 @@ impl Solver<'_> {
             env.push(format!("SSH_AUTH_SOCK={target}"));
         }
         let source = Source::Within(agent.socket.clone(), String::new());
-        binds.push(Bind { target, readonly: false, source });
+        binds.push(Bind { target, readonly: false, directory: false, source });
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::beneath;
 use crate::error::Cause;
-use crate::step::{Bind, Source};
+use crate::step::Bind;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
@@ -31,17 +31,10 @@ pub struct Stubs {
 /// Makes points for what the image does not have.
 pub fn make(view: &OwnedFd, binds: &[Bind], dir: &Path, mtime: i64) -> Result<Stubs, Cause> {
     let mut made = Vec::new();
-    let points = ALWAYS.iter().map(|path| (*path, true)).chain(binds.iter().map(|bind| {
-        let directory = match &bind.source {
-            Source::Within(root, path) => {
-                let path = if path.is_empty() { root.clone() } else { root.join(path) };
-                path.is_dir()
-            }
-            Source::View { .. } | Source::Tmpfs(_) => true,
-            Source::Secret { .. } => false,
-        };
-        (bind.target.as_str(), directory)
-    }));
+    let points = ALWAYS
+        .iter()
+        .map(|path| (*path, true))
+        .chain(binds.iter().map(|bind| (bind.target.as_str(), bind.directory)));
     for (target, directory) in points {
         let path = Path::new(target);
         // Below /dev, /proc and /sys there are mounts already.
