@@ -176,7 +176,7 @@ impl Unpacker {
         self.implicit.extend(made);
         let creation = &self.creation;
         let mut made = creation.create(reader, dir, name, entry);
-        if made.as_ref().is_err_and(|e| exists(e)) {
+        if made.as_ref().is_err_and(exists) {
             self.clear(path, parents, name, false)?;
             let (dir, _) = self.dirs.parent(parents, path)?;
             made = self.creation.create(reader, dir, name, entry);

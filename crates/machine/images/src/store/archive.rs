@@ -7,12 +7,11 @@
 
 use super::Store;
 use super::image::Image;
-use crate::compression::{Decoder, peek, recognise};
+use crate::compression::{Decoder, Format, peek, recognise};
 use crate::error::{ArchiveFault, Error, Result};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use teu_oci::media::Compression;
 use teu_oci::{Platform, Reference};
 
 mod docker;
@@ -40,7 +39,7 @@ const INDEX: &str = "index.json";
 const LAYOUT: &str = "oci-layout";
 
 impl Store {
-    /// Loads every image of a docker-archive or oci-archive, plain, gzip or zstd, from a stream.
+    /// Loads every image of a docker-archive or oci-archive, plain or compressed, from a stream.
     pub fn load(
         &self,
         archive: &mut (dyn Read + Send),
@@ -66,7 +65,7 @@ impl Store {
         let start = source.stream_position().map_err(read)?;
         let first = peek(&mut source).map_err(read)?;
         source.seek(SeekFrom::Start(start)).map_err(read)?;
-        if recognise(&first) != Compression::None || start != 0 {
+        if recognise(&first) != Format::Plain || start != 0 {
             return self.load(&mut source, platform);
         }
         let members = Members::of_file(self, archive)?;

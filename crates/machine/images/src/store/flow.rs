@@ -2,14 +2,13 @@
 //! a thread of its own, in pieces that are passed on and never copied.
 
 use super::blob::{Hasher, Ingest};
-use crate::compression::{Decoder, peek, recognise};
+use crate::compression::{Decoder, Format, peek, recognise};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use teu_oci::Digest;
-use teu_oci::media::Compression;
 
 /// Bytes of a piece; as many as fit a processor's cache beside what works on them.
 const PIECE_BYTES: usize = 512 << 10;
@@ -36,7 +35,7 @@ pub(super) struct Flowed<T> {
     pub(super) raw: Option<Ingest>,
     pub(super) diff_id: Digest,
     pub(super) plain: Option<Ingest>,
-    pub(super) compression: Compression,
+    pub(super) format: Format,
     /// What the consumer made of it.
     pub(super) answer: T,
 }
@@ -50,8 +49,8 @@ impl Flow<'_> {
         let Self { source, raw, mut plain, limits } = self;
         let read = |e| Error::stream("read the layer", e);
         let start = peek(source).map_err(read)?;
-        let compression = recognise(&start);
-        let hasher = (compression != Compression::None).then(Hasher::sha256);
+        let format = recognise(&start);
+        let hasher = (format != Format::Plain).then(Hasher::sha256);
         let source = io::Cursor::new(start).chain(source);
         let mut raw = Raw { source, ingest: raw, hasher, bytes: 0 };
         let (to_hash, hash_queue) = sync_channel(QUEUE_PIECES);
@@ -59,7 +58,7 @@ impl Flow<'_> {
         let (answer, hashed, produced) = std::thread::scope(|scope| {
             let producer = scope.spawn(|| {
                 let outputs = [to_hash, to_reader];
-                produce(&mut raw, compression, &limits, &outputs)
+                produce(&mut raw, format, &limits, &outputs)
             });
             let plain = plain.as_mut();
             let hash = scope.spawn(move || hash_all(&hash_queue, plain));
@@ -84,7 +83,7 @@ impl Flow<'_> {
             raw: raw.ingest,
             diff_id,
             plain,
-            compression,
+            format,
             answer,
         })
     }
@@ -138,11 +137,11 @@ type Message = io::Result<Arc<Piece>>;
 
 fn produce<R: Read + Send>(
     raw: &mut Raw<R>,
-    compression: Compression,
+    format: Format,
     limits: &Limits,
     outputs: &[SyncSender<Message>; 2],
 ) -> io::Result<()> {
-    let result = pump(raw, compression, limits, outputs);
+    let result = pump(raw, format, limits, outputs);
     if let Err(error) = &result
         && !is_hang_up(error)
     {
@@ -156,12 +155,12 @@ fn produce<R: Read + Send>(
 
 fn pump<R: Read + Send>(
     raw: &mut Raw<R>,
-    compression: Compression,
+    format: Format,
     limits: &Limits,
     outputs: &[SyncSender<Message>; 2],
 ) -> io::Result<()> {
     let pool = Pool::default();
-    let mut decoder = Decoder::of(compression, &mut *raw, limits)?;
+    let mut decoder = Decoder::of(format, &mut *raw, limits)?;
     loop {
         let spare = pool.lock().ok().and_then(|mut pool| pool.pop());
         let mut bytes = spare.unwrap_or_else(|| vec![0; PIECE_BYTES]);

@@ -76,7 +76,7 @@ impl Store {
         Ok(Layer { descriptor, diff_id, chain_id })
     }
 
-    /// Makes a layer of a tar (plain, gzip or zstd: recognised by its first bytes), which is stored
+    /// Makes a layer of a tar (plain or compressed: recognised by its first bytes), which is stored
     /// plain, and unpacks it in the same pass.
     pub fn layer_from_tar(
         &self,

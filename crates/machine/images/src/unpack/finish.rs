@@ -116,8 +116,7 @@ fn like(found: &Found, path: Vec<u8>) -> Result<DirectoryMeta> {
 }
 
 pub(crate) fn mtime(stat: &rustix::fs::Stat) -> Mtime {
-    #[expect(clippy::unnecessary_cast, reason = "the width differs between architectures")]
-    let nanoseconds = u32::try_from(stat.st_mtime_nsec as i64).unwrap_or(0);
+    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     Mtime { seconds: stat.st_mtime, nanoseconds }
 }
 

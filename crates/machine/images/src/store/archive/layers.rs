@@ -66,11 +66,18 @@ impl Store {
             verify(expected, &flowed.raw_digest, flowed.raw_bytes)?;
         }
         verify_diff_id(&source.diff_id, &flowed.diff_id)?;
-        let media_type = match (&source.expected, flowed.compression) {
-            (Some(expected), _) => expected.media_type.as_str(),
-            (None, Compression::None) => media::LAYER,
-            (None, Compression::Gzip) => media::LAYER_GZIP,
-            (None, Compression::Zstd) => media::LAYER_ZSTD,
+        let media_type = match (&source.expected, flowed.format.of_layer()) {
+            (Some(expected), Some(_)) => expected.media_type.as_str(),
+            (None, Some(Compression::None)) => media::LAYER,
+            (None, Some(Compression::Gzip)) => media::LAYER_GZIP,
+            (None, Some(Compression::Zstd)) => media::LAYER_ZSTD,
+            (_, None) => {
+                return Err(Error::MediaType {
+                    digest: flowed.raw_digest,
+                    media_type: format!("{:?}", flowed.format),
+                    wanted: "a compression that layers may have (gzip, zstd)",
+                });
+            }
         };
         let blob = staged
             .or(flowed.raw)
