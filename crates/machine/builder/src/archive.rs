@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use teu_images::compression::Decoder;
+use teu_images::compression::{self, Decoder, Format};
 use teu_images::unpack::{UnpackOptions, Whiteouts};
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -14,10 +14,8 @@ const BUFFER_BYTES: usize = 128 << 10;
 pub enum Archive {
     /// Not an archive: copied as it is.
     None,
-    /// A tar, plain or compressed in a way that is read here.
+    /// A tar, plain or compressed.
     Tar,
-    /// Compressed in a way that is not read here.
-    Unsupported(&'static str),
 }
 
 /// Recognises an archive as Docker does: by its bytes, never by its name. A compressed file that
@@ -26,13 +24,7 @@ pub fn recognise(file: &File) -> std::io::Result<Archive> {
     let mut head = [0; 512];
     let count = file.read_at(&mut head, 0)?;
     let head = &head[..count];
-    if head.starts_with(b"BZh") {
-        return Ok(Archive::Unsupported("bzip2"));
-    }
-    if head.starts_with(b"\xfd7zXZ\0") {
-        return Ok(Archive::Unsupported("xz"));
-    }
-    let compressed = head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    let compressed = compression::recognise(head) != Format::Plain;
     if !compressed {
         return Ok(if is_tar(head) { Archive::Tar } else { Archive::None });
     }

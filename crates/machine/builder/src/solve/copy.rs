@@ -341,14 +341,6 @@ fn is_archive(selected: &Selected, path: &Path, tree: &Tree) -> Result<bool, Cau
     match archive::recognise(&File::from(file)).map_err(fail)? {
         Archive::None => Ok(false),
         Archive::Tar => Ok(true),
-        Archive::Unsupported(kind) => {
-            let flag = format!("unpacking {}", path.display());
-            let hint = match kind {
-                "bzip2" => "bzip2 is not read here: compress it with gzip or zstd, or use COPY",
-                _ => "xz is not read here: compress it with gzip or zstd, or use COPY",
-            };
-            Err(Problem::NotAllowed { flag, hint }.into())
-        }
     }
 }
 
