@@ -1,0 +1,194 @@
+//! What is compared.
+
+use super::incumbents::{self, Docker, text};
+use super::measure::{Contestant, Samples, in_turns};
+use super::shell::Shell;
+use super::{Row, World};
+use anyhow::Result;
+
+mod build;
+mod memory;
+
+/// All cases.
+pub const NAMES: [&str; 6] = ["start", "network", "memory", "build", "unpack", "many"];
+
+/// Runs the cases that were asked for.
+pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for name in NAMES.into_iter().filter(|name| world.options.wants(name)) {
+        eprintln!("== {name}");
+        rows.extend(match name {
+            "start" => start(world)?,
+            "network" => network(world)?,
+            "memory" => memory::run(world)?,
+            "build" => build::run(world)?,
+            "unpack" => unpack(world)?,
+            _ => many(world)?,
+        });
+    }
+    Ok(rows)
+}
+
+/// Rows of a case.
+fn rows(case: &str, found: Vec<(String, Samples)>) -> Vec<Row> {
+    found.iter().map(|(who, samples)| Row::of_times(case, who, samples)).collect()
+}
+
+/// Adds a contestant, or says why not.
+fn add(list: &mut Vec<Contestant>, name: &str, made: Result<Contestant>) {
+    match made {
+        Ok(contestant) => list.push(contestant),
+        Err(error) => eprintln!("{name}: left out: {error:#}"),
+    }
+}
+
+/// A container that ends at once, without a network.
+fn start(world: &World<'_>) -> Result<Vec<Row>> {
+    const CASE: &str = "run --rm --network=none busybox /bin/true";
+    let run = "run --rm --network=none busybox:latest /bin/true";
+    let (shell, teu) = incumbents::teu(world, Shell::plain(&world.scratch)?, "busybox.tar")?;
+    let mut list = vec![Contestant::new("teu", shell, format!("{teu} {run}"))];
+    for (program, filtered) in [("crun", false), ("crun", true), ("runc", false)] {
+        if !world.options.has(program) {
+            continue;
+        }
+        let name = match filtered {
+            true => format!("{program} run, with the default seccomp profile"),
+            false => format!("{program} run"),
+        };
+        let made = bare(world, program, filtered, &name);
+        add(&mut list, &name, made);
+    }
+    if world.options.has("podman") {
+        let made = incumbents::podman(world, "busybox.tar");
+        let made = made.map(|(shell, command)| {
+            Contestant::new("podman run", shell, format!("{command} {run}"))
+        });
+        add(&mut list, "podman", made);
+    }
+    let docker = docker(world, "busybox.tar");
+    if let Some(docker) = &docker {
+        let made = Shell::plain(&world.scratch)
+            .map(|shell| Contestant::new("docker run", shell, format!("{} {run}", docker.command)));
+        add(&mut list, "docker", made);
+    }
+    Ok(rows(CASE, in_turns(world.options.rounds, list)))
+}
+
+/// crun or runc on the same files.
+fn bare(world: &World<'_>, program: &str, filtered: bool, name: &str) -> Result<Contestant> {
+    let id = format!("{program}{}", u8::from(filtered));
+    let bundle = incumbents::bundle(world, &id, filtered, &["/bin/true"])?;
+    let shell = Shell::apart(&world.scratch, &["-m"])?;
+    let state = text(&world.scratch.join(format!("{id}-state")));
+    let command =
+        format!("{program} --root {state} run --bundle {} teu-bench-{id}-{{n}}", text(&bundle));
+    Ok(Contestant::new(name, shell, command))
+}
+
+/// A dockerd, or none with a message.
+fn docker(world: &World<'_>, archive: &str) -> Option<Docker> {
+    if !world.options.has("docker") {
+        return None;
+    }
+    Docker::start(world, archive).inspect_err(|error| eprintln!("docker: left out: {error:#}")).ok()
+}
+
+/// The same with the default network, everybody in a network namespace without a way out.
+fn network(world: &World<'_>) -> Result<Vec<Row>> {
+    const CASE: &str = "run --rm busybox /bin/true, default network";
+    let run = "run --rm busybox:latest /bin/true";
+    let shell = Shell::alone(&world.scratch)?;
+    let (shell, teu) = incumbents::teu(world, shell, "busybox.tar")?;
+    let mut list = vec![Contestant::new("teu", shell, format!("{teu} {run}"))];
+    if world.options.has("podman") {
+        let made = incumbents::podman(world, "busybox.tar").map(|(shell, command)| {
+            Contestant::new("podman run", shell, format!("{command} {run}"))
+        });
+        add(&mut list, "podman", made);
+    }
+    let docker = docker(world, "busybox.tar");
+    if let Some(docker) = &docker {
+        let made = Shell::plain(&world.scratch)
+            .map(|shell| Contestant::new("docker run", shell, format!("{} {run}", docker.command)));
+        add(&mut list, "docker", made);
+    }
+    Ok(rows(CASE, in_turns(world.options.rounds, list)))
+}
+
+/// A Debian image from its archive to a container that could start.
+fn unpack(world: &World<'_>) -> Result<Vec<Row>> {
+    const CASE: &str = "load and unpack debian (120 MB)";
+    let archive = text(&world.images.join("debian.tar"));
+    let home = text(&world.scratch.join("unpack"));
+    let teu = text(&world.teu);
+    let mut list = Vec::new();
+    let mut contestant = Contestant::new(
+        "teu load, create",
+        Shell::plain(&world.scratch)?,
+        format!(
+            "TEU_ROOT={home}-{{n}} {teu} load -i {archive} && TEU_ROOT={home}-{{n}} {teu} create --network=none debian:latest true"
+        ),
+    );
+    contestant.after = Some(format!("rm -rf {home}-{{n}}"));
+    list.push(contestant);
+    let mut disk = Contestant::new(
+        "tar x of its layer (the disk)",
+        Shell::plain(&world.scratch)?,
+        format!(
+            "mkdir {home}-tar && tar -xOf {archive} --wildcards '*layer.tar' | tar -x -C {home}-tar"
+        ),
+    );
+    disk.after = Some(format!("rm -rf {home}-tar"));
+    list.push(disk);
+    if world.options.has("podman") {
+        let shell = Shell::apart(&world.scratch, &["-m", "-n"])?;
+        let podman = format!("podman --root {home}-podman/root --runroot {home}-podman/run");
+        let mut load = Contestant::new("podman load", shell, format!("{podman} load -i {archive}"));
+        load.after = Some(format!("{podman} rmi -f debian:latest"));
+        list.push(load);
+    }
+    let docker = docker(world, "busybox.tar");
+    if let Some(docker) = &docker {
+        let shell = Shell::plain(&world.scratch)?;
+        let command = format!("{} load -i {archive}", docker.command);
+        let mut load = Contestant::new("docker load", shell, command);
+        load.after = Some(format!("{} rmi -f debian:latest", docker.command));
+        list.push(load);
+    }
+    Ok(rows(CASE, in_turns(world.options.rounds.min(10), list)))
+}
+
+/// Containers that stay, one after another: the last has to be as fast as the first.
+fn many(world: &World<'_>) -> Result<Vec<Row>> {
+    let count = world.options.count;
+    let window = (count / 10).clamp(1, 50);
+    let (mut shell, teu) = incumbents::teu(world, Shell::plain(&world.scratch)?, "busybox.tar")?;
+    let mut samples = Samples::default();
+    let mut failure = None;
+    for number in 0..count {
+        let run = format!("{teu} run -d --name m{number} --network=none busybox:latest sleep 3600");
+        match shell.run(&run) {
+            Ok(time) => samples.add(time),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    for number in 0..samples.count() {
+        let _ = shell.run(&format!("{teu} rm -f m{number}"));
+    }
+    if let Some(error) = failure {
+        return Err(error.context(format!("container {} of {count}", samples.count() + 1)));
+    }
+    let case = format!("run -d, {count} containers that stay");
+    Ok(vec![
+        Row::of_times(&case, &format!("teu, the first {window}"), &samples.part(0..window)),
+        Row::of_times(
+            &case,
+            &format!("teu, the last {window}"),
+            &samples.part(count - window..count),
+        ),
+    ])
+}
