@@ -30,6 +30,9 @@ options:
   --without NAME  leave an incumbent out (crun, runc, podman, docker, buildah)
   --write         put the table between the marks of SPECIFICATION.md";
 
+/// Group of every container of the incumbents, below every hierarchy.
+const CGROUP: &str = "teu-bench";
+
 /// Marks in SPECIFICATION.md between which the table stands.
 const MARKS: [&str; 2] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
 
@@ -77,6 +80,7 @@ pub fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     let context = World { teu, images, scratch: scratch.clone(), options: &options };
     let result = cases::run(&context);
     shell::remove_tree(&scratch);
+    remove_groups();
     let rows = result?;
     let text = table::markdown(&rows, &machine());
     println!("{text}");
@@ -152,6 +156,25 @@ fn build(root: &Path) -> Result<PathBuf> {
         Some(PathBuf::from(message["executable"].as_str()?))
     });
     path.filter(|_| output.status.success()).context("building teu failed")
+}
+
+/// Groups that the incumbents leave empty.
+fn remove_groups() {
+    for hierarchy in folders(Path::new("/sys/fs/cgroup")) {
+        remove_group(&hierarchy.join(CGROUP));
+    }
+}
+
+fn remove_group(path: &Path) {
+    for below in folders(path) {
+        remove_group(&below);
+    }
+    let _ = std::fs::remove_dir(path);
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect()
 }
 
 /// The machine in one line.

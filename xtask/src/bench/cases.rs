@@ -45,7 +45,8 @@ fn add(list: &mut Vec<Contestant>, name: &str, made: Result<Contestant>) {
 /// A container that ends at once, without a network.
 fn start(world: &World<'_>) -> Result<Vec<Row>> {
     const CASE: &str = "run --rm --network=none busybox /bin/true";
-    let run = "run --rm --network=none busybox:latest /bin/true";
+    let what = "--rm --network=none busybox:latest /bin/true";
+    let run = format!("run {what}");
     let (shell, teu) = incumbents::teu(world, Shell::plain(&world.scratch)?, "busybox.tar")?;
     let mut list = vec![Contestant::new("teu", shell, format!("{teu} {run}"))];
     for (program, filtered) in [("crun", false), ("crun", true), ("runc", false)] {
@@ -62,7 +63,8 @@ fn start(world: &World<'_>) -> Result<Vec<Row>> {
     if world.options.has("podman") {
         let made = incumbents::podman(world, "busybox.tar");
         let made = made.map(|(shell, command)| {
-            Contestant::new("podman run", shell, format!("{command} {run}"))
+            let command = format!("{command} {} {what}", incumbents::podman_run());
+            Contestant::new("podman run", shell, command)
         });
         add(&mut list, "podman", made);
     }
@@ -97,13 +99,15 @@ fn docker(world: &World<'_>, archive: &str) -> Option<Docker> {
 /// The same with the default network, everybody in a network namespace without a way out.
 fn network(world: &World<'_>) -> Result<Vec<Row>> {
     const CASE: &str = "run --rm busybox /bin/true, default network";
-    let run = "run --rm busybox:latest /bin/true";
+    let what = "--rm busybox:latest /bin/true";
+    let run = format!("run {what}");
     let shell = Shell::alone(&world.scratch)?;
     let (shell, teu) = incumbents::teu(world, shell, "busybox.tar")?;
     let mut list = vec![Contestant::new("teu", shell, format!("{teu} {run}"))];
     if world.options.has("podman") {
         let made = incumbents::podman(world, "busybox.tar").map(|(shell, command)| {
-            Contestant::new("podman run", shell, format!("{command} {run}"))
+            let command = format!("{command} {} {what}", incumbents::podman_run());
+            Contestant::new("podman run", shell, command)
         });
         add(&mut list, "podman", made);
     }
@@ -143,7 +147,9 @@ fn unpack(world: &World<'_>) -> Result<Vec<Row>> {
     list.push(disk);
     if world.options.has("podman") {
         let shell = Shell::apart(&world.scratch, &["-m", "-n"])?;
-        let podman = format!("podman --root {home}-podman/root --runroot {home}-podman/run");
+        let podman = format!(
+            "podman --root {home}-podman/root --runroot {home}-podman/run --tmpdir {home}-podman/tmp"
+        );
         let mut load = Contestant::new("podman load", shell, format!("{podman} load -i {archive}"));
         load.after = Some(format!("{podman} rmi -f debian:latest"));
         list.push(load);
@@ -177,7 +183,7 @@ fn many(world: &World<'_>) -> Result<Vec<Row>> {
         }
     }
     for number in 0..samples.count() {
-        let _ = shell.run(&format!("{teu} rm -f m{number}"));
+        let _ = shell.run(&format!("{teu} kill m{number}; {teu} rm -f m{number}"));
     }
     if let Some(error) = failure {
         return Err(error.context(format!("container {} of {count}", samples.count() + 1)));

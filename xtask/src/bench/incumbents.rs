@@ -24,7 +24,7 @@ pub fn bundle(world: &World<'_>, name: &str, filtered: bool, program: &[&str]) -
     config["process"]["terminal"] = json!(false);
     config["process"]["args"] = json!(program);
     config["root"] = json!({"path": world.images.join("busybox-rootfs"), "readonly": true});
-    config["linux"]["cgroupsPath"] = json!(format!("/teu-bench-{name}"));
+    config["linux"]["cgroupsPath"] = json!(format!("/{}/{name}", super::CGROUP));
     if filtered {
         config["linux"]["seccomp"] = profile()?;
     }
@@ -36,10 +36,14 @@ pub fn bundle(world: &World<'_>, name: &str, filtered: bool, program: &[&str]) -
 fn profile() -> Result<Value> {
     let text = std::fs::read("/usr/share/containers/seccomp.json").context("Debian's profile")?;
     let all: Value = serde_json::from_slice(&text)?;
-    let empty =
-        |rule: &Value, key: &str| rule[key].as_object().is_none_or(serde_json::Map::is_empty);
     let rules = all["syscalls"].as_array().context("no rules")?;
-    let rules = rules.iter().filter(|rule| empty(rule, "includes"));
+    let holds = |rule: &&Value| {
+        let includes = &rule["includes"];
+        let arches = includes["arches"].as_array();
+        includes["caps"].as_array().is_none_or(Vec::is_empty)
+            && arches.is_none_or(|arches| arches.iter().any(|arch| arch == "amd64"))
+    };
+    let rules = rules.iter().filter(holds);
     let rules: Vec<Value> = rules
         .map(|rule| {
             let mut rule = rule.clone();
@@ -54,6 +58,14 @@ fn profile() -> Result<Value> {
         "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
         "syscalls": rules,
     }))
+}
+
+/// Options of `podman run`: no higher limits than ours, which this machine may refuse; our cgroup.
+pub fn podman_run() -> String {
+    format!(
+        "run --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --cgroup-parent /{}/podman",
+        super::CGROUP
+    )
 }
 
 /// podman with an image loaded: its shell, and the command up to the verb. It runs crun, with the
@@ -85,8 +97,10 @@ fn storage(
 ) -> Result<(Shell, String)> {
     let mut shell = Shell::apart(&world.scratch, &["-m", "-n"])?;
     let folder = fresh(world, program)?;
-    let command =
-        format!("{program} --root {0}/root --runroot {0}/run {options}", folder.display());
+    let command = format!(
+        "{program} --root {0}/root --runroot {0}/run --tmpdir {0}/tmp {options}",
+        folder.display()
+    );
     let archive = world.images.join(archive);
     shell.run(&format!("{command} load -i {}", archive.display()))?;
     Ok((shell, command))
@@ -114,9 +128,10 @@ impl Docker {
         let (socket, log) = (folder.join("sock"), std::fs::File::create(folder.join("log"))?);
         let script = format!(
             "ip link set lo up && exec dockerd -H unix://{1} --data-root {0}/data \
-             --exec-root {0}/exec --pidfile {0}/pid --bip 10.213.7.1/24",
+             --exec-root {0}/exec --pidfile {0}/pid --bip 10.213.7.1/24 --cgroup-parent /{2}/docker",
             folder.display(),
-            socket.display()
+            socket.display(),
+            super::CGROUP
         );
         let mut command = Command::new("unshare");
         command.args(["-n", "sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null());

@@ -16,7 +16,7 @@ RUN cat one.txt > two.txt
 RUN i=0; while [ $i -lt 100 ]; do echo $i > file$i; i=$((i+1)); done
 COPY src src
 RUN cp -r src copy && rm -rf copy/0.txt
-RUN adduser -D app && chown -R app src
+RUN echo app:x:1000:1000::/:/bin/sh >> /etc/passwd && chown -R 1000 src
 USER app
 RUN id > /tmp/id
 CMD [\"cat\", \"/tmp/id\"]

@@ -15,39 +15,41 @@ const INSIDE: &str = "sleep";
 
 pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
     let case = "memory (PSS) per idle container, its own process not counted";
+    let scratch = &*world.scratch.to_string_lossy();
     let mut rows = Vec::new();
     let mut add = |who: &str, cost: Result<f64>| match cost {
         Ok(kib) => rows.push(Row::of_kib(case, who, COUNT, kib)),
         Err(error) => eprintln!("{who}: left out: {error:#}"),
     };
     let (shell, teu) = incumbents::teu(world, Shell::plain(&world.scratch)?, "busybox.tar")?;
-    add("teu", cost(shell, &teu));
+    add("teu", cost(shell, &teu, "run", scratch));
     if world.options.has("podman") {
         let made = incumbents::podman(world, "busybox.tar");
-        add("podman", made.and_then(|(shell, command)| cost(shell, &command)));
+        let run = incumbents::podman_run();
+        add("podman", made.and_then(|(shell, command)| cost(shell, &command, &run, scratch)));
     }
     if let Some(docker) = docker(world, "busybox.tar") {
         let shell = Shell::plain(&world.scratch)?;
-        add("docker (without the daemon)", cost(shell, &docker.command));
+        add("docker (without the daemon)", cost(shell, &docker.command, "run", scratch));
     }
     Ok(rows)
 }
 
 /// KiB per container.
-fn cost(mut shell: Shell, command: &str) -> Result<f64> {
+fn cost(mut shell: Shell, command: &str, verb: &str, scratch: &str) -> Result<f64> {
     let before = processes();
     for number in 0..COUNT {
         let run = format!(
-            "{command} run -d --name i{number} --network=none busybox:latest {INSIDE} 3600"
+            "{command} {verb} -d --name i{number} --network=none busybox:latest {INSIDE} 3600"
         );
         shell.run(&run)?;
     }
     std::thread::sleep(std::time::Duration::from_millis(500));
     let new = processes();
-    let new = new.difference(&before).filter(|pid| name(**pid).is_some_and(|name| name != INSIDE));
+    let new = new.difference(&before).filter(|pid| belongs(**pid, scratch));
     let kib: u64 = new.filter_map(|pid| pss_kib(*pid)).sum();
     for number in 0..COUNT {
-        shell.run(&format!("{command} rm -f i{number}"))?;
+        shell.run(&format!("{command} kill i{number} && {command} rm -f i{number}"))?;
     }
     #[expect(clippy::cast_precision_loss, reason = "some MiB in KiB")]
     let mean = kib as f64 / COUNT as f64;
@@ -59,9 +61,13 @@ fn processes() -> BTreeSet<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn name(pid: u32) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(text.trim().to_owned())
+/// Whether a process came with our containers and is not what runs in them: our folder is named in
+/// its arguments or its environment.
+fn belongs(pid: u32, scratch: &str) -> bool {
+    let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let names = |file: &str| String::from_utf8_lossy(&read(file)).contains(scratch);
+    let inside = String::from_utf8_lossy(&read("comm")).trim() == INSIDE;
+    !inside && (names("cmdline") || names("environ"))
 }
 
 /// Proportional set size: pages that several processes share are divided among them.
