@@ -54,8 +54,11 @@ fn relative(path: &Path) -> PathBuf {
 
 /// Status of a path, its last component not followed.
 pub fn stat(root: impl AsFd, path: &Path) -> Result<Stat> {
-    let parent =
-        open(&root, path.parent().unwrap_or(Path::new("")), OFlags::PATH | OFlags::DIRECTORY)?;
+    let parent = open(
+        &root,
+        path.parent().unwrap_or_else(|| Path::new("")),
+        OFlags::PATH | OFlags::DIRECTORY,
+    )?;
     match path.file_name() {
         Some(name) => rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW),
         None => rustix::fs::fstat(&parent),

@@ -123,7 +123,7 @@ fn read(
     let place = places.last().cloned().unwrap_or_else(|| path.to_owned());
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let siblings =
-        std::fs::read_dir(place.parent().unwrap_or(Path::new("."))).into_iter().flatten();
+        std::fs::read_dir(place.parent().unwrap_or_else(|| Path::new("."))).into_iter().flatten();
     let siblings: Vec<String> = siblings
         .filter_map(Result::ok)
         .map(|entry| entry.file_name().to_string_lossy().into_owned())

@@ -157,12 +157,13 @@ impl<'a> Copier<'a> {
         let mut stack: Vec<Level> = Vec::new();
         let before = rustix::fs::fstat(base).map_err(|errno| fault("stat", base_path, errno))?;
         for entry in entries {
-            let parent = entry.path.parent().unwrap_or(Path::new(""));
+            let parent = entry.path.parent().unwrap_or_else(|| Path::new(""));
             while stack.last().is_some_and(|level| level.path != parent) {
                 self.leave(stack.pop())?;
             }
             let name = entry.path.file_name().unwrap_or_default();
-            let directory = stack.last().map_or(base.as_fd(), |level| level.directory.as_fd());
+            let directory =
+                stack.last().map_or_else(|| base.as_fd(), |level| level.directory.as_fd());
             if entry.kind == Kind::Directory {
                 let shown = base_path.join(&entry.path);
                 let made = self.enter(directory, name, &shown)?;
@@ -295,7 +296,7 @@ impl<'a> Copier<'a> {
         let first = self.links.get(&(entry.inode.0, entry.inode.1));
         let Some(first) = first.filter(|_| entry.inode.2 > 1) else { return Ok(false) };
         let fail = |errno| fault("link", path, errno);
-        let directory = first.parent().unwrap_or(Path::new(""));
+        let directory = first.parent().unwrap_or_else(|| Path::new(""));
         let directory =
             beneath::open(self.root, directory, OFlags::PATH | OFlags::DIRECTORY).map_err(fail)?;
         self.make_room(parent, name, path)?;

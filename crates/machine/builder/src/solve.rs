@@ -9,14 +9,13 @@ use crate::dockerfile::Dockerfile;
 use crate::dockerfile::instruction::{Located, parse_trigger};
 use crate::dockerfile::problem::{ParseError, Problem};
 use crate::dockerfile::source::Lines;
-use crate::dockerfile::words::expand_word;
 use crate::error::{Cause, Error, StepError};
-use crate::plan::{Origin, Plan};
+use crate::plan::Plan;
 use crate::progress::{Event, Step as Shown, StepId};
-use crate::record::{Record, Records};
-use crate::request::{BuildRequest, Environment, NamedContext};
+use crate::record::Records;
+use crate::request::{BuildRequest, Environment};
 use crate::session::{Scratch, Session};
-use crate::stage::{LayerRef, Scope, StageState, Step};
+use crate::stage::{Scope, StageState, Step};
 use crate::tree::{Owner, Tree};
 use cancel::Cancel;
 use permits::Permits;
@@ -26,11 +25,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
-use teu_images::{Image, LayerOptions};
-use teu_oci::{ChainId, Platform};
+use teu_images::Image;
+use teu_oci::Platform;
 
+mod base;
 pub mod cancel;
 mod copy;
+mod layer;
 mod memo;
 mod permits;
 mod run;
@@ -301,124 +302,6 @@ impl<'a> Solver<'a> {
                 Err(self.fault(place, cause))
             }
         }
-    }
-
-    /// What a stage is built on.
-    fn base(&self, index: usize, place: &Place) -> Result<(StageState, Option<Arc<Image>>), Error> {
-        let scope = self.scope.stage();
-        let platform = self.stage_platform(index).map_err(|cause| self.fault(place, cause))?;
-        match &self.plan.bases[index] {
-            Origin::Scratch => Ok((StageState::scratch(scope, &platform), None)),
-            Origin::Stage(other) => {
-                let built = self.stage(*other)?;
-                let mut state =
-                    StageState::over(built.state.image.clone(), built.state.layers.clone(), scope);
-                state.created.clone_from(&built.state.created);
-                state.base_time = built.state.base_time;
-                Ok((state, built.base.clone()))
-            }
-            Origin::Context(context) => match &self.request.build_contexts[*context].1 {
-                NamedContext::Image(name) => self.base_image(name, scope, &platform, place),
-                NamedContext::Directory(_) => {
-                    let problem = Problem::NotAllowed {
-                        flag: "FROM a directory".to_owned(),
-                        hint: "a --build-context of FROM must be docker-image://…",
-                    };
-                    Err(self.fault(place, problem.into()))
-                }
-            },
-            Origin::Image(name) => self.base_image(name, scope, &platform, place),
-        }
-    }
-
-    /// `FROM --platform=`, which must be one that this machine runs.
-    fn stage_platform(&self, index: usize) -> Result<Platform, Cause> {
-        let Some(word) = &self.file.stages[index].platform else {
-            return Ok(self.platform.clone());
-        };
-        let lookup = |name: &str| self.scope.global(name);
-        let text = expand_word(word, self.file.directives.escape, &lookup)
-            .map_err(|problem| Problem::Expansion { word: word.clone(), problem })?;
-        if text.is_empty() {
-            return Ok(self.platform.clone());
-        }
-        let platform: Platform = text.parse().map_err(|_| Problem::Platform(text.clone()))?;
-        crate::build::supported(&platform)
-            .map_err(|error| Cause::User(error.to_string().into()))?;
-        Ok(platform)
-    }
-
-    fn base_image(
-        &self,
-        name: &str,
-        scope: Scope,
-        platform: &Platform,
-        place: &Place,
-    ) -> Result<(StageState, Option<Arc<Image>>), Error> {
-        let (id, begun) = self.started(place);
-        match self.image_for(name, platform) {
-            Ok(built) => {
-                self.tell(Event::Done { step: id, elapsed: begun.elapsed() });
-                let state =
-                    StageState::over(built.state.image.clone(), built.state.layers.clone(), scope);
-                Ok((state, built.base.clone()))
-            }
-            Err(cause) => {
-                self.tell(Event::Failed { step: id, error: cause.to_string() });
-                Err(self.fault(place, cause))
-            }
-        }
-    }
-
-    /// Looks a key up, or makes the layer and remembers it.
-    pub(crate) fn layer(
-        &self,
-        state: &mut StageState,
-        at: &At<'_>,
-        key: &str,
-        description: String,
-        make: impl FnOnce() -> Result<Made, Cause>,
-    ) -> Result<Ending, Cause> {
-        let images = self.environment.images;
-        if self.may_use_cache(at.index)
-            && let Some(record) = self.records.get(key)
-        {
-            let chain = ChainId::extend(state.chain.as_ref(), &record.diff_id);
-            // A layer that stands alone may come to lie on others than those it was made on.
-            let elsewhere = record.chain != *chain.digest();
-            if elsewhere && !images.has_chain(&chain)? {
-                self.lower(state, at.base)?;
-                let mut tar = images.open_blob(&record.descriptor.digest)?;
-                images.layer_from_tar(&mut tar, state.chain.as_ref())?;
-            }
-            if images.has_chain(&chain)? {
-                let layer = LayerRef { diff_id: record.diff_id, descriptor: record.descriptor };
-                state.commit(layer, description, &record.created)?;
-                return Ok(Ending::Cached);
-            }
-        }
-        let permit = self.permits.take(&self.cancel).ok_or(Cause::Canceled)?;
-        let made = make()?;
-        let options = LayerOptions { mtime_clamp: self.epoch, take: true };
-        let layer = images.commit_layer(&made.scratch.upper, state.chain.as_ref(), options);
-        made.scratch.discard();
-        drop(permit);
-        let layer = layer?;
-        let record = Record {
-            chain: layer.chain_id.digest().clone(),
-            diff_id: layer.diff_id.clone(),
-            descriptor: layer.descriptor.clone(),
-            created: self.now(),
-            description: description.clone(),
-        };
-        let layer = LayerRef { diff_id: layer.diff_id, descriptor: layer.descriptor };
-        state.commit(layer, description, &record.created)?;
-        if made.trusted {
-            // Not remembering costs time the next build, nothing else.
-            let _ = self.records.put(key, &record);
-            self.learnt.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(Ending::Done)
     }
 
     /// The directories below a step, topmost first.

@@ -157,10 +157,9 @@ impl StageState {
         copy.sources = self.expand_all(&copy.sources)?;
         copy.exclude = self.expand_all(&copy.exclude)?;
         copy.destination = self.expand(&copy.destination)?;
-        for field in [&mut copy.chown, &mut copy.chmod, &mut copy.checksum] {
-            if let Some(word) = field {
-                *word = self.expand(word)?;
-            }
+        let fields = [&mut copy.chown, &mut copy.chmod, &mut copy.checksum];
+        for word in fields.into_iter().flatten() {
+            *word = self.expand(word)?;
         }
         for heredoc in copy.heredocs.iter_mut().filter(|heredoc| heredoc.expand) {
             let lookup = |name: &str| self.scope.get(name);

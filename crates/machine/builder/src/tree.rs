@@ -196,7 +196,7 @@ impl Tree {
             ignore.excludes(&path.to_string_lossy())
                 && beneath::open(&self.root, path, OFlags::PATH).is_ok()
         });
-        let parent = path.parent().unwrap_or(Path::new(""));
+        let parent = path.parent().unwrap_or_else(|| Path::new(""));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let near = beneath::open(&self.root, parent, OFlags::RDONLY | OFlags::DIRECTORY)
             .ok()

@@ -132,7 +132,7 @@ impl Solver<'_> {
                 }
                 Item::Archive(selected) => selected.key(key.field("archive", "")),
                 Item::Download(download) => key
-                    .field("download", &download.digest)
+                    .field("download", download.digest)
                     .field("name", download.name.as_bytes())
                     .field("unpack", [u8::from(download.unpack)])
                     .number("modified", download.modified),
@@ -278,7 +278,7 @@ impl Item<'_> {
             if directory {
                 return (target.path.clone(), name.to_owned());
             }
-            let parent = target.path.parent().unwrap_or(Path::new("/"));
+            let parent = target.path.parent().unwrap_or_else(|| Path::new("/"));
             (parent.to_owned(), target.path.file_name().unwrap_or(name).to_owned())
         };
         match self {
@@ -287,7 +287,7 @@ impl Item<'_> {
             }
             Self::Files { selected, beneath } if !beneath.as_os_str().is_empty() => {
                 let path = target.path.join(&beneath);
-                let parent = path.parent().unwrap_or(Path::new("/"));
+                let parent = path.parent().unwrap_or_else(|| Path::new("/"));
                 copier.file(&selected, parent, path.file_name().unwrap_or_default())
             }
             Self::Files { selected, .. } => {

@@ -46,10 +46,13 @@ pub struct Entry {
     /// Modification time.
     pub mtime: (i64, i64),
     /// Extended attributes that are copied.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Attributes,
     /// Identity of the inode, and how many names it has.
     pub inode: (u64, u64, u64),
 }
+
+/// Names and values of extended attributes.
+pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,11 +157,11 @@ impl Tree {
         &self,
         handle: rustix::fd::BorrowedFd<'_>,
         shown: &Path,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Cause> {
+    ) -> Result<Attributes, Cause> {
         use std::os::fd::AsRawFd;
         let fail = |errno| self.fault("read attributes of", shown, errno);
         let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
-        let mut names = vec![0; 0];
+        let mut names: Vec<u8> = Vec::new();
         let length = match rustix::fs::listxattr(&path, &mut names[..]) {
             Ok(0) | Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(Vec::new()),
             Ok(length) => length.min(XATTR_LIMIT_BYTES),
@@ -202,7 +205,7 @@ impl Tree {
         let one = |(index, path, stamp): &(usize, PathBuf, Stamp)| {
             self.hash_file(base, path, &selected.path, stamp).map(|digest| (*index, digest))
         };
-        let done: Vec<Result<Vec<(usize, [u8; 32])>, Cause>> = if threads == 1 {
+        let done: Vec<Result<Hashed, Cause>> = if threads == 1 {
             vec![work.iter().map(one).collect()]
         } else {
             let next = std::sync::atomic::AtomicUsize::new(0);
@@ -272,6 +275,9 @@ pub fn open_entry(base: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     }
     beneath::open_plain(base, path, OFlags::RDONLY | OFlags::NONBLOCK)
 }
+
+/// Digests by the place of the entry.
+type Hashed = Vec<(usize, [u8; 32])>;
 
 struct Walk<'a> {
     tree: &'a Tree,

@@ -79,6 +79,14 @@ fn expands_words() {
         ("${path%/*}", "/usr/local/bin"),
         ("${path#nomatch}", "/usr/local/bin/tool.tar.gz"),
         ("${path%%nomatch}", "/usr/local/bin/tool.tar.gz"),
+    ] {
+        assert_eq!(expand_word(word, '\\', &lookup).as_deref(), Ok(expected), "{word}");
+    }
+}
+
+#[test]
+fn expands_patterns_and_the_rest() {
+    for (word, expected) in [
         ("${version#v}", "1.2.3"),
         ("${version#?}", "1.2.3"),
         ("${version%.?}", "v1.2"),

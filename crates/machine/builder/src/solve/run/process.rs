@@ -57,8 +57,7 @@ impl Solver<'_> {
             None,
         )?;
         let command = &self.environment.step_command;
-        let (program, arguments) =
-            command.split_first().ok_or(std::io::Error::from(std::io::ErrorKind::NotFound))?;
+        let (program, arguments) = command.split_first().ok_or(std::io::ErrorKind::NotFound)?;
         let child = Command::new(program)
             .args(arguments)
             .env_clear()

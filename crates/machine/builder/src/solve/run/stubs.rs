@@ -123,7 +123,7 @@ impl Stubs {
         )
         .map_err(fail)?;
         for path in &self.made {
-            let parent = path.parent().unwrap_or(Path::new("/"));
+            let parent = path.parent().unwrap_or_else(|| Path::new("/"));
             let flags = OFlags::PATH | OFlags::DIRECTORY;
             let Ok(parent) = beneath::open_plain(&root, parent, flags) else { continue };
             let Some(name) = path.file_name() else { continue };
