@@ -140,7 +140,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     };
     let (command, rest) = std::mem::take(&mut globals.1);
     let globals = globals.0;
-    match dispatch(&globals, arguments, &command, rest) {
+    match dispatch(&globals, &command, rest) {
         Ok(code) => ExitCode::from(code),
         Err(failed) => {
             globals.log.error(&failed.message);
@@ -172,14 +172,9 @@ fn globals(words: &[String]) -> Outcome<Option<Parsed>> {
     Ok(Some((Globals { store, log, systemd_cgroup }, (command, parsed.words))))
 }
 
-fn dispatch(
-    globals: &Globals,
-    arguments: &[OsString],
-    command: &str,
-    words: Vec<String>,
-) -> Outcome {
+fn dispatch(globals: &Globals, command: &str, words: Vec<String>) -> Outcome {
     if matches!(command, "create" | "run" | "exec") {
-        protect(arguments)?;
+        protect()?;
     }
     match command {
         "create" => create::create(globals, &words),
@@ -211,7 +206,7 @@ fn dispatch(
 }
 
 /// Whoever enters a container runs from a file nobody can write to (CVE-2019-5736).
-fn protect(arguments: &[OsString]) -> Outcome<()> {
+fn protect() -> Outcome<()> {
     use rustix::fd::AsFd as _;
     use std::os::unix::ffi::OsStrExt;
     let text = |list: &[OsString]| {
@@ -230,7 +225,9 @@ fn protect(arguments: &[OsString]) -> Outcome<()> {
         .collect();
     let copy = teu_sys::reexec::protected_self();
     let copy = copy.doing("making a protected copy of this program")?;
-    let (arguments, environment) = (text(arguments)?, text(&environment)?);
+    // All of them, not only what this command was handed: whoever dispatched it does so again.
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (arguments, environment) = (text(&arguments)?, text(&environment)?);
     let error = teu_sys::exec::exec_descriptor(copy.as_fd(), &arguments, &environment);
     Err(Failed::new(format!("starting from a protected copy of this program: {error}")))
 }

@@ -106,17 +106,18 @@ impl Plan {
         let process = spec.process.as_ref().ok_or_else(|| invalid("process", "is missing"))?;
         let namespaces = Namespaces::new(&linux)?;
         let in_user_namespace = !matches!(namespaces.user, UserNamespace::Caller);
+        // Root opens for a child that could not; others have the rights only inside.
+        let opens = in_user_namespace && rustix::process::geteuid().is_root();
         let user_namespace = namespaces.user_namespace_of_mounts();
-        let mounts = mounts::plan(spec, launch.bundle, in_user_namespace, user_namespace.as_ref())?;
+        let mounts = mounts::plan(spec, launch.bundle, opens, user_namespace.as_ref())?;
         let has_own_dev = !spec.mounts.iter().any(|mount| {
             options::clean(&mount.destination) == Path::new("/dev") && mounts::is_bind(mount)
         });
-        let devices =
-            has_own_dev.then(|| devices::plan(&linux.devices, in_user_namespace)).transpose()?;
+        let devices = has_own_dev.then(|| devices::plan(&linux.devices, opens)).transpose()?;
         let mut process = ProcessPlan::new(process, launch, linux.seccomp.as_ref())?;
         process.limits_by_parent = in_user_namespace;
         Ok(Self {
-            root: root(launch, linux.rootfs_propagation.as_deref(), &namespaces)?,
+            root: root(launch, linux.rootfs_propagation.as_deref(), &namespaces, opens)?,
             mounts,
             devices,
             masked: paths(&linux.masked_paths, "linux.maskedPaths")?,
@@ -219,6 +220,7 @@ fn root(
     launch: &Launch<'_>,
     propagation: Option<&str>,
     namespaces: &Namespaces,
+    opens: bool,
 ) -> Result<RootPlan, Error> {
     let field = "root.path";
     let absolute = |path: &Path| launch.bundle.join(path);
@@ -234,9 +236,10 @@ fn root(
             if !found.is_dir() {
                 return Err(invalid(field, format!("{} is not a directory", path.display())));
             }
-            let source = match namespaces.user {
-                UserNamespace::Caller => RootSource::Directory(c_path(&path, field)?),
-                _ => RootSource::Tree(mounts::open_tree(&path, true)?),
+            let source = if opens {
+                RootSource::Tree(mounts::open_tree(&path, true)?)
+            } else {
+                RootSource::Directory(c_path(&path, field)?)
             };
             (source, path)
         }

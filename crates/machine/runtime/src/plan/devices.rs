@@ -40,7 +40,7 @@ const DEFAULT: [(&str, u32, u32); 6] = [
 ///
 /// # Errors
 /// Kinds and numbers that do not exist.
-pub fn plan(wanted: &[Device], in_user_namespace: bool) -> Result<Vec<DeviceStep>, Error> {
+pub fn plan(wanted: &[Device], opens: bool) -> Result<Vec<DeviceStep>, Error> {
     let mut steps = Vec::with_capacity(DEFAULT.len() + wanted.len());
     let is_wanted = |path: &str| wanted.iter().any(|device| device.path == path);
     for (path, major, minor) in DEFAULT {
@@ -75,7 +75,7 @@ pub fn plan(wanted: &[Device], in_user_namespace: bool) -> Result<Vec<DeviceStep
         let owner = (device.uid.unwrap_or(0), device.gid.unwrap_or(0));
         steps.push(step(&path, kind, number, mode, owner)?);
     }
-    if in_user_namespace {
+    if opens {
         for step in &mut steps {
             if step.kind != FileType::Fifo {
                 step.tree = Some(open(step)?);

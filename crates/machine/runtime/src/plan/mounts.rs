@@ -86,7 +86,7 @@ pub fn open_tree(path: &Path, recursive: bool) -> Result<OwnedFd, Error> {
 pub fn plan(
     spec: &Spec,
     bundle: &Path,
-    in_user_namespace: bool,
+    opens: bool,
     joined: Option<&BorrowedFd<'_>>,
 ) -> Result<Vec<MountStep>, Error> {
     let label = spec.linux.as_ref().and_then(|linux| linux.mount_label.as_deref());
@@ -103,7 +103,7 @@ pub fn plan(
         if let Source::Bind { path, recursive } = &source {
             // A descriptor the caller holds is of the caller's mount namespace: the copy is made there.
             let held = path.to_bytes().starts_with(b"/proc/self/fd/");
-            if in_user_namespace || mapped || held {
+            if opens || mapped || held {
                 use std::os::unix::ffi::OsStrExt;
                 let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()));
                 let tree = open_tree(path, *recursive)?;

@@ -203,3 +203,36 @@ fn kernel_parameters_of_namespaces_only() {
         "net.ipv4.ip_forward",
     );
 }
+
+/// Somebody who is not root, with the one id he has.
+#[test]
+fn without_any_right() {
+    use std::os::unix::process::CommandExt;
+    const UID: u32 = 1500;
+    let mut world = World::new();
+    open_up(&world);
+    world.script("id -u; cat /proc/self/uid_map | tr -s ' '; echo x > /dev/null; hostname");
+    let map = json!([{ "containerID": 0, "hostID": UID, "size": 1 }]);
+    world.config["linux"]["uidMappings"] = map.clone();
+    world.config["linux"]["gidMappings"] = map;
+    world.config["linux"].as_object_mut().expect("linux").remove("cgroupsPath");
+    add_namespace(&mut world.config, "user", None);
+    for mount in world.config["mounts"].as_array_mut().expect("mounts") {
+        if mount["type"] == "devpts" {
+            mount["options"] = json!(["newinstance", "ptmxmode=0666"]);
+        }
+    }
+    world.write_config();
+    let program = if is_runc() { "runc".into() } else { world.dir.path().join("runtime") };
+    if !is_runc() {
+        std::fs::copy(crate::world::subject(), &program).expect("copy");
+    }
+    let owned = Command::new("chown").args(["-R", "1500:1500"]).arg(world.dir.path()).status();
+    assert!(owned.expect("chown").success());
+    let mut command = Command::new(program);
+    command.current_dir(world.dir.path()).arg("--root").arg(world.dir.path().join("state"));
+    command.env("XDG_RUNTIME_DIR", world.dir.path()).args(["run", &world.id]);
+    command.stdin(Stdio::null()).uid(UID).gid(UID);
+    let done = crate::world::finish(command);
+    assert_eq!(done.stdout, "0\n 0 1500 1\ninside", "{}", done.stderr);
+}
