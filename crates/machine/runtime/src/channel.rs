@@ -65,6 +65,7 @@ impl Failure {
                 Error::CommandNotFound { command }
             }
             (Stage::Lookup | Stage::Exec, _) => Error::CommandNotExecutable { command, source },
+            (Stage::Hook, _) => Error::HookInside { problem: command },
             _ => Error::Inside { stage, subject: command, source },
         }
     }

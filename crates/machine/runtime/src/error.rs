@@ -87,6 +87,12 @@ pub enum Error {
         /// Exit code, signal, time-out, and what it wrote to its standard error.
         problem: String,
     },
+    /// A hook that runs in the container's first process failed.
+    #[error("{problem}")]
+    HookInside {
+        /// Which, and what it said.
+        problem: String,
+    },
     /// Limits could not be applied.
     #[error(transparent)]
     Cgroup(#[from] crate::cgroup::Error),

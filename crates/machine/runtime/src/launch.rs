@@ -322,6 +322,7 @@ impl Created {
         {
             Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
                 (Some(code), _) => format!("exit code {code}"),
+                (_, Some(9)) => "killed (is its memory limit too low?)".to_owned(),
                 (_, Some(signal)) => format!("signal {signal}"),
                 _ => "unknown".to_owned(),
             },

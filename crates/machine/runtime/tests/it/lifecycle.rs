@@ -266,3 +266,36 @@ fn what_describes_itself() {
         assert_eq!(features["linux"]["seccomp"]["enabled"], true);
     }
 }
+
+/// `create` may be killed at any instant; `delete --force` puts everything right.
+#[test]
+fn a_create_that_is_killed_leaves_nothing_behind() {
+    if is_runc() {
+        return; // it leaves its init behind
+    }
+    let mut world = World::new();
+    world.script("sleep 60");
+    world.write_config();
+    for step in 0..24 {
+        let mut command = world.command(&["create", &world.id]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn().expect("create");
+        std::thread::sleep(std::time::Duration::from_micros(step * 700));
+        let _ = child.kill();
+        let _ = child.wait();
+        let done = world.call(&["delete", "--force", &world.id]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        assert!(!world.dir.path().join("state").join(&world.id).exists());
+        for controller in fs::read_dir("/sys/fs/cgroup").expect("list").flatten() {
+            assert!(!controller.path().join(&world.id).exists(), "{controller:?}");
+        }
+    }
+    world.until("the end of all", || {
+        let processes = fs::read_dir("/proc").expect("list").flatten();
+        processes
+            .filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok())
+            .all(|line| !(line.contains("create") && line.contains(&world.id)))
+    });
+    world.start();
+    assert_eq!(world.state()["status"], "running");
+}
