@@ -182,7 +182,7 @@ pub(super) fn target(
 }
 
 fn checked(target: Target, path: &str) -> Result<Target> {
-    let kind = rustix::fs::fstatfs(&target.dir).map(|facts| i64::from(facts.f_type));
+    let kind = rustix::fs::fstatfs(&target.dir).map(|facts| facts.f_type);
     match kind {
         Ok(kind) if KERNEL_FILES.contains(&kind) => {
             Err(CopyError::KernelFiles(path.to_owned()).into())

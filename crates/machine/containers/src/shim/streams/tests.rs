@@ -258,7 +258,7 @@ fn input_from_a_file() {
     std::fs::write(&path, &text).unwrap();
     let (stdin, write) = pipe();
     bench.streams.add_input(
-        (INPUT, CLIENT),
+        INPUT,
         File::open(path).unwrap().into(),
         true,
         &bench.reactor,
