@@ -14,6 +14,7 @@ use teu_network::{Config, Endpoint, EndpointRequest, Networks, PortHolds};
 use teu_runtime::cgroup::Cgroup;
 
 mod ports;
+mod redirect;
 mod sandbox;
 mod texts;
 mod zone;
@@ -94,7 +95,7 @@ impl Pod {
             self.write_endpoints()?;
         }
         self.write_texts(containers)?;
-        self.serve_names()
+        self.serve_names(containers)
     }
 
     // === networks ===
@@ -152,7 +153,7 @@ impl Pod {
         self.join(asked, index, containers)?;
         self.write_endpoints()?;
         self.write_texts(containers)?;
-        self.serve_names()?;
+        self.serve_names(containers)?;
         Ok(std::mem::take(&mut self.warnings))
     }
 
@@ -173,7 +174,7 @@ impl Pod {
         self.holds.retain(|(id, _)| *id != gone.network_id);
         self.write_endpoints()?;
         self.write_texts(containers)?;
-        self.serve_names()
+        self.serve_names(containers)
     }
 
     /// Containers came or went: their names are found on the pod's networks.
@@ -198,7 +199,8 @@ impl Pod {
     // === names ===
 
     /// Serves names in the pod where it is on a network with names; closes the server elsewhere.
-    fn serve_names(&mut self) -> Result<(), Failure> {
+    fn serve_names(&mut self, containers: &[ContainerRecord]) -> Result<(), Failure> {
+        let led = redirect::is_wanted(&self.record, containers);
         let served = self.endpoints.iter().any(|e| e.network != teu_network::DEFAULT_NETWORK);
         let wanted = served || self.needs_forwarder();
         match (&mut self.names, &self.network) {
@@ -206,11 +208,9 @@ impl Pod {
                 server.zone = PodZone::new(&self.home, &self.record, &self.endpoints);
             }
             (None, Some(namespace)) if wanted => {
-                let address = (std::net::Ipv4Addr::new(127, 0, 0, 11), 53).into();
                 let what = "open the pod's name server at";
                 let path = Path::new(super::files::NAMESERVER);
-                let sockets = teu_dns::bind_in(namespace.as_fd(), address)
-                    .map_err(Failure::io(what, path))?;
+                let sockets = listen(namespace, led).map_err(Failure::io(what, path))?;
                 let server = teu_dns::Server::new(sockets, self.upstreams())
                     .map_err(Failure::io(what, path))?;
                 let zone = PodZone::new(&self.home, &self.record, &self.endpoints);
@@ -306,6 +306,16 @@ impl Pod {
             let _ = cgroup.delete();
         }
     }
+}
+
+/// Opens the name server's sockets in a pod; `led` where port 53 is wanted by the pod itself.
+fn listen(namespace: &OwnedFd, led: bool) -> std::io::Result<teu_dns::Sockets> {
+    let port = if led { 0 } else { redirect::PORT };
+    let sockets = teu_dns::bind_in(namespace.as_fd(), (redirect::ADDRESS, port).into())?;
+    if led {
+        redirect::lead(namespace.as_fd(), &sockets)?;
+    }
+    Ok(sockets)
 }
 
 /// Path of a descriptor of ours, for the child that inherits it.

@@ -133,6 +133,28 @@ fn a_network_is_joined_and_left_while_it_runs() {
     assert!(matches!(call(&connection, &leave, &[]), Reply::Failed { .. }));
 }
 
+/// A container that serves names itself may have port 53, and finds others by name all the same.
+#[test]
+fn port_53_is_free_for_those_who_serve_it() {
+    let mut world = World::new();
+    network(&world, "names");
+    let other = world.edited(words("sleep 1000"), on("names"));
+    world.start(&other);
+    let ask = format!(
+        "nc -l -p 53 -e true & sleep 0.1; jobs; \
+         nslookup {0} 127.0.0.11 > /tmp/out 2>&1 || cat /tmp/out; grep -c Address /tmp/out; \
+         ping -c 1 -w 2 {0} > /dev/null && echo found",
+        other.name
+    );
+    let record = world.edited(script(&ask), |pod, record| {
+        on("names")(pod, record);
+        record.exposed_ports = vec!["53/udp".to_owned(), "53/tcp".to_owned()];
+    });
+    let (code, out, err) = world.run(&record);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("Running") && out.ends_with("found\n"), "{out}");
+}
+
 /// `kill -9` of a shim: the container's processes are told from others by their cgroup, the state by
 /// pid and start time; nothing of ours answers any more.
 #[test]
