@@ -13,7 +13,7 @@ fn ask(address: SocketAddr, question: &[u8]) -> String {
     loop {
         let answer = try_ask(address, question);
         match answer {
-            Ok(text) if !text.is_empty() => return text,
+            Ok(text) if !text.is_empty() && !text.starts_with("-LOADING") => return text,
             _ if begun.elapsed() > Duration::from_secs(15) => panic!("{address}: {answer:?}"),
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
@@ -73,7 +73,7 @@ fn python_serves_another_container_by_name() {
     world.load("python");
     world.line("network create --internal inner").ok();
     let serve = "run -d --name app --network inner --network-alias api python \
-                 python3 -u -m http.server --bind 0.0.0.0 8000";
+                 python3 -u -m http.server --bind :: 8000";
     world.line(serve).ok();
     let begun = Instant::now();
     for name in ["app", "api"] {

@@ -16,7 +16,8 @@ pub const CONTAINER: &[Flag] = &[
     Flag::text("cgroup-parent", "string", "Optional parent cgroup for the container"),
     Flag::text("cgroupns", "string", "Cgroup namespace to use (host|private)")
         .completes(Completes::Words(&["host", "private"])),
-    Flag::text("cidfile", "string", "Write the container ID to the file").completes(Completes::Files),
+    Flag::text("cidfile", "string", "Write the container ID to the file")
+        .completes(Completes::Files),
     Flag::integer("cpu-period", "Limit CPU CFS (Completely Fair Scheduler) period"),
     Flag::integer("cpu-quota", "Limit CPU CFS (Completely Fair Scheduler) quota"),
     Flag::integer("cpu-rt-period", "Limit CPU real-time period in microseconds"),
@@ -60,13 +61,17 @@ pub const CONTAINER: &[Flag] = &[
     ),
     Flag::text("health-timeout", "duration", "Maximum time to allow one check to run (ms|s|m|h)"),
     Flag::text("hostname", "string", "Container host name").short('h'),
-    Flag::switch("init", "Run an init inside the container that forwards signals and reaps processes"),
+    Flag::switch(
+        "init",
+        "Run an init inside the container that forwards signals and reaps processes",
+    ),
     Flag::switch("interactive", "Keep STDIN open even if not attached").short('i'),
     Flag::text("ip", "string", "IPv4 address (e.g., 172.30.100.104)"),
     Flag::text("ip6", "string", "IPv6 address (e.g., 2001:db8::33)"),
     Flag::text("ipc", "string", "IPC mode to use (private|shareable|host|none|container:NAME)"),
     Flag::text("isolation", "string", "Container isolation technology").hidden(),
-    Flag::text("kernel-memory", "bytes", "Kernel memory limit (not kept by any current kernel)").hidden(),
+    Flag::text("kernel-memory", "bytes", "Kernel memory limit (not kept by any current kernel)")
+        .hidden(),
     Flag::list("label", "Set meta data on a container").short('l'),
     Flag::list("label-file", "Read in a line delimited file of labels").completes(Completes::Files),
     Flag::list("link", "Add link to another container").completes(Completes::Containers),
@@ -95,7 +100,8 @@ pub const CONTAINER: &[Flag] = &[
     Flag::text("pid", "string", "PID namespace to use (host|container:NAME)"),
     Flag::integer("pids-limit", "Tune container pids limit (set -1 for unlimited)"),
     Flag::text("platform", "string", "Set platform if the image is for several"),
-    Flag::text("pod", "string", "Run in a pod (NAME, or new:NAME to make one)").completes(Completes::Pods),
+    Flag::text("pod", "string", "Run in a pod (NAME, or new:NAME to make one)")
+        .completes(Completes::Pods),
     Flag::switch("privileged", "Give extended privileges to this container"),
     Flag::list("publish", "Publish a container's port(s) to the host").short('p'),
     Flag::switch("publish-all", "Publish all exposed ports to random ports").short('P'),
@@ -105,7 +111,10 @@ pub const CONTAINER: &[Flag] = &[
     Flag::switch("read-only", "Mount the container's root filesystem as read only"),
     Flag::text("restart", "string", "Restart policy to apply when a container exits")
         .completes(Completes::Words(&["no", "always", "on-failure", "unless-stopped"])),
-    Flag::switch("rm", "Automatically remove the container and its anonymous volumes when it exits"),
+    Flag::switch(
+        "rm",
+        "Automatically remove the container and its anonymous volumes when it exits",
+    ),
     Flag::text("runtime", "string", "Runtime to use for this container").hidden(),
     Flag::list("security-opt", "Security Options"),
     Flag::text("shm-size", "bytes", "Size of /dev/shm"),
@@ -120,8 +129,11 @@ pub const CONTAINER: &[Flag] = &[
     Flag::text("user", "string", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
     Flag::text("userns", "string", "User namespace to use (host, or auto for one of its own)"),
     Flag::text("uts", "string", "UTS namespace to use (host)"),
-    Flag::list("volume", "Bind mount a volume ([SOURCE:]TARGET[:ro])").short('v').completes(Completes::Files),
+    Flag::list("volume", "Bind mount a volume ([SOURCE:]TARGET[:ro])")
+        .short('v')
+        .completes(Completes::Files),
     Flag::text("volume-driver", "string", "Optional volume driver for the container").hidden(),
-    Flag::list("volumes-from", "Mount volumes from the specified container(s)").completes(Completes::Containers),
+    Flag::list("volumes-from", "Mount volumes from the specified container(s)")
+        .completes(Completes::Containers),
     Flag::text("workdir", "string", "Working directory inside the container").short('w'),
 ];

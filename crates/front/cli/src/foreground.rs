@@ -113,7 +113,8 @@ fn listen(
                     interrupts += 1;
                 }
                 if interrupts >= INTERRUPT_LIMIT {
-                    let message = format!("got {INTERRUPT_LIMIT} SIGTERM/SIGINTs, forcefully exiting");
+                    let message =
+                        format!("got {INTERRUPT_LIMIT} SIGTERM/SIGINTs, forcefully exiting");
                     return Err(Failure::new(message).code(130));
                 }
                 // It may have ended in the meantime: then that is what comes next.

@@ -41,7 +41,8 @@ impl Row {
     /// With labels: a field `Labels`, and `.Label "key"` for templates.
     #[must_use]
     pub fn labels(mut self, labels: &BTreeMap<String, String>) -> Self {
-        let text: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let text: Vec<String> =
+            labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         labels.clone_into(&mut self.labels);
         self.field("Labels", text.join(","))
     }
@@ -142,7 +143,9 @@ impl Listing<'_> {
             head = head.field(field, *title);
         }
         let mut rows = Vec::with_capacity(self.rows.len() + 1);
-        let cells = |text: String| text.split('\t').map(str::to_owned).collect::<Vec<_>>();
+        let cells = |text: String| -> Vec<String> {
+            text.split('\t').map(|cell| plain(cell).into_owned()).collect()
+        };
         rows.push(cells(render(&template, &head, Mode::Header)?));
         for row in &self.rows {
             for line in render(&template, row, Mode::Data)?.split('\n') {

@@ -266,7 +266,8 @@ fn security(matches: &Matches) -> Result<SecurityRecord> {
 }
 
 fn security_option(text: &str, security: &mut SecurityRecord) -> Result<()> {
-    let invalid = || OptionError::value("security-opt", text, format!("invalid --security-opt: {text:?}"));
+    let invalid =
+        || OptionError::value("security-opt", text, format!("invalid --security-opt: {text:?}"));
     let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
         Some((key, value)) => (key, Some(value)),
         None => (text, None),
@@ -280,7 +281,8 @@ fn security_option(text: &str, security: &mut SecurityRecord) -> Result<()> {
         ("seccomp", Some("unconfined")) => security.seccomp = SeccompChoice::Unconfined,
         ("seccomp", Some("builtin" | "default")) => security.seccomp = SeccompChoice::Default,
         ("seccomp", Some(path)) => {
-            let profile = read_file(Path::new(path)).doing(|| "opening seccomp profile failed".into())?;
+            let profile =
+                read_file(Path::new(path)).doing(|| "opening seccomp profile failed".into())?;
             serde_json::from_slice::<serde_json::Value>(&profile)
                 .doing(|| format!("compacting json for seccomp profile {path:?} failed"))?;
             security.seccomp = SeccompChoice::Profile(String::from_utf8(profile)?);

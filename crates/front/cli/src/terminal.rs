@@ -1,9 +1,7 @@
 //! The person's terminal: raw while a container has it, and as it was before on every way out.
 
 use crate::failure::Result;
-use rustix::termios::{
-    OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr,
-};
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::sync::Mutex;
 
 /// What the terminal was like before it was made raw. Global, because a panic and an early exit

@@ -34,7 +34,8 @@ pub fn tame(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {
         if let Some(parameters) = rest.strip_prefix(b"\x1b[") {
-            let length = parameters.iter().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+            let length =
+                parameters.iter().take_while(|b| b.is_ascii_digit() || **b == b';').count();
             if parameters.get(length) == Some(&b'm') {
                 out.extend_from_slice(&rest[..length + 3]);
                 rest = &parameters[length + 1..];

@@ -100,12 +100,12 @@ impl Volume {
 }
 
 impl Volumes {
-    /// Opens the directory, creating it (0711: containers with mapped users must reach what is
-    /// mounted from it, nobody may list it).
+    /// Opens the directory, creating it (0700: containers reach what is mounted from it by the
+    /// mount, not by its path).
     pub fn open(dir: &Path) -> Result<Self> {
         fs::DirBuilder::new()
             .recursive(true)
-            .mode(0o711)
+            .mode(0o700)
             .create(dir)
             .map_err(Error::io("create", dir))?;
         Ok(Self { dir: dir.to_owned() })
@@ -174,7 +174,7 @@ impl Volumes {
 
     fn prepare(&self, temporary: &Path, record: &VolumeRecord) -> Result<()> {
         fs::DirBuilder::new()
-            .mode(0o711)
+            .mode(0o700)
             .create(temporary)
             .map_err(Error::io("create", temporary))?;
         let data = temporary.join("_data");

@@ -20,7 +20,10 @@ pub const ATTACH: Command = Command {
         Flag::text("sig-proxy", "bool", "Proxy all received signals to the process (default true)"),
     ]],
     operands: Completes::Running,
-    examples: &[("teu attach --no-stdin web", "watch without typing; ctrl-p ctrl-q leaves a terminal")],
+    examples: &[(
+        "teu attach --no-stdin web",
+        "watch without typing; ctrl-p ctrl-q leaves a terminal",
+    )],
     ..Command::new(
         "attach",
         "Attach local standard input, output, and error streams to a running container",
@@ -34,7 +37,9 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let refused = match found.state.status {
         Status::Running => None,
         Status::Paused => Some("You cannot attach to a paused container, unpause it first"),
-        Status::Restarting => Some("You cannot attach to a restarting container, wait until it is running"),
+        Status::Restarting => {
+            Some("You cannot attach to a restarting container, wait until it is running")
+        }
         _ => Some("You cannot attach to a stopped container, start it first"),
     };
     if let Some(refused) = refused {

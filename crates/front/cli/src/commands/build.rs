@@ -60,7 +60,8 @@ const FLAGS: &[Flag] = &[
         .completes(Completes::Words(&["default", "none", "host"])),
     Flag::switch("no-cache", "Do not use cache when building the image"),
     Flag::list("no-cache-filter", "Do not cache specified stages"),
-    Flag::list("output", "Output destination (type=local|tar|oci|docker|image,dest=PATH)").short('o'),
+    Flag::list("output", "Output destination (type=local|tar|oci|docker|image,dest=PATH)")
+        .short('o'),
     Flag::text("platform", "string", "Set target platform for build"),
     Flag::text("progress", "string", "Set type of progress output (auto|plain|tty|json|quiet)")
         .completes(Completes::Words(&["auto", "plain", "tty", "json", "quiet"])),
@@ -69,8 +70,15 @@ const FLAGS: &[Flag] = &[
     Flag::switch("quiet", "Suppress the build output and print image ID on success").short('q'),
     Flag::switch("rm", "").hidden(),
     Flag::text("sbom", "string", "").hidden(),
-    Flag::list("secret", "Secret to expose to the build (id=mysecret[,src=/local/secret|env=NAME])"),
-    Flag::text("source-date-epoch", "seconds", "Time for reproducible builds (or set SOURCE_DATE_EPOCH)"),
+    Flag::list(
+        "secret",
+        "Secret to expose to the build (id=mysecret[,src=/local/secret|env=NAME])",
+    ),
+    Flag::text(
+        "source-date-epoch",
+        "seconds",
+        "Time for reproducible builds (or set SOURCE_DATE_EPOCH)",
+    ),
     Flag::switch("squash", "Squash newly built layers into a single new layer"),
     Flag::list("ssh", "SSH agent socket to expose to the build (default|id=socket)"),
     Flag::list("tag", "Name and optionally a tag (name:tag)").short('t'),
@@ -126,10 +134,16 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         if let Some(id) = &outcome.image_id {
             ctx.line(id.as_str())?;
         }
-    } else if let (Some(image), false) = (&outcome.image, matches.nonempty("progress") == Some("json")) {
+    } else if let (Some(image), false) =
+        (&outcome.image, matches.nonempty("progress") == Some("json"))
+    {
         use std::io::Write as _;
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "\nBuilt {} ({} of {} steps from the cache)", image.id, outcome.cached, outcome.steps);
+        let _ = writeln!(
+            err,
+            "\nBuilt {} ({} of {} steps from the cache)",
+            image.id, outcome.cached, outcome.steps
+        );
         for tag in tags {
             let _ = writeln!(err, "Tagged {}", tag.familiar());
         }
@@ -185,10 +199,18 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         ssh: matches.list("ssh").into_iter().map(ssh).collect::<Result<_>>()?,
         labels: environment::labels(matches.list("label"))?,
         annotations: environment::labels(matches.list("annotation"))?,
-        tags: matches.list("tag").into_iter().map(str::parse).collect::<std::result::Result<_, _>>()?,
+        tags: matches
+            .list("tag")
+            .into_iter()
+            .map(str::parse)
+            .collect::<std::result::Result<_, _>>()?,
         outputs,
         platform: matches.nonempty("platform").map(str::parse).transpose()?,
-        build_contexts: matches.list("build-context").into_iter().map(named_context).collect::<Result<_>>()?,
+        build_contexts: matches
+            .list("build-context")
+            .into_iter()
+            .map(named_context)
+            .collect::<Result<_>>()?,
         no_cache: matches.switch("no-cache"),
         no_cache_filter: matches
             .list("no-cache-filter")
@@ -200,8 +222,10 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
             Some("none") => NetworkMode::None,
             Some("host") => NetworkMode::Host,
             Some(other) => {
-                return Err(Failure::new(format!("network mode {other:?} is not supported by build"))
-                    .hint("default, none or host"));
+                return Err(Failure::new(format!(
+                    "network mode {other:?} is not supported by build"
+                ))
+                .hint("default, none or host"));
             }
         },
         add_hosts: add_hosts(matches)?,
@@ -259,7 +283,8 @@ fn sources(matches: &Matches) -> Result<(ContextSource, DockerfileSource)> {
         }
         path => {
             let meta = Path::new(path).metadata();
-            let meta = meta.doing(|| format!("unable to prepare context: path {path:?} not found"))?;
+            let meta =
+                meta.doing(|| format!("unable to prepare context: path {path:?} not found"))?;
             match meta.is_dir() {
                 true => ContextSource::Directory(PathBuf::from(path)),
                 false => {
@@ -301,7 +326,9 @@ fn secret(text: &str) -> Result<Secret> {
     };
     let from_env = kind == Some("env") || (source.is_none() && kind.is_none());
     let variable = variable.or(source.filter(|_| kind == Some("env")));
-    if let Some(name) = variable.or(Some(id).filter(|id| from_env && std::env::var_os(id).is_some())) {
+    if let Some(name) =
+        variable.or(Some(id).filter(|id| from_env && std::env::var_os(id).is_some()))
+    {
         let value = std::env::var_os(name)
             .ok_or_else(|| Failure::new(format!("secret {id}: the variable {name} is not set")))?;
         use std::os::unix::ffi::OsStringExt as _;
@@ -354,7 +381,10 @@ fn entitlement(text: &str) -> Result<Entitlement> {
     match text {
         "network.host" => Ok(Entitlement::NetworkHost),
         "security.insecure" => Ok(Entitlement::SecurityInsecure),
-        _ => Err(OptionError::value("allow", text, "expected network.host or security.insecure").into()),
+        _ => {
+            Err(OptionError::value("allow", text, "expected network.host or security.insecure")
+                .into())
+        }
     }
 }
 

@@ -12,7 +12,12 @@ pub const COMMIT: Command = Command {
     usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
     arity: Arity::Between(1, 2),
     flags: &[&[
-        Flag::text("author", "string", "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")").short('a'),
+        Flag::text(
+            "author",
+            "string",
+            "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")",
+        )
+        .short('a'),
         Flag::list("change", "Apply Dockerfile instruction to the created image").short('c'),
         Flag::text("message", "string", "Commit message").short('m'),
         Flag::text("pause", "bool", "Pause container during commit (default true)").short('p'),

@@ -75,7 +75,9 @@ fn completion(ctx: &Context, matches: &Matches) -> Result<u8> {
         "zsh" => ZSH,
         "fish" => FISH,
         other => {
-            return Err(Failure::new(format!("no completion for {other:?}")).hint("bash, zsh or fish"));
+            return Err(
+                Failure::new(format!("no completion for {other:?}")).hint("bash, zsh or fish")
+            );
         }
     };
     ctx.print(script)?;

@@ -44,19 +44,14 @@ pub const CONTAINER: Command = Command::group(
 const INSPECT: Command = Command {
     usage: "[OPTIONS] CONTAINER [CONTAINER...]",
     arity: Arity::AtLeast(1),
-    flags: &[
-        INSPECT_FLAGS,
-        &[Flag::switch("size", "Display total file sizes").short('s')],
-    ],
+    flags: &[INSPECT_FLAGS, &[Flag::switch("size", "Display total file sizes").short('s')]],
     operands: Completes::Containers,
     ..Command::new("inspect", "Display detailed information on one or more containers", inspect)
 };
 
 /// Flags of every `prune`.
-pub const PRUNE_FLAGS: &[Flag] = &[
-    FILTER_LONG,
-    Flag::switch("force", "Do not prompt for confirmation").short('f'),
-];
+pub const PRUNE_FLAGS: &[Flag] =
+    &[FILTER_LONG, Flag::switch("force", "Do not prompt for confirmation").short('f')];
 const FILTER_LONG: Flag = Flag { short: None, ..FILTER };
 
 const PRUNE: Command = Command {

@@ -11,7 +11,11 @@ pub const DIFF: Command = Command {
     arity: Arity::Exactly(1),
     flags: &[&[Flag::text("format", "string", "'json' or a Go TEMPLATE of .Type and .Path")]],
     operands: Completes::Containers,
-    ..Command::new("diff", "Inspect changes to files or directories on a container's filesystem", run)
+    ..Command::new(
+        "diff",
+        "Inspect changes to files or directories on a container's filesystem",
+        run,
+    )
 };
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {

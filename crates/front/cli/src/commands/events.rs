@@ -26,7 +26,8 @@ pub const EVENTS: Command = Command {
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let now = time::now_ns();
-    let instant = |flag: &str| matches.nonempty(flag).map(|text| time::instant(text, now)).transpose();
+    let instant =
+        |flag: &str| matches.nonempty(flag).map(|text| time::instant(text, now)).transpose();
     let options = EventOptions {
         since_ns: instant("since")?,
         until_ns: instant("until")?,

@@ -22,11 +22,13 @@ pub const EXEC: Command = Command {
         Flag::switch("detach", "Detached mode: run command in the background").short('d'),
         Flag::text("detach-keys", "string", "Override the key sequence for detaching a container"),
         Flag::list("env", "Set environment variables").short('e'),
-        Flag::list("env-file", "Read in a file of environment variables").completes(Completes::Files),
+        Flag::list("env-file", "Read in a file of environment variables")
+            .completes(Completes::Files),
         Flag::switch("interactive", "Keep STDIN open even if not attached").short('i'),
         Flag::switch("privileged", "Give extended privileges to the command"),
         Flag::switch("tty", "Allocate a pseudo-TTY").short('t'),
-        Flag::text("user", "string", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
+        Flag::text("user", "string", "Username or UID (format: <name|uid>[:<group|gid>])")
+            .short('u'),
         Flag::text("workdir", "string", "Working directory inside the container").short('w'),
     ]],
     operands: Completes::Running,

@@ -9,11 +9,9 @@ use crate::flags::{Arity, Command, Completes, Flag, Matches};
 pub const EXPORT: Command = Command {
     usage: "[OPTIONS] CONTAINER",
     arity: Arity::Exactly(1),
-    flags: &[&[
-        Flag::text("output", "string", "Write to a file, instead of STDOUT")
-            .short('o')
-            .completes(Completes::Files),
-    ]],
+    flags: &[&[Flag::text("output", "string", "Write to a file, instead of STDOUT")
+        .short('o')
+        .completes(Completes::Files)]],
     operands: Completes::Containers,
     examples: &[("teu export -o root.tar web", "")],
     ..Command::new("export", "Export a container's filesystem as a tar archive", run)

@@ -19,7 +19,12 @@ pub const HISTORY: Command = Command {
     arity: Arity::Exactly(1),
     flags: &[&[
         FORMAT,
-        Flag::text("human", "bool", "Print sizes and dates in human readable format (default true)").short('H'),
+        Flag::text(
+            "human",
+            "bool",
+            "Print sizes and dates in human readable format (default true)",
+        )
+        .short('H'),
         NO_TRUNC,
         QUIET,
     ]],

@@ -145,7 +145,9 @@ impl Filter {
             && self.before_ns.is_none_or(|before| created < before)
             && self.since_ns.is_none_or(|since| created > since)
             && self.labels.iter().all(|(key, value)| {
-                labels.get(key).is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+                labels
+                    .get(key)
+                    .is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
             })
             && (self.patterns.is_empty() || image.names.iter().any(|name| self.keeps_name(name)))
     }
@@ -168,11 +170,14 @@ fn glob(pattern: &str, text: &str) -> bool {
     let rest = &pattern[first.len_utf8()..];
     match first {
         '*' => {
-            let ends = text.char_indices().take_while(|(_, c)| *c != '/').map(|(i, c)| i + c.len_utf8());
+            let ends =
+                text.char_indices().take_while(|(_, c)| *c != '/').map(|(i, c)| i + c.len_utf8());
             std::iter::once(0).chain(ends).any(|end| glob(rest, &text[end..]))
         }
         _ => match text.chars().next() {
-            Some(c) if c == first || (first == '?' && c != '/') => glob(rest, &text[c.len_utf8()..]),
+            Some(c) if c == first || (first == '?' && c != '/') => {
+                glob(rest, &text[c.len_utf8()..])
+            }
             _ => false,
         },
     }

@@ -25,8 +25,8 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         Some("pretty") => ctx.print(&pretty(&value)?)?,
         Some(format) => {
             let text = parse(format)?.render(&value, None, Mode::Data);
-            let text = text
-                .map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
+            let text =
+                text.map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
             ctx.line(&text)?;
         }
         None => ctx.print(&summary(&value))?,
@@ -40,9 +40,9 @@ fn document(ctx: &Context) -> Result<Value> {
     let count = |status: Status| containers.iter().filter(|c| c.state.status == status).count();
     let uname = rustix::system::uname();
     let words = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let memory = words
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let memory = words.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    });
     let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let system = system
         .lines()

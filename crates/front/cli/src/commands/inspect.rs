@@ -8,9 +8,8 @@ use crate::template::Mode;
 use serde_json::Value;
 
 /// Flags of every `inspect`.
-pub const INSPECT_FLAGS: &[Flag] = &[
-    Flag::text("format", "string", "'json' or a Go TEMPLATE").short('f'),
-];
+pub const INSPECT_FLAGS: &[Flag] =
+    &[Flag::text("format", "string", "'json' or a Go TEMPLATE").short('f')];
 
 /// The command.
 pub const INSPECT: Command = Command {
@@ -83,9 +82,9 @@ pub fn show(ctx: &Context, matches: &Matches, kinds: &[Kind], size: bool) -> Res
         None => ctx.print(&pretty(&Value::Array(found))?)?,
         Some(template) => {
             for value in &found {
-                let text = template.render(value, None, Mode::Data).map_err(|error| {
-                    Failure::new(format!("template parsing error: {error}"))
-                })?;
+                let text = template
+                    .render(value, None, Mode::Data)
+                    .map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
                 ctx.line(&text)?;
             }
         }

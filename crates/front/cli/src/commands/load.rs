@@ -13,9 +13,13 @@ use std::path::Path;
 pub const LOAD: Command = Command {
     usage: "[OPTIONS]",
     flags: &[&[
-        Flag::text("input", "string", "Read from tar archive file (or OCI layout folder), instead of STDIN")
-            .short('i')
-            .completes(Completes::Files),
+        Flag::text(
+            "input",
+            "string",
+            "Read from tar archive file (or OCI layout folder), instead of STDIN",
+        )
+        .short('i')
+        .completes(Completes::Files),
         Flag::text("platform", "string", "Load only the given platform"),
         Flag::switch("quiet", "Suppress the load output").short('q'),
     ]],

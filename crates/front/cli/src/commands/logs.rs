@@ -13,9 +13,17 @@ use teu_containers::logs::{LogOptions, LogStream};
 pub const LOG_FLAGS: &[Flag] = &[
     Flag::switch("details", "Show extra details provided to logs").hidden(),
     Flag::switch("follow", "Follow log output").short('f'),
-    Flag::text("since", "string", "Show logs since timestamp (2026-01-02T13:23:37Z) or relative (42m)"),
-    Flag::text("tail", "string", "Number of lines to show from the end of the logs (default \"all\")")
-        .short('n'),
+    Flag::text(
+        "since",
+        "string",
+        "Show logs since timestamp (2026-01-02T13:23:37Z) or relative (42m)",
+    ),
+    Flag::text(
+        "tail",
+        "string",
+        "Number of lines to show from the end of the logs (default \"all\")",
+    )
+    .short('n'),
     Flag::switch("timestamps", "Show timestamps").short('t'),
     Flag::text("until", "string", "Show logs before a timestamp or relative time"),
 ];
@@ -33,7 +41,8 @@ pub const LOGS: Command = Command {
 /// What [`LOG_FLAGS`] say.
 pub fn options(matches: &Matches) -> Result<LogOptions> {
     let now = time::now_ns();
-    let instant = |flag: &str| matches.nonempty(flag).map(|text| time::instant(text, now)).transpose();
+    let instant =
+        |flag: &str| matches.nonempty(flag).map(|text| time::instant(text, now)).transpose();
     Ok(LogOptions {
         follow: matches.switch("follow"),
         since_ns: instant("since")?,

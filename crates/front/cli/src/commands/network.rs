@@ -42,8 +42,10 @@ const CREATE: Command = Command {
     arity: Arity::Exactly(1),
     flags: &[&[
         Flag::switch("attachable", "Enable manual container attachment").hidden(),
-        Flag::list("aux-address", "Auxiliary IPv4 or IPv6 addresses used by Network driver").hidden(),
-        Flag::text("driver", "string", "Driver to manage the Network (default \"bridge\")").short('d'),
+        Flag::list("aux-address", "Auxiliary IPv4 or IPv6 addresses used by Network driver")
+            .hidden(),
+        Flag::text("driver", "string", "Driver to manage the Network (default \"bridge\")")
+            .short('d'),
         Flag::list("gateway", "IPv4 or IPv6 Gateway for the subnet"),
         Flag::switch("ingress", "Create swarm routing-mesh network").hidden(),
         Flag::switch("internal", "Restrict external access to the network"),
@@ -68,7 +70,7 @@ const DISCONNECT: Command = Command {
     usage: "[OPTIONS] NETWORK CONTAINER",
     arity: Arity::Exactly(2),
     flags: &[&[
-        Flag::switch("force", "Force the container to disconnect from a network").short('f'),
+        Flag::switch("force", "Force the container to disconnect from a network").short('f')
     ]],
     operands: Completes::Networks,
     ..Command::new("disconnect", "Disconnect a container from a network", disconnect)
@@ -154,8 +156,8 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
         let error = || OptionError::value("gateway", text, "invalid gateway address");
         let gateway = text.parse().map_err(|_| error())?;
         let home = subnets.iter_mut().find(|spec| spec.subnet.contains(gateway));
-        home.ok_or_else(|| Failure::new(format!("no matching subnet for gateway {text}")))?.gateway =
-            Some(gateway);
+        home.ok_or_else(|| Failure::new(format!("no matching subnet for gateway {text}")))?
+            .gateway = Some(gateway);
     }
     for text in matches.list("ip-range") {
         let range = parse("ip-range", text)?;

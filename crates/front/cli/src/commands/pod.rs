@@ -22,8 +22,20 @@ pub const POD: Command = Command::group(
     "pod",
     "Manage pods: containers that share network, IPC and host name",
     &[
-        &create::CREATE, &INSPECT, &KILL, &LOGS, &PAUSE, &PRUNE, &PS, &RESTART, &RM, &START, &STATS,
-        &STOP, &TOP, &UNPAUSE,
+        &create::CREATE,
+        &INSPECT,
+        &KILL,
+        &LOGS,
+        &PAUSE,
+        &PRUNE,
+        &PS,
+        &RESTART,
+        &RM,
+        &START,
+        &STATS,
+        &STOP,
+        &TOP,
+        &UNPAUSE,
     ],
 );
 
@@ -180,9 +192,9 @@ fn stats(ctx: &Context, matches: &Matches) -> Result<u8> {
     let mut ids = members(ctx, &matches.operands)?;
     let containers = ctx.containers()?;
     ids.retain(|id| {
-        containers.find(id).is_ok_and(|found| {
-            found.state.status == teu_containers::state::Status::Running
-        })
+        containers
+            .find(id)
+            .is_ok_and(|found| found.state.status == teu_containers::state::Status::Running)
     });
     super::stats::show(ctx, matches, &ids)
 }

@@ -36,7 +36,9 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         .map(|(address, number)| format!("{}:{number}\n", host(address)))
         .collect();
     if lines.is_empty() {
-        return Err(Failure::new(format!("no public port '{number}/{protocol}' published for {name}")));
+        return Err(Failure::new(format!(
+            "no public port '{number}/{protocol}' published for {name}"
+        )));
     }
     ctx.print(&lines)?;
     Ok(0)

@@ -24,7 +24,8 @@ pub const PS: Command = Command {
         FILTER,
         FORMAT,
         Flag::integer("last", "Show n last created containers (includes all states)").short('n'),
-        Flag::switch("latest", "Show the latest created container (includes all states)").short('l'),
+        Flag::switch("latest", "Show the latest created container (includes all states)")
+            .short('l'),
         NO_TRUNC,
         QUIET,
         Flag::switch("size", "Display total file sizes").short('s'),
@@ -154,8 +155,12 @@ pub fn status(state: &ContainerState, now_ns: i64) -> String {
             let up = format!("Up {}", time::since(state.started_ns, now_ns));
             match (state.status, &state.health) {
                 (Status::Paused, _) => format!("{up} (Paused)"),
-                (_, Some(health)) if health.status == "starting" => format!("{up} (health: starting)"),
-                (_, Some(health)) if !health.status.is_empty() => format!("{up} ({})", health.status),
+                (_, Some(health)) if health.status == "starting" => {
+                    format!("{up} (health: starting)")
+                }
+                (_, Some(health)) if !health.status.is_empty() => {
+                    format!("{up} ({})", health.status)
+                }
                 _ => up,
             }
         }

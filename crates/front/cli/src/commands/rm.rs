@@ -14,7 +14,8 @@ pub const RM: Command = Command {
     flags: &[&[
         Flag::switch("force", "Force the removal of a running container (uses SIGKILL)").short('f'),
         Flag::switch("link", "Remove the specified link").short('l').hidden(),
-        Flag::switch("volumes", "Remove anonymous volumes associated with the container").short('v'),
+        Flag::switch("volumes", "Remove anonymous volumes associated with the container")
+            .short('v'),
     ]],
     operands: Completes::Containers,
     examples: &[("teu rm -fv web", "running or not, with its anonymous volumes")],

@@ -22,7 +22,11 @@ pub const RUN: Command = Command {
         CONTAINER,
         &[
             Flag::switch("detach", "Run container in background and print container ID").short('d'),
-            Flag::text("detach-keys", "string", "Override the key sequence for detaching a container"),
+            Flag::text(
+                "detach-keys",
+                "string",
+                "Override the key sequence for detaching a container",
+            ),
             Flag::text("sig-proxy", "bool", "Proxy received signals to the process (default true)"),
         ],
     ],

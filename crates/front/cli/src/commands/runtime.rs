@@ -10,10 +10,15 @@ pub const RUNTIME: Command = Command {
     usage: "COMMAND [ARG...]",
     arity: Arity::AtLeast(0),
     order: Order::FlagsFirst,
-    examples: &[
-        ("podman --runtime /usr/local/bin/teu-runtime run …", "a link of that name to teu"),
-    ],
-    ..Command::new("runtime", "Run OCI bundles, as runc does (for podman, dockerd, containerd)", run)
+    examples: &[(
+        "podman --runtime /usr/local/bin/teu-runtime run …",
+        "a link of that name to teu",
+    )],
+    ..Command::new(
+        "runtime",
+        "Run OCI bundles, as runc does (for podman, dockerd, containerd)",
+        run,
+    )
 };
 
 fn run(_: &Context, matches: &Matches) -> Result<u8> {

@@ -18,8 +18,12 @@ pub const SAVE: Command = Command {
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
     flags: &[&[
-        Flag::text("format", "string", "docker-archive (which is an OCI layout too) or oci-archive")
-            .completes(Completes::Words(&["docker-archive", "oci-archive"])),
+        Flag::text(
+            "format",
+            "string",
+            "docker-archive (which is an OCI layout too) or oci-archive",
+        )
+        .completes(Completes::Words(&["docker-archive", "oci-archive"])),
         Flag::text("output", "string", "Write to a file, instead of STDOUT")
             .short('o')
             .completes(Completes::Files),
@@ -30,7 +34,11 @@ pub const SAVE: Command = Command {
         ("teu save -o app.tar app:1 db:1", "two images in one archive"),
         ("teu save app | zstd > app.tar.zst", "compressed"),
     ],
-    ..Command::new("save", "Save one or more images to a tar archive (streamed to STDOUT by default)", run)
+    ..Command::new(
+        "save",
+        "Save one or more images to a tar archive (streamed to STDOUT by default)",
+        run,
+    )
 };
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
@@ -83,7 +91,10 @@ pub fn sink(path: Option<&str>, command: &str) -> Result<Sink> {
                 .hint(format!("use teu {command} -o FILE, or redirect the output")));
         }
         let stdout = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
-        return Ok(Sink { out: BufWriter::with_capacity(BUFFER_BYTES, stdout.into()), rename: None });
+        return Ok(Sink {
+            out: BufWriter::with_capacity(BUFFER_BYTES, stdout.into()),
+            rename: None,
+        });
     };
     let target = PathBuf::from(path);
     // A device or a pipe cannot be replaced by a file.

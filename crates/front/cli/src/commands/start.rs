@@ -18,7 +18,8 @@ pub const START: Command = Command {
         Flag::switch("attach", "Attach STDOUT/STDERR and forward signals").short('a'),
         Flag::text("detach-keys", "string", "Override the key sequence for detaching a container"),
         Flag::switch("interactive", "Attach container's STDIN").short('i'),
-        Flag::text("sig-proxy", "bool", "Proxy received signals to the process (default true)").hidden(),
+        Flag::text("sig-proxy", "bool", "Proxy received signals to the process (default true)")
+            .hidden(),
     ]],
     operands: Completes::Stopped,
     examples: &[("teu start -ai shell", "and stay with it")],
@@ -29,9 +30,8 @@ pub const START: Command = Command {
 pub fn proxies(matches: &Matches) -> Result<bool> {
     match matches.text("sig-proxy") {
         None => Ok(true),
-        Some(text) => boolean(text).ok_or_else(|| {
-            OptionError::value("sig-proxy", text, "expected true or false").into()
-        }),
+        Some(text) => boolean(text)
+            .ok_or_else(|| OptionError::value("sig-proxy", text, "expected true or false").into()),
     }
 }
 

@@ -80,7 +80,11 @@ fn row(stats: &Stats, whole: bool) -> Row {
     Row::new()
         .field(
             "BlockIO",
-            format!("{} / {}", human_size(stats.block_read_bytes, 3), human_size(stats.block_written_bytes, 3)),
+            format!(
+                "{} / {}",
+                human_size(stats.block_read_bytes, 3),
+                human_size(stats.block_written_bytes, 3)
+            ),
         )
         .field("CPUPerc", format!("{:.2}%", stats.cpu_percent))
         .field("Container", id)
@@ -88,12 +92,20 @@ fn row(stats: &Stats, whole: bool) -> Row {
         .field("MemPerc", format!("{:.2}%", stats.memory_percent))
         .field(
             "MemUsage",
-            format!("{} / {}", binary_size(stats.memory_bytes), binary_size(stats.memory_limit_bytes)),
+            format!(
+                "{} / {}",
+                binary_size(stats.memory_bytes),
+                binary_size(stats.memory_limit_bytes)
+            ),
         )
         .field("Name", stats.name.as_str())
         .field(
             "NetIO",
-            format!("{} / {}", human_size(stats.network_received_bytes, 3), human_size(stats.network_sent_bytes, 3)),
+            format!(
+                "{} / {}",
+                human_size(stats.network_received_bytes, 3),
+                human_size(stats.network_sent_bytes, 3)
+            ),
         )
         .field("PIDs", stats.pids.to_string())
 }

@@ -10,7 +10,8 @@ use teu_containers::lifecycle::Stop;
 /// Flags of everything that stops.
 pub const STOP_FLAGS: &[Flag] = &[
     Flag::text("signal", "string", "Signal to send to the container").short('s'),
-    Flag::integer("timeout", "Seconds to wait before killing the container (-1 for ever)").short('t'),
+    Flag::integer("timeout", "Seconds to wait before killing the container (-1 for ever)")
+        .short('t'),
     Flag::integer("time", "Seconds to wait before killing the container").hidden(),
 ];
 

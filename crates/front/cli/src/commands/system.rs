@@ -21,7 +21,8 @@ const DF: Command = Command {
     usage: "[OPTIONS]",
     flags: &[&[
         FORMAT,
-        Flag::switch("verbose", "Show detailed information on space usage, and what keeps it").short('v'),
+        Flag::switch("verbose", "Show detailed information on space usage, and what keeps it")
+            .short('v'),
     ]],
     examples: &[("teu system df -v", "what keeps each byte")],
     ..Command::new("df", "Show disk usage", df::run)
@@ -43,7 +44,9 @@ fn prune(ctx: &Context, matches: &Matches) -> Result<u8> {
     let filters = filters(matches)?;
     let (all, volumes) = (matches.switch("all"), matches.switch("volumes"));
     if volumes && filters.iter().any(|(key, _)| key == "until") {
-        return Err(Failure::new("ERROR: The \"until\" filter is not supported with \"--volumes\""));
+        return Err(Failure::new(
+            "ERROR: The \"until\" filter is not supported with \"--volumes\"",
+        ));
     }
     if !matches.switch("force") {
         let mut question = "This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n".to_owned();

@@ -56,8 +56,9 @@ fn pull(_: &Context, matches: &Matches) -> Result<u8> {
 
 fn push(_: &Context, matches: &Matches) -> Result<u8> {
     let name = matches.operand(0);
-    Err(Failure::new(format!("cannot push {name:?}: this version has no registry client"))
-        .hint(format!("write an archive with teu save -o FILE {name}; skopeo copies it to a registry")))
+    Err(Failure::new(format!("cannot push {name:?}: this version has no registry client")).hint(
+        format!("write an archive with teu save -o FILE {name}; skopeo copies it to a registry"),
+    ))
 }
 
 fn other(_: &Context, matches: &Matches) -> Result<u8> {

@@ -24,7 +24,11 @@ pub const UPDATE: Command = Command {
         Flag::text("cpuset-mems", "string", "MEMs in which to allow execution (0-3, 0,1)"),
         Flag::text("memory", "bytes", "Memory limit").short('m'),
         Flag::text("memory-reservation", "bytes", "Memory soft limit"),
-        Flag::text("memory-swap", "bytes", "Swap limit equal to memory plus swap: -1 for unlimited"),
+        Flag::text(
+            "memory-swap",
+            "bytes",
+            "Swap limit equal to memory plus swap: -1 for unlimited",
+        ),
         Flag::integer("pids-limit", "Tune container pids limit (set -1 for unlimited)"),
         Flag::text("restart", "string", "Restart policy to apply when a container exits"),
     ]],

@@ -34,8 +34,8 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         Some("pretty") => ctx.print(&pretty(&value)?)?,
         Some(format) => {
             let text = parse(format)?.render(&value, None, Mode::Data);
-            let text = text
-                .map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
+            let text =
+                text.map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
             ctx.line(&text)?;
         }
     }

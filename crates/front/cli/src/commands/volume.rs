@@ -22,7 +22,8 @@ const CREATE: Command = Command {
         Flag::text("driver", "string", "Specify volume driver name (default \"local\")").short('d'),
         Flag::list("label", "Set metadata for a volume"),
         Flag::text("name", "string", "Specify volume name").hidden(),
-        Flag::list("opt", "Set driver specific options (type=tmpfs, o=size=1g, device=…)").short('o'),
+        Flag::list("opt", "Set driver specific options (type=tmpfs, o=size=1g, device=…)")
+            .short('o'),
     ]],
     examples: &[("teu volume create --label app=shop data", "")],
     ..Command::new("create", "Create a volume", create)

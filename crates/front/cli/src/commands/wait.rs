@@ -12,7 +12,11 @@ pub const WAIT: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[&[Flag::text("condition", "string", "not-running, next-exit or removed")]],
     operands: Completes::Running,
-    ..Command::new("wait", "Block until one or more containers stop, then print their exit codes", run)
+    ..Command::new(
+        "wait",
+        "Block until one or more containers stop, then print their exit codes",
+        run,
+    )
 };
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {

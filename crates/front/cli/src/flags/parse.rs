@@ -236,11 +236,8 @@ impl Parser {
     }
 
     fn put(&mut self, flag: &'static Flag, value: String) -> Result<(), UsageError> {
-        let wrong = |wanted: String| UsageError::Value {
-            value: value.clone(),
-            flag: flag.title(),
-            wanted,
-        };
+        let wrong =
+            |wanted: String| UsageError::Value { value: value.clone(), flag: flag.title(), wanted };
         let value = match flag.kind {
             Kind::Switch => match value.as_str() {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => "true".to_owned(),

@@ -25,7 +25,9 @@ fn fails(line: &str, expected: &str) {
 
 #[test]
 fn flags_as_pflag_reads_them() {
-    let run = matches("run -itd -eA=1 -e B=2 -p8080:80 -p=81:81 --rm=false --name=x -m 64m img -e C --rm");
+    let run = matches(
+        "run -itd -eA=1 -e B=2 -p8080:80 -p=81:81 --rm=false --name=x -m 64m img -e C --rm",
+    );
     assert!(run.switch("interactive") && run.switch("tty") && run.switch("detach"));
     assert_eq!(run.list("env"), ["A=1", "B=2"]);
     assert_eq!(run.list("publish"), ["8080:80", "81:81"]);

@@ -12,7 +12,11 @@ pub fn variable(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, OptionError> {
     if text.is_empty() || text.starts_with('=') {
-        return Err(OptionError::value("env", text, "invalid environment variable: ".to_owned() + text));
+        return Err(OptionError::value(
+            "env",
+            text,
+            "invalid environment variable: ".to_owned() + text,
+        ));
     }
     Ok(match (text.contains('='), lookup(text)) {
         (false, Some(value)) => format!("{text}={value}"),
@@ -70,7 +74,11 @@ pub fn labels<'a>(
     for text in texts {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
         if key.is_empty() {
-            return Err(OptionError::value("label", text, format!("invalid label format: {text:?}")));
+            return Err(OptionError::value(
+                "label",
+                text,
+                format!("invalid label format: {text:?}"),
+            ));
         }
         out.insert(key.to_owned(), value.to_owned());
     }

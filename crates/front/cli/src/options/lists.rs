@@ -7,8 +7,22 @@ use teu_oci::runtime::{DeviceRule, Rlimit};
 
 /// Names that `--ulimit` knows; setrlimit(2).
 const LIMITS: [&str; 16] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-    "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// One `--ulimit NAME=SOFT[:HARD]`.
@@ -132,7 +146,10 @@ pub fn restart(text: &str) -> Result<RestartPolicy, OptionError> {
             let max_retries = match count {
                 None => 0,
                 Some(count) => count.parse().map_err(|_| {
-                    wrong("invalid restart policy format: maximum retry count must be an integer".to_owned())
+                    wrong(
+                        "invalid restart policy format: maximum retry count must be an integer"
+                            .to_owned(),
+                    )
                 })?,
             };
             return Ok(RestartPolicy::OnFailure { max_retries });
@@ -159,7 +176,8 @@ pub fn log(driver: Option<&str>, options: &[&str]) -> Result<LogRecord, OptionEr
         "" | "json-file" | "local" => {}
         "none" => log.keep = false,
         other => {
-            let reason = "logger: no log driver of that name is registered: json-file, local and none are";
+            let reason =
+                "logger: no log driver of that name is registered: json-file, local and none are";
             return Err(OptionError::value("log-driver", other, reason));
         }
     }

@@ -268,9 +268,8 @@ impl Long {
             "bind-propagation" => {
                 self.special.push("bind-propagation");
                 let known = propagation(&value.to_ascii_lowercase());
-                self.propagation = known.ok_or_else(|| {
-                    format!("invalid value for bind-propagation: {value}")
-                })?;
+                self.propagation =
+                    known.ok_or_else(|| format!("invalid value for bind-propagation: {value}"))?;
             }
             "bind-nonrecursive" => {
                 self.special.push("bind-nonrecursive");
@@ -339,7 +338,8 @@ impl Long {
             }
             "tmpfs-mode" => {
                 self.special.push("tmpfs-mode");
-                self.mode = Some(octal(value).map_err(|_| format!("invalid value for {key}: {value}"))?);
+                self.mode =
+                    Some(octal(value).map_err(|_| format!("invalid value for {key}: {value}"))?);
             }
             _ => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
@@ -352,9 +352,11 @@ impl Long {
         let kind = match self.kind.as_str() {
             "bind" => {
                 if self.source.is_empty() {
-                    return Err("invalid mount config for type \"bind\": field Source must not be \
+                    return Err(
+                        "invalid mount config for type \"bind\": field Source must not be \
                                 empty"
-                        .to_owned());
+                            .to_owned(),
+                    );
                 }
                 if !is_path(&self.source) {
                     return Err(format!(
@@ -388,9 +390,11 @@ impl Long {
             }
             "tmpfs" => {
                 if !self.source.is_empty() {
-                    return Err("invalid mount config for type \"tmpfs\": field Source must not be \
+                    return Err(
+                        "invalid mount config for type \"tmpfs\": field Source must not be \
                                 specified"
-                        .to_owned());
+                            .to_owned(),
+                    );
                 }
                 let (size_bytes, mode) = (self.size_bytes, self.mode);
                 MountKind::Tmpfs { size_bytes, mode, options: Vec::new() }

@@ -32,10 +32,11 @@ fn port(text: &str) -> Result<PortRecord, PortFault> {
         "" => None,
         text => Some(text.parse().map_err(|_| PortFault::Address(text.to_owned()))?),
     };
-    let (first, last) = range(container).ok_or_else(|| PortFault::Container(container.to_owned()))?;
+    let (first, last) =
+        range(container).ok_or_else(|| PortFault::Container(container.to_owned()))?;
     let count = last - first + 1;
     let host_port = match host {
-        "" => 0,
+        "" | "0" => 0,
         text => {
             let (low, high) = range(text).ok_or_else(|| PortFault::Host(text.to_owned()))?;
             if high - low + 1 != count {
@@ -63,8 +64,7 @@ fn long(text: &str) -> Result<PortRecord, PortFault> {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         match key {
             "published" => {
-                record.host_port =
-                    value.parse().map_err(|_| PortFault::Host(value.to_owned()))?;
+                record.host_port = value.parse().map_err(|_| PortFault::Host(value.to_owned()))?;
             }
             "target" => {
                 record.container_port =

@@ -3,8 +3,8 @@
 /// Names by number; signal(7) of x86 and arm.
 const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU",
-    "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
@@ -37,7 +37,10 @@ pub fn parse(text: &str) -> Result<i32, InvalidSignal> {
             (_, Some(rest)) if rest.is_empty() || rest.starts_with('-') => {
                 real_time(RTMAX, -1, rest)
             }
-            _ => NAMES.iter().position(|known| *known == name).and_then(|i| i32::try_from(i + 1).ok()),
+            _ => NAMES
+                .iter()
+                .position(|known| *known == name)
+                .and_then(|i| i32::try_from(i + 1).ok()),
         },
     };
     number.filter(|number| (1..=RTMAX).contains(number)).ok_or_else(error)

@@ -23,10 +23,7 @@ fn check(format: Option<&str>, expected: &str) {
 
 #[test]
 fn formats() {
-    check(
-        None,
-        "CONTAINER ID   NAMES\n0123456789ab   web\nba9876543210   a\u{fffd}[31mb\n",
-    );
+    check(None, "CONTAINER ID   NAMES\n0123456789ab   web\nba9876543210   a\u{fffd}[31mb\n");
     check(Some("{{.Names}} {{.Label \"tier\"}}"), "web front\na\u{1b}[31mb front\n");
     check(
         Some(r"table {{.Names}}\t{{lower .Size}}"),

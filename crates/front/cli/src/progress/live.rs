@@ -76,7 +76,8 @@ impl Live {
                 now = self.drawn.elapsed() >= INTERVAL;
             }
             Event::Warning { rule, message, line } => {
-                self.settled.push(plain(&format!("WARNING: {rule}: {message} (line {line})")).into_owned());
+                self.settled
+                    .push(plain(&format!("WARNING: {rule}: {message} (line {line})")).into_owned());
             }
         }
         if now {

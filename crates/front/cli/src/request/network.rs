@@ -33,9 +33,9 @@ pub(super) fn network(ctx: &Context, matches: &Matches, pod: &mut PodRecord) -> 
         settle(matches, &aliases, &mut record.choice)?;
     }
     for text in matches.list("dns") {
-        let address = text.parse().map_err(|_| {
-            OptionError::value("dns", text, format!("{text} is not an ip address"))
-        })?;
+        let address = text
+            .parse()
+            .map_err(|_| OptionError::value("dns", text, format!("{text} is not an ip address")))?;
         record.dns.push(address);
     }
     let domains = matches.list("dns-search");
@@ -56,7 +56,9 @@ pub(super) fn network(ctx: &Context, matches: &Matches, pod: &mut PodRecord) -> 
     for text in matches.list("link") {
         let (name, alias) = text.split_once(':').unwrap_or((text, text));
         if name.is_empty() || alias.contains(':') {
-            return Err(OptionError::value("link", text, format!("bad format for links: {text}")).into());
+            return Err(
+                OptionError::value("link", text, format!("bad format for links: {text}")).into()
+            );
         }
         record.links.push(format!("{name}:{}", alias.trim_start_matches('/')));
     }
@@ -75,7 +77,9 @@ fn choice(ctx: &Context, texts: &[&str]) -> Result<NetworkChoice> {
         }
     }
     if !modes.is_empty() && texts.len() > 1 {
-        return Err(Failure::new("conflicting options: cannot attach both user-defined and non-user-defined network-modes"));
+        return Err(Failure::new(
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+        ));
     }
     Ok(match modes.pop() {
         Some(NetworkOption::None) => NetworkChoice::None,
@@ -91,20 +95,23 @@ fn choice(ctx: &Context, texts: &[&str]) -> Result<NetworkChoice> {
 /// `--network-alias`, `--ip`, `--ip6`, `--mac-address` are about the first network.
 fn settle(matches: &Matches, aliases: &[&str], choice: &mut NetworkChoice) -> Result<()> {
     let NetworkChoice::Networks(endpoints) = choice else {
-        let message = "conflicting options: addresses and aliases need a network of the container's own";
+        let message =
+            "conflicting options: addresses and aliases need a network of the container's own";
         return Err(Failure::new(message));
     };
     let Some(first) = endpoints.first_mut() else { return Ok(()) };
     first.aliases.extend(aliases.iter().map(|alias| (*alias).to_owned()));
-    let address = |flag: &'static str| -> Result<Option<IpAddr>> {
-        match matches.nonempty(flag) {
-            None => Ok(None),
-            Some(text) => match text.parse::<IpAddr>() {
-                Ok(address) if address.is_ipv6() == (flag == "ip6") => Ok(Some(address)),
-                _ => Err(OptionError::value(flag, text, format!("invalid IP address: {text}")).into()),
-            },
-        }
-    };
+    let address =
+        |flag: &'static str| -> Result<Option<IpAddr>> {
+            match matches.nonempty(flag) {
+                None => Ok(None),
+                Some(text) => match text.parse::<IpAddr>() {
+                    Ok(address) if address.is_ipv6() == (flag == "ip6") => Ok(Some(address)),
+                    _ => Err(OptionError::value(flag, text, format!("invalid IP address: {text}"))
+                        .into()),
+                },
+            }
+        };
     first.ipv4 = address("ip")?.or(first.ipv4);
     first.ipv6 = address("ip6")?.or(first.ipv6);
     if let Some(text) = matches.nonempty("mac-address") {

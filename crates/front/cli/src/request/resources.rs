@@ -25,9 +25,7 @@ pub fn resources(matches: &Matches) -> Result<Resources> {
     let weight = matches.integer("blkio-weight").filter(|&weight| weight != 0);
     if let Some(weight) = weight {
         let in_range = u16::try_from(weight).ok().filter(|weight| (10..=1000).contains(weight));
-        let error = || {
-            Failure::new("Range of blkio weight is from 10 to 1000").code(125)
-        };
+        let error = || Failure::new("Range of blkio weight is from 10 to 1000").code(125);
         let weight = Some(in_range.ok_or_else(error)?);
         resources.block_io = Some(BlockIo { weight, ..BlockIo::default() });
     }
@@ -60,11 +58,14 @@ fn memory(matches: &Matches, whole: bool) -> Result<Option<Memory>> {
         ..Memory::default()
     };
     if whole {
-        if let Some(swappiness) = matches.integer("memory-swappiness").filter(|&value| value != -1) {
+        if let Some(swappiness) = matches.integer("memory-swappiness").filter(|&value| value != -1)
+        {
             let value = u64::try_from(swappiness).ok().filter(|&value| value <= 100);
             let error = || {
-                Failure::new(format!("Invalid value: {swappiness}, valid memory swappiness range is 0-100"))
-                    .code(125)
+                Failure::new(format!(
+                    "Invalid value: {swappiness}, valid memory swappiness range is 0-100"
+                ))
+                .code(125)
             };
             memory.swappiness = Some(value.ok_or_else(error)?);
         }
@@ -96,7 +97,8 @@ fn cpu(matches: &Matches) -> Result<Option<Cpu>> {
         let nano = nano.map_err(|error| OptionError::value("cpus", text, error.to_string()))?;
         if nano > 0 {
             if cpu.quota.is_some() || cpu.period.is_some() {
-                let message = "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set.";
+                let message =
+                    "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set.";
                 return Err(Failure::new(message).code(125));
             }
             cpu.period = Some(QUOTA_PERIOD_US);
@@ -152,8 +154,9 @@ pub(super) fn devices(matches: &Matches, resources: &mut Resources) -> Result<Ve
     for text in matches.list("device") {
         let (source, target, access) = lists::device(text)?;
         let mut found = Vec::new();
-        collect(Path::new(&source), &target, &mut found)
-            .doing(|| format!("error gathering device information while adding device {source:?}"))?;
+        collect(Path::new(&source), &target, &mut found).doing(|| {
+            format!("error gathering device information while adding device {source:?}")
+        })?;
         for device in found {
             resources.devices.push(DeviceRule {
                 allow: true,

@@ -242,11 +242,7 @@ impl Walker<'_> {
             return Ok(Found::Value(Value::String(label.cloned().unwrap_or_default())));
         }
         let what = first.fields.last().map_or("a value", String::as_str);
-        Err(error_at(
-            self.source,
-            first.at,
-            format!("can't give argument to non-function {what}"),
-        ))
+        Err(error_at(self.source, first.at, format!("can't give argument to non-function {what}")))
     }
 
     fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Found, TemplateError> {
@@ -295,10 +291,8 @@ impl Walker<'_> {
                 // Go's nil maps and pointers.
                 Value::Null => None,
                 _ => {
-                    let message = format!(
-                        "can't evaluate field {field} in {}",
-                        functions::kind_of(value)
-                    );
+                    let message =
+                        format!("can't evaluate field {field} in {}", functions::kind_of(value));
                     return Err(error_at(self.source, operand.at, message));
                 }
             };

@@ -16,9 +16,38 @@ pub(super) struct Call<'a> {
 
 /// Every name; the parser refuses others.
 const NAMES: &[&str] = &[
-    "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js",
-    "urlquery", "eq", "ne", "lt", "le", "gt", "ge", "json", "split", "join", "title", "lower",
-    "upper", "pad", "truncate", "table", "add", "hasPrefix", "hasSuffix", "contains", "replace",
+    "and",
+    "or",
+    "not",
+    "len",
+    "index",
+    "slice",
+    "print",
+    "printf",
+    "println",
+    "html",
+    "js",
+    "urlquery",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "json",
+    "split",
+    "join",
+    "title",
+    "lower",
+    "upper",
+    "pad",
+    "truncate",
+    "table",
+    "add",
+    "hasPrefix",
+    "hasSuffix",
+    "contains",
+    "replace",
     "trim",
 ];
 
@@ -32,7 +61,15 @@ pub(super) fn call(call: Call<'_>) -> Result<Value, String> {
     if mode == Mode::Header
         && matches!(
             name,
-            "json" | "title" | "lower" | "upper" | "split" | "join" | "truncate" | "trim" | "replace"
+            "json"
+                | "title"
+                | "lower"
+                | "upper"
+                | "split"
+                | "join"
+                | "truncate"
+                | "trim"
+                | "replace"
         )
     {
         return Ok(arguments.first().cloned().unwrap_or(Value::Null));
@@ -97,7 +134,9 @@ pub(super) fn call(call: Call<'_>) -> Result<Value, String> {
         "add" => arithmetic(arguments)?,
         "table" => Value::String(String::new()),
         "html" => Value::String(html(&text(0))),
-        "js" => Value::String(text(0).replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\"")),
+        "js" => {
+            Value::String(text(0).replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\""))
+        }
         "urlquery" => Value::String(query(&text(0))),
         _ => return Err("not a function".to_owned()),
     })

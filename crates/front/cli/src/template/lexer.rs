@@ -8,7 +8,10 @@ pub(super) enum Word {
     /// `.` alone.
     Dot,
     /// `.Name`, directly behind another word when `joined`.
-    Field { name: String, joined: bool },
+    Field {
+        name: String,
+        joined: bool,
+    },
     /// `$` or `$name`.
     Variable(String),
     /// A function, keyword, `true`, `nil`.
@@ -53,11 +56,8 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, TemplateError> {
             out.push(Piece::Text(text.to_owned()));
         }
         let comment = source[inner..].trim_start().starts_with("/*");
-        let (words, end) = if comment {
-            (Vec::new(), comment_end(source, inner)?)
-        } else {
-            words(source, inner)?
-        };
+        let (words, end) =
+            if comment { (Vec::new(), comment_end(source, inner)?) } else { words(source, inner)? };
         // `end` points behind the last word; what follows is `}}` or ` -}}`.
         let rest = source[end..].trim_start();
         let (closed, trim) = match rest.strip_prefix("-}}") {
@@ -151,11 +151,7 @@ fn word(
             (Word::Name(name), length)
         }
         _ => {
-            return Err(error_at(
-                source,
-                at,
-                format!("unexpected {first:?} in command"),
-            ));
+            return Err(error_at(source, at, format!("unexpected {first:?} in command")));
         }
     })
 }
@@ -212,7 +208,12 @@ fn number(source: &str, at: usize, rest: &str) -> Result<(Word, usize), Template
     let mut before = ' ';
     for c in rest.chars() {
         let exponent_sign = signed(c) && matches!(before, 'e' | 'E');
-        if c.is_ascii_alphanumeric() || c == '.' || c == '_' || (length == 0 && signed(c)) || exponent_sign {
+        if c.is_ascii_alphanumeric()
+            || c == '.'
+            || c == '_'
+            || (length == 0 && signed(c))
+            || exponent_sign
+        {
             length += 1;
             before = c;
         } else {

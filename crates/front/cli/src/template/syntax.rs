@@ -217,7 +217,11 @@ impl Parser<'_> {
         };
         let assigns = words[sign].1 == Assign;
         if assigns && let Some(name) = names.iter().find(|name| !self.variables.contains(name)) {
-            return Err(error_at(self.source, words[0].0, format!("undefined variable \"${name}\"")));
+            return Err(error_at(
+                self.source,
+                words[0].0,
+                format!("undefined variable \"${name}\""),
+            ));
         }
         Ok((names, assigns, &words[sign + 1..]))
     }
@@ -319,7 +323,8 @@ impl Parser<'_> {
 }
 
 fn callable(command: &Command) -> bool {
-    command.operands.first().is_some_and(|first| {
-        matches!(first.base, Base::Function(_)) || !first.fields.is_empty()
-    })
+    command
+        .operands
+        .first()
+        .is_some_and(|first| matches!(first.base, Base::Function(_)) || !first.fields.is_empty())
 }

@@ -77,7 +77,10 @@ fn loops_and_variables() {
     check("{{range .Env}}{{if eq . \"A=1\"}}{{continue}}{{end}}{{.}}{{end}}", "B=2");
     check("{{$n := .Name}}{{range .Env}}{{$n}}{{end}}", "webweb");
     check("{{$n := 0}}{{range .Env}}{{$n = add $n 1}}{{end}}{{$n}}", "2");
-    check("{{range $p, $c := .Ports}}{{$p}}->{{with $c}}{{(index . 0).HostPort}}{{end}} {{end}}", "443/tcp-> 80/tcp->8080 ");
+    check(
+        "{{range $p, $c := .Ports}}{{$p}}->{{with $c}}{{(index . 0).HostPort}}{{end}} {{end}}",
+        "443/tcp-> 80/tcp->8080 ",
+    );
 }
 
 #[test]
@@ -91,7 +94,10 @@ fn functions() {
     check("{{split \"a,b\" \",\"}}", "[a b]");
     check("{{truncate .Id 4}}|{{pad .Name 1 2}}|", "0123| web  |");
     check("{{.Name | printf \"%-6s|\"}}", "web   |");
-    check("{{printf \"%05d %x %.2f %q %t %v%%\" .Count 255 .Ratio .Name .On .Env}}", "00003 ff 1.50 \"web\" true [A=1 B=2]%");
+    check(
+        "{{printf \"%05d %x %.2f %q %t %v%%\" .Count 255 .Ratio .Name .On .Env}}",
+        "00003 ff 1.50 \"web\" true [A=1 B=2]%",
+    );
     check("{{printf \"%d\" .Name}}", "%!d(string=web)");
     check("{{print 1 2 \"a\" 3}}", "1 2a3");
     check("{{println .Name}}", "web\n");
@@ -109,7 +115,10 @@ fn locates_errors() {
     fails("{{end}}", "template: :1:1: unexpected {{end}}");
     fails("{{\"x}}", "template: :1:3: unterminated quoted string");
     fails("{{$x}}", "template: :1:3: undefined variable \"$x\"");
-    fails("{{index .Env 9}}", "template: :1:3: error calling index: index out of range: 9 of 2 items");
+    fails(
+        "{{index .Env 9}}",
+        "template: :1:3: error calling index: index out of range: 9 of 2 items",
+    );
     fails("{{.Name.First}}", "template: :1:3: can't evaluate field First in type string");
     fails("{{}}", "template: :1:1: missing value for command");
     fails("{{.Name | 3}}", "template: :1:11: non executable command in pipeline");

@@ -8,11 +8,40 @@ use crate::options::environment;
 
 /// Flags of `run` that are about what a pod's containers share.
 const ABOUT_PODS: &[&str] = &[
-    "add-host", "cgroup-parent", "cpus", "cpuset-cpus", "cpuset-mems", "cpu-shares", "cpu-period",
-    "cpu-quota", "dns", "dns-option", "dns-search", "domainname", "gidmap", "hostname", "ip", "ip6",
-    "ipc", "label", "label-file", "mac-address", "memory", "memory-swap", "memory-reservation",
-    "name", "network", "network-alias", "pids-limit", "publish", "publish-all", "shm-size",
-    "sysctl", "uidmap", "userns", "uts",
+    "add-host",
+    "cgroup-parent",
+    "cpus",
+    "cpuset-cpus",
+    "cpuset-mems",
+    "cpu-shares",
+    "cpu-period",
+    "cpu-quota",
+    "dns",
+    "dns-option",
+    "dns-search",
+    "domainname",
+    "gidmap",
+    "hostname",
+    "ip",
+    "ip6",
+    "ipc",
+    "label",
+    "label-file",
+    "mac-address",
+    "memory",
+    "memory-swap",
+    "memory-reservation",
+    "name",
+    "network",
+    "network-alias",
+    "pids-limit",
+    "publish",
+    "publish-all",
+    "shm-size",
+    "sysctl",
+    "uidmap",
+    "userns",
+    "uts",
 ];
 
 /// The command.
@@ -26,9 +55,7 @@ pub const CREATE: Command = Command {
             Flag::switch("infra", "Containers that hold namespaces are not needed here").hidden(),
         ],
     ],
-    examples: &[
-        ("teu pod create --name shop -p 8080:80", "then: teu run -d --pod shop nginx"),
-    ],
+    examples: &[("teu pod create --name shop -p 8080:80", "then: teu run -d --pod shop nginx")],
     ..Command::new("create", "Create a new empty pod", create)
 };
 
@@ -39,9 +66,12 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
         .iter()
         .find(|(flag, _)| !ABOUT_PODS.contains(&flag.long) && !own.contains(&flag.long));
     if let Some((flag, _)) = foreign {
-        return Err(Failure::new(format!("--{} is about one container, not about a pod", flag.long))
-            .hint("give it to teu run --pod")
-            .code(125));
+        return Err(Failure::new(format!(
+            "--{} is about one container, not about a pod",
+            flag.long
+        ))
+        .hint("give it to teu run --pod")
+        .code(125));
     }
     let mut pod = crate::request::pod(ctx, matches)?;
     let named = matches.operands.first().map(String::as_str);
@@ -53,7 +83,8 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
             "" | "net" | "ipc" | "uts" => {}
             other => {
                 return Err(Failure::new(format!("cannot share namespace {other:?}"))
-                    .hint("net, ipc and uts are always shared; pid can be").code(125));
+                    .hint("net, ipc and uts are always shared; pid can be")
+                    .code(125));
             }
         }
     }

@@ -17,7 +17,10 @@ fn statuses() {
     let now = 205 * second;
     for (state, expected) in [
         (state(Status::Running), "Up About a minute"),
-        (ContainerState { health: healthy, ..state(Status::Running) }, "Up About a minute (healthy)"),
+        (
+            ContainerState { health: healthy, ..state(Status::Running) },
+            "Up About a minute (healthy)",
+        ),
         (state(Status::Paused), "Up About a minute (Paused)"),
         (state(Status::Exited), "Exited (137) 5 seconds ago"),
         (state(Status::Restarting), "Restarting (137) 5 seconds ago"),

@@ -10,8 +10,8 @@ use crate::time;
 use crate::units::human_size;
 use serde_json::Value;
 use teu_builder::RecordUsage;
-use teu_containers::list::{ListOptions, Summary};
 use teu_containers::VolumeUsage;
+use teu_containers::list::{ListOptions, Summary};
 use teu_containers::state::Status;
 use teu_images::Usage;
 use teu_oci::Digest;
@@ -89,8 +89,7 @@ impl Facts {
         };
         let size = |container: &Summary| container.size.map_or(0, |size| size.writable_bytes);
         let containers: u64 = self.containers.iter().map(size).sum();
-        let idle_containers: u64 =
-            self.containers.iter().filter(|c| !runs(c)).map(size).sum();
+        let idle_containers: u64 = self.containers.iter().filter(|c| !runs(c)).map(size).sum();
         let volumes: u64 = self.volumes.iter().map(|usage| usage.size_bytes).sum();
         let idle_volumes: u64 = self
             .volumes
@@ -156,7 +155,10 @@ fn verbose(ctx: &Context, facts: &Facts, format: Option<&str>) -> Result<u8> {
     }
     let kept = human_size(facts.images.unreferenced_bytes, 4);
     let line = format!("Kept by nothing (teu image prune gives it back): {kept}\n");
-    ctx.print(if out_is_terminal() { plain(&line[..line.len() - 1]).into_owned() + "\n" } else { line }.as_str())?;
+    ctx.print(
+        if out_is_terminal() { plain(&line[..line.len() - 1]).into_owned() + "\n" } else { line }
+            .as_str(),
+    )?;
     Ok(0)
 }
 
@@ -190,7 +192,13 @@ fn images(facts: &Facts, now: i64) -> Listing<'static> {
             ("Containers", "CONTAINERS"),
         ],
         shown: &[
-            "Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize",
+            "Repository",
+            "Tag",
+            "ID",
+            "CreatedSince",
+            "Size",
+            "SharedSize",
+            "UniqueSize",
             "Containers",
         ],
         quiet: "ID",
@@ -238,9 +246,7 @@ fn containers(facts: &Facts, now: i64) -> Listing<'static> {
             ("Status", "STATUS"),
             ("Names", "NAMES"),
         ],
-        shown: &[
-            "ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names",
-        ],
+        shown: &["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"],
         quiet: "ID",
         rows: facts.containers.iter().map(row).collect(),
     }

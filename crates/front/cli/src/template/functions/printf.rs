@@ -71,8 +71,9 @@ pub(super) fn format(pattern: &str, arguments: &[Value]) -> String {
             },
         }
     }
-    let extra: Vec<String> =
-        next.map(|value| format!("{}={}", kind_of(value).replace("type ", ""), print(value))).collect();
+    let extra: Vec<String> = next
+        .map(|value| format!("{}={}", kind_of(value).replace("type ", ""), print(value)))
+        .collect();
     if !extra.is_empty() {
         out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
     }
