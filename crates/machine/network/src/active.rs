@@ -13,7 +13,7 @@ use crate::address::Mac;
 use crate::connect::publish;
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::firewall::{self, Zone};
+use crate::firewall::{self, Zone, loopback};
 use crate::forwarding;
 use crate::kernel::Kernel;
 use crate::networks::Networks;
@@ -66,6 +66,7 @@ impl Active {
         Zone {
             bridges: self.bridges.clone(),
             subnets: self.pools().map(|pool| pool.subnet).collect(),
+            answers: self.answers(),
             internal: self.network.internal,
             icc: self.network.icc,
             masquerade: self.network.masquerade,
@@ -77,6 +78,12 @@ impl Active {
     pub fn pools(&self) -> impl Iterator<Item = &Pool> {
         let wanted = |pool: &&Pool| self.ipv6 || pool.subnet.is_ipv4();
         self.network.subnets.iter().filter(wanted)
+    }
+
+    /// The address that stands for the host's `::1` (see `firewall::loopback`).
+    pub fn answers(&self) -> Option<IpAddr> {
+        let pool = self.pools().find(|pool| !pool.subnet.is_ipv4())?;
+        pool.subnet.nth(pool.subnet.host_mask())
     }
 
     /// The hardware address of that bridge.
@@ -151,15 +158,22 @@ impl Networks {
         }
         let mut transaction = firewall::build(&self.table());
         firewall::add_switched(&mut transaction, &forwarding::switched(&self.run())?);
+        let mut answering = Vec::new();
         for id in files::names_in(&self.run())? {
             let place = self.place(&id);
             let Some(active) = place.active()? else { continue };
             firewall::add_zone(&mut transaction, &active.zone());
             for held in place.all_held()? {
                 publish::add(&mut transaction, &held.endpoint);
+                answering.extend(active.answers().map(|answers| (held, answers)));
             }
         }
-        kernel.commit("make its table anew", transaction)
+        kernel.commit("make its table anew", transaction)?;
+        for (held, answers) in answering {
+            // As good as it gets: connecting has warned where the kernel cannot.
+            let _ = publish::answer(kernel, &self.table(), &held.endpoint, answers);
+        }
+        Ok(())
     }
 
     /// Once the host itself wants to forward everywhere, nothing is kept apart any more.
@@ -323,6 +337,7 @@ impl Networks {
             None => forwarding::turn_off(&switched),
         }
         forwarding::forget(&self.run())?;
+        kernel.retract("remove its table of links", loopback::remove(&own))?;
         if tables.contains(&own) {
             let mut transaction = Transaction::new(&own);
             transaction.delete_table();
@@ -391,6 +406,9 @@ fn make_bridge(kernel: &mut Kernel, active: &Active, mtu: u32) -> Result<()> {
     let mut batch = Batch::default();
     for pool in active.pools() {
         batch.add_address(index, pool.gateway, pool.subnet.prefix);
+    }
+    if let Some(address) = active.answers() {
+        batch.add_silent_address(index, address, 128);
     }
     batch.up(index);
     kernel.apply("give its bridge addresses", batch)

@@ -88,13 +88,24 @@ impl Networks {
             make_link(kernel, &held.endpoint, link.index, port, netns)?;
             let first = kernel.index_of(active.bridge())?;
             introduce(kernel, &held.endpoint, first)?;
-            furnish(kernel, &held.endpoint, active.mac(), netns)?;
+            furnish(kernel, &held.endpoint, active, netns)?;
             publish::publish(kernel, &self.table(), &held.endpoint)?;
+            let answers = active.answers().map_or(Ok(()), |address| {
+                publish::answer(kernel, &self.table(), &held.endpoint, address)
+            });
             place.name(&held.endpoint)?;
-            Ok(reserved.holds)
+            Ok((reserved.holds, answers.is_err()))
         };
         match attach() {
-            Ok(holds) => Ok(connected(held.endpoint, holds, active)),
+            Ok((holds, is_deaf)) => {
+                let mut connected = connected(held.endpoint, holds, active);
+                if is_deaf {
+                    let warning =
+                        "published ports are not reached by [::1]: the kernel lacks nft_fwd_netdev";
+                    connected.warnings.push(warning.to_owned());
+                }
+                Ok(connected)
+            }
             Err(error) => {
                 self.release(kernel, place, &mut leases, &held)?;
                 Err(error)
@@ -402,7 +413,8 @@ fn make_link(
         }
         outcome => outcome.map_err(kernel.failed("make its link"))?,
     }
-    forwarding::leave_ipv6(&endpoint.host_interface).map_err(kernel.failed("set up its link"))?;
+    let failed = kernel.failed("set up its link");
+    forwarding::leave_ipv6(&endpoint.host_interface).map_err(failed)?;
     let mut batch = Batch::default();
     batch.port_up(&endpoint.host_interface, port);
     kernel.apply("bring its link up", batch)
@@ -422,7 +434,7 @@ pub(crate) fn introduce(kernel: &mut Kernel, endpoint: &Endpoint, bridge: u32) -
 fn furnish(
     kernel: &Kernel,
     endpoint: &Endpoint,
-    gateway_mac: [u8; 6],
+    active: &Active,
     netns: BorrowedFd<'_>,
 ) -> Result<()> {
     let furnish = || {
@@ -443,8 +455,8 @@ fn furnish(
             let way = Way::Gateway(gateway, index);
             batch.add_route(&Route { destination, prefix: 0, way, metric: 0 });
         }
-        for address in &endpoint.host_addresses {
-            batch.add_neighbour(index, *address, gateway_mac);
+        for address in endpoint.host_addresses.iter().copied().chain(active.answers()) {
+            batch.add_neighbour(index, address, active.mac());
         }
         socket.apply(batch).map_err(std::io::Error::from)
     };

@@ -4,15 +4,17 @@
 //!
 //! ```text
 //! table inet teu {
-//!   guard        raw prerouting   from a bridge, to or from 127.0.0.0/8: drop
+//!   guard        raw prerouting   on a bridge beyond the first: notrack; from a bridge, to or
+//!                                 from 127.0.0.0/8: drop
 //!   prerouting   dstnat           to an address of this host: publish
 //!   output       dstnat           likewise, for the host's own processes
+//!   answers      mangle prerouting see `loopback`, whose chains on links are a table beside this
 //!   publish                       dnat by (address, protocol, port), then by (protocol, port)
 //!   forward      filter           known connections: accept; into a bridge: `into`; out of an
 //!                                 internal one, or between links that Teu made forward: drop
 //!   into                          same network, or published; else drop
 //!   postrouting  srcnat           loopback and neighbours to published ports, and what leaves
-//! //! }
+//! }
 //! ```
 //! `accept` ends only the table's own chain: those of the host's firewall are asked as well, and
 //! their word stands.
@@ -26,6 +28,8 @@ use teu_sys::netlink::nft::{
     Transaction, Verdict,
 };
 use teu_sys::netlink::{Refusal, Socket};
+
+pub mod loopback;
 
 const R0: Register = Register(0);
 const IPV4: &[u8] = &[Family::Ipv4 as u8];
@@ -46,6 +50,8 @@ pub struct Zone {
     pub bridges: Vec<String>,
     /// Its subnets.
     pub subnets: Vec<Subnet>,
+    /// Address of the first bridge that stands for the host's `::1`.
+    pub answers: Option<IpAddr>,
     /// No way in or out.
     pub internal: bool,
     /// Endpoints may talk to each other.
@@ -78,6 +84,7 @@ pub fn build(table: &str) -> Transaction {
     publishing(&mut transaction);
     forwarding(&mut transaction);
     strangers(&mut transaction);
+    loopback::add(&mut transaction);
     leaving(&mut transaction);
     transaction
 }
@@ -87,7 +94,7 @@ fn sets(transaction: &mut Transaction) {
     let mut set = |name, key: &[Field], data: &[Field], interval| {
         transaction.add_set(&Set { name, key, data, interval });
     };
-    for name in ["bridges", "internal", "open", "switched4", "switched6"] {
+    for name in ["bridges", "further", "internal", "open", "switched4", "switched6"] {
         set(name, &[Interface], &[], false);
     }
     set("same", &[Interface, Interface], &[], false);
@@ -106,6 +113,10 @@ fn sets(transaction: &mut Transaction) {
 /// `route_localnet` lets replies reach the host's loopback; this keeps pods from doing so
 /// (CVE-2020-8558).
 fn guard(transaction: &mut Transaction) {
+    // Frames on bridges beyond the first are tracked where they are routed, on the first: a second
+    // time, on the way there, would change ports and lose their owner.
+    transaction
+        .add_rule("guard", &[E::Meta(Meta::InputName, R0), E::In("further", R0), E::NoTrack]);
     for offset in [SOURCE[0], DESTINATION[0]] {
         transaction.add_rule(
             "guard",
@@ -203,17 +214,14 @@ fn leaving(transaction: &mut Transaction) {
     // The host's own loopback, towards a published port: replies must come back to the bridge.
     let ipv4 = [E::Meta(Meta::Family, R0), E::Compare(R0, Compare::Equal, IPV4)];
     let ipv6 = [E::Meta(Meta::Family, R0), E::Compare(R0, Compare::Equal, IPV6)];
-    let mut loopback = [0; 16];
-    loopback[15] = 1;
     let rule = |parts: &[&[E<'_>]], transaction: &mut Transaction| {
         let mut whole = parts.concat();
         whole.push(E::Masquerade);
         transaction.add_rule("postrouting", &whole);
     };
     let from_loopback4 = [E::Network(SOURCE[0], 1, R0), E::Compare(R0, Compare::Equal, &[127])];
-    let from_loopback6 = [E::Network(SOURCE[1], 16, R0), E::Compare(R0, Compare::Equal, &loopback)];
     rule(&[&to_bridge, &ipv4, &from_loopback4], transaction);
-    rule(&[&to_bridge, &ipv6, &from_loopback6], transaction);
+    loopback::leave(transaction, &to_bridge);
     // A pod towards a port that a neighbour (or it itself) published: the reply must not go to it
     // directly, from an address that it never spoke to.
     let published = [
@@ -299,7 +307,11 @@ fn elements(zone: &Zone) -> Vec<(&'static str, Vec<Element>)> {
     let same = zone.bridges.iter().skip(quiet);
     let same = same.map(|name| Element::key([padded(name); 2].concat()));
     all.push(("same", same.collect()));
+    all.push(("further", bridges.iter().skip(1).cloned().collect()));
     all.push(("bridges", bridges));
+    if let Some((bridge, answers)) = zone.bridges.first().zip(zone.answers) {
+        all.extend(loopback::elements(bridge, answers));
+    }
     for subnet in &zone.subnets {
         let ipv4 = subnet.is_ipv4();
         all.push((if ipv4 { "subnets4" } else { "subnets6" }, interval(*subnet)));

@@ -54,11 +54,12 @@ impl Window {
         u32::try_from(index).ok().filter(|slot| *slot < self.slots)
     }
 
-    /// Whether no endpoint may have it: network, gateway, broadcast.
+    /// Whether no endpoint may have it: network, gateway, the last (IPv4's broadcast; over IPv6 it
+    /// stands for the host's `::1`).
     pub fn is_reserved(&self, address: IpAddr) -> bool {
         let index = self.subnet.index_of(address);
-        let broadcast = self.subnet.is_ipv4().then(|| self.subnet.host_mask());
-        address == self.gateway || index == Some(0) || (index.is_some() && index == broadcast)
+        let last = Some(self.subnet.host_mask());
+        address == self.gateway || index == Some(0) || index == last
     }
 }
 

@@ -110,6 +110,10 @@ impl Networks {
             let first = kernel.index_of(active.bridge())?;
             crate::connect::introduce(kernel, &held.endpoint, first)?;
             crate::connect::publish::publish(kernel, &self.table(), &held.endpoint)?;
+            if let Some(answers) = active.answers() {
+                let _ =
+                    crate::connect::publish::answer(kernel, &self.table(), &held.endpoint, answers);
+            }
         }
         Ok(())
     }

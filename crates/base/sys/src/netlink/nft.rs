@@ -19,12 +19,14 @@ const NEWTABLE: u16 = SUBSYSTEM;
 const GETTABLE: u16 = SUBSYSTEM | 1;
 const DELTABLE: u16 = SUBSYSTEM | 2;
 const NEWCHAIN: u16 = SUBSYSTEM | 3;
+const DELCHAIN: u16 = SUBSYSTEM | 5;
 const NEWRULE: u16 = SUBSYSTEM | 6;
 const NEWSET: u16 = SUBSYSTEM | 9;
 const NEWSETELEM: u16 = SUBSYSTEM | 12;
 const GETSETELEM: u16 = SUBSYSTEM | 13;
 const DELSETELEM: u16 = SUBSYSTEM | 14;
 const NFPROTO_INET: u8 = 1;
+const NFPROTO_NETDEV: u8 = 5;
 
 const SET_INTERVAL: u32 = 4;
 const SET_MAP: u32 = 8;
@@ -148,24 +150,34 @@ pub struct Set<'a> {
     pub interval: bool,
 }
 
-/// Changes to one `inet` table, applied together.
+/// Changes to one table, applied together.
 #[derive(Debug)]
 pub struct Transaction {
+    family: u8,
     table: String,
     batch: Batch,
 }
 
 impl Transaction {
-    /// Of a table.
+    /// Of a table that sees packets of both families (`inet`).
     pub fn new(table: &str) -> Self {
+        Self::of_family(NFPROTO_INET, table)
+    }
+
+    /// Of a table that sees frames as single links receive them (`netdev`).
+    pub fn on_links(table: &str) -> Self {
+        Self::of_family(NFPROTO_NETDEV, table)
+    }
+
+    fn of_family(family: u8, table: &str) -> Self {
         let mut batch = Batch::default();
         batch.message(BATCH_BEGIN, 0, &batch_head(), |_| {});
-        Self { table: table.to_owned(), batch }
+        Self { family, table: table.to_owned(), batch }
     }
 
     fn message(&mut self, kind: u16, flags: u16, fill: impl FnOnce(&mut Body<'_>, &str)) {
         let table = &self.table;
-        self.batch.message(kind, flags, &[NFPROTO_INET, 0, 0, 0], |body| fill(body, table));
+        self.batch.message(kind, flags, &[self.family, 0, 0, 0], |body| fill(body, table));
     }
 
     /// Makes the table; fails when there is one.
@@ -195,6 +207,28 @@ impl Transaction {
                 });
                 body.text(7, base.kind);
             }
+        });
+    }
+
+    /// Makes a chain that sees what one link receives, before anybody else does.
+    pub fn add_link_chain(&mut self, name: &str, link: &str) {
+        self.message(NEWCHAIN, NLM_F_CREATE, |body, table| {
+            body.text(1, table);
+            body.text(3, name);
+            body.nest(4, |body| {
+                body.be32(1, 0);
+                body.be32(2, 0);
+                body.text(3, link);
+            });
+            body.text(7, "filter");
+        });
+    }
+
+    /// Removes a chain with its rules.
+    pub fn delete_chain(&mut self, name: &str) {
+        self.message(DELCHAIN, 0, |body, table| {
+            body.text(1, table);
+            body.text(3, name);
         });
     }
 

@@ -193,11 +193,24 @@ impl Batch {
 
     /// Gives a link an address, usable at once (whoever assigns it knows that it is free).
     pub fn add_address(&mut self, index: u32, address: IpAddr, prefix: u8) {
+        self.address(index, address, prefix, FOR_EVER);
+    }
+
+    /// Likewise, one that nothing is sent from unless it is asked for by name.
+    pub fn add_silent_address(&mut self, index: u32, address: IpAddr, prefix: u8) {
+        self.address(index, address, prefix, 0);
+    }
+
+    fn address(&mut self, index: u32, address: IpAddr, prefix: u8, preferred_seconds: u32) {
         let mut head = [family(address), prefix, IFA_F_NODAD, RT_SCOPE_UNIVERSE, 0, 0, 0, 0];
         head[4..].copy_from_slice(&index.to_ne_bytes());
         self.message(RTM_NEWADDR, ACK_NEW, &head, |body| {
             ip(body, IFA_LOCAL, address);
             ip(body, IFA_ADDRESS, address);
+            if preferred_seconds != FOR_EVER {
+                let lifetimes = [preferred_seconds, FOR_EVER, 0, 0];
+                body.bytes(IFA_CACHEINFO, &lifetimes.map(u32::to_ne_bytes).concat());
+            }
             if let (IpAddr::V4(v4), 1..=30) = (address, prefix) {
                 let broadcast = v4.to_bits() | (u32::MAX >> prefix);
                 body.bytes(IFA_BROADCAST, &broadcast.to_be_bytes());

@@ -2,7 +2,7 @@
 
 use crate::endpoint::{Endpoint, Protocol, PublishedPort};
 use crate::error::Result;
-use crate::firewall::port_element;
+use crate::firewall::{loopback, port_element};
 use crate::kernel::{Kernel, ignore_gone};
 use crate::place::addresses;
 use rustix::io::Errno;
@@ -59,10 +59,31 @@ pub fn publish(kernel: &mut Kernel, table: &str, endpoint: &Endpoint) -> Result<
     Ok(())
 }
 
+/// Lets the host's `::1` reach the ports that are published over IPv6.
+pub fn answer(
+    kernel: &mut Kernel,
+    table: &str,
+    endpoint: &Endpoint,
+    answers: IpAddr,
+) -> Result<()> {
+    let pod = addresses(endpoint).find(IpAddr::is_ipv6);
+    let Some(pod) = pod.filter(|_| is_published_over_ipv6(endpoint)) else { return Ok(()) };
+    let transaction = loopback::add_link(table, &endpoint.host_interface, pod, answers);
+    kernel.commit("let [::1] reach its ports", transaction)
+}
+
+fn is_published_over_ipv6(endpoint: &Endpoint) -> bool {
+    endpoint.ports.iter().any(|port| port.host_ip.is_ipv6())
+}
+
 /// Publishes them no more; those that are gone are no error.
 pub fn retract(kernel: &mut Kernel, table: &str, endpoint: &Endpoint) -> Result<()> {
     if endpoint.ports.is_empty() {
         return Ok(());
+    }
+    if is_published_over_ipv6(endpoint) {
+        let transaction = loopback::remove_link(table, &endpoint.host_interface);
+        kernel.retract("take its replies back", transaction)?;
     }
     let maps = elements(endpoint);
     let mut transaction = Transaction::new(table);

@@ -112,12 +112,12 @@ pub fn choose_ipv6(taken: &[Taken]) -> Result<Pool> {
 fn pool_of(wanted: &SubnetSpec, others: &[Pool]) -> Result<Pool> {
     let subnet = wanted.subnet;
     let refuse = |problem| Err(Error::Subnet { subnet, problem });
-    let most = if subnet.is_ipv4() { 30 } else { 126 };
+    let most = if subnet.is_ipv4() { 30 } else { 120 };
     if !subnet.is_network() {
         return refuse("it has host bits set: give its first address");
     }
     if subnet.prefix == 0 || subnet.prefix > most {
-        return refuse("it has no room: use /1 to /30 (IPv6: /126)");
+        return refuse("it has no room: use /1 to /30 (IPv6: /120)");
     }
     let unusable = subnet.address.is_loopback()
         || subnet.address.is_multicast()
@@ -130,7 +130,7 @@ fn pool_of(wanted: &SubnetSpec, others: &[Pool]) -> Result<Pool> {
     }
     let gateway = wanted.gateway.unwrap_or_else(|| pool::first_of(subnet));
     let index = subnet.index_of(gateway);
-    if index.is_none_or(|index| index == 0 || subnet.is_ipv4() && index == subnet.host_mask()) {
+    if index.is_none_or(|index| index == 0 || index == subnet.host_mask()) {
         return refuse("its gateway is not one of its hosts");
     }
     if let Some(range) = wanted.range

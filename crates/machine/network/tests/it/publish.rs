@@ -29,9 +29,39 @@ fn the_host_reaches_a_published_port_by_all_its_addresses() {
     check(&gateway4.to_string(), &gateway4.to_string());
     check("2001:db8::1", "2001:db8::1");
     check(&gateway6.to_string(), &gateway6.to_string());
-    check("::1", &gateway6.to_string());
+    // Over IPv6, loopback is an address of the bridge that nobody else has: the last.
+    let subnet = endpoint.ipv6.unwrap().network();
+    check("::1", &subnet.nth(subnet.host_mask()).unwrap().to_string());
+    let answers = subnet.nth(subnet.host_mask()).unwrap();
+    let here = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
+    crate::support::serve(here.as_fd(), "host", 9999);
+    assert!(web.fetch(gateway6, 9999).is_ok());
+    assert!(web.fetch(answers, 9999).is_err(), "only replies come in there");
     host.networks.disconnect(endpoint).unwrap();
     host.assert_clean();
+}
+
+/// Where frames on bridges pass the IP rules and where they do not.
+#[test]
+fn loopback_of_ipv6_reaches_pods_on_any_bridge() {
+    for switch in ["0", "1"] {
+        std::thread::spawn(move || {
+            let host = Host::with(|config| config.shard_limit = 1);
+            let path = "/proc/sys/net/bridge/bridge-nf-call-ip6tables";
+            run(&format!("[ ! -e {path} ] || echo {switch} > {path}"));
+            let _first = host.pod("first", |_| {});
+            let web = web(&host);
+            for address in ["::1", "127.0.0.1"] {
+                let answer = fetch(ip(address), 8080);
+                assert!(answer.is_ok(), "{switch} {address}: {answer:?}");
+            }
+            host.networks.disconnect_pod("first-id").unwrap();
+            host.networks.disconnect(&web.connected.endpoint).unwrap();
+            host.assert_clean();
+        })
+        .join()
+        .unwrap();
+    }
 }
 
 #[test]

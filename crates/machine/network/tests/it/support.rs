@@ -25,7 +25,9 @@ impl Host {
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         unshare(CloneFlags::NEW_NET).expect("these tests need root");
-        run("ip link set lo up");
+        // What this machine has by default is not what the tests are about.
+        run("ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_forward");
+        run("echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
         Self::beside(change)
     }
 

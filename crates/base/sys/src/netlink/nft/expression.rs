@@ -23,6 +23,8 @@ pub enum Family {
 /// What the kernel knows of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meta {
+    /// Protocol above Ethernet; two bytes, the network's order.
+    EtherType = 1,
     /// Name of the interface it came by; 16 bytes.
     InputName = 6,
     /// Name of the interface it leaves by; 16 bytes.
@@ -31,6 +33,8 @@ pub enum Meta {
     Family = 15,
     /// Protocol above IP; one byte.
     Protocol = 16,
+    /// Whether it is for this host; one byte, 0 for yes.
+    PacketKind = 19,
     /// Kind of the interface it came by (`bridge`, …); 16 bytes.
     InputKind = 26,
     /// Kind of the interface it leaves by; 16 bytes.
@@ -82,6 +86,14 @@ pub enum Verdict<'a> {
 pub enum Expression<'a> {
     /// Loads what the kernel knows.
     Meta(Meta, Register),
+    /// Changes what the kernel knows.
+    SetMeta(Meta, Register),
+    /// Changes the hardware address that a frame is for.
+    SetHardwareDestination(Register),
+    /// Sends a frame out of the link whose number is loaded.
+    SendBy(Register),
+    /// Loads bytes that are known.
+    Load(Register, &'a [u8]),
     /// Loads bytes of the IP header: offset, length.
     Network(u32, u32, Register),
     /// Loads bytes of the TCP, UDP or SCTP header: offset, length.
@@ -104,6 +116,8 @@ pub enum Expression<'a> {
     Verdict(Verdict<'a>),
     /// Changes the destination: address, port.
     Dnat(Family, Register, Register),
+    /// Changes the source: address.
+    Snat(Family, Register),
     /// Changes the source to an address of the interface it leaves by.
     Masquerade,
     /// Leaves the packet out of connection tracking.
@@ -121,15 +135,16 @@ impl Expression<'_> {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Meta(..) => "meta",
-            Self::Network(..) | Self::Transport(..) => "payload",
+            Self::Meta(..) | Self::SetMeta(..) => "meta",
+            Self::Network(..) | Self::Transport(..) | Self::SetHardwareDestination(_) => "payload",
+            Self::SendBy(_) => "fwd",
             Self::Ct(..) => "ct",
             Self::DestinationKind(_) => "fib",
             Self::Compare(..) => "cmp",
             Self::Mask(..) => "bitwise",
             Self::In(..) | Self::NotIn(..) | Self::Lookup(..) => "lookup",
-            Self::Verdict(_) => "immediate",
-            Self::Dnat(..) => "nat",
+            Self::Verdict(_) | Self::Load(..) => "immediate",
+            Self::Dnat(..) | Self::Snat(..) => "nat",
             Self::Masquerade => "masq",
             Self::NoTrack => "notrack",
         }
@@ -140,6 +155,21 @@ impl Expression<'_> {
             Self::Meta(key, into) => {
                 body.be32(1, into.number());
                 body.be32(2, key as u32);
+            }
+            Self::SetMeta(key, from) => {
+                body.be32(2, key as u32);
+                body.be32(3, from.number());
+            }
+            Self::SetHardwareDestination(from) => {
+                body.be32(2, 0);
+                body.be32(3, 0);
+                body.be32(4, 6);
+                body.be32(5, from.number());
+            }
+            Self::SendBy(link) => body.be32(1, link.number()),
+            Self::Load(into, value) => {
+                body.be32(1, into.number());
+                body.nest(2, |body| body.bytes(1, value));
             }
             Self::Network(offset, length, into) => payload(body, 1, offset, length, into),
             Self::Transport(offset, length, into) => payload(body, 2, offset, length, into),
@@ -176,6 +206,11 @@ impl Expression<'_> {
                 body.be32(2, family as u32);
                 body.be32(3, address.number());
                 body.be32(5, port.number());
+            }
+            Self::Snat(family, address) => {
+                body.be32(1, 0);
+                body.be32(2, family as u32);
+                body.be32(3, address.number());
             }
             Self::Masquerade | Self::NoTrack => {}
         }

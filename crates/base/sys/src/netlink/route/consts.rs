@@ -40,6 +40,8 @@ pub(super) const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 pub(super) const IFA_ADDRESS: u16 = 1;
 pub(super) const IFA_LOCAL: u16 = 2;
 pub(super) const IFA_BROADCAST: u16 = 4;
+pub(super) const IFA_CACHEINFO: u16 = 6;
+pub(super) const FOR_EVER: u32 = u32::MAX;
 pub(super) const IFA_F_NODAD: u8 = 2;
 
 pub(super) const RTA_DST: u16 = 1;
