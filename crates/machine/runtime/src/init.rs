@@ -49,6 +49,8 @@ pub struct Init<'a> {
     pub cgroups: &'a [View],
     /// Those that this process enters by itself.
     pub entry: Option<&'a Entry>,
+    /// File systems made with the caller's rights, by their place among the mounts.
+    pub early: Vec<(usize, OwnedFd)>,
     /// It was born into that of the v2 hierarchy.
     pub born_in_cgroup: bool,
 }

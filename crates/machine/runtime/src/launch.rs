@@ -152,6 +152,7 @@ pub fn create(launch: Launch<'_>) -> Result<Created, Error> {
         state: &seed,
         cgroups: &views,
         entry: entry.as_ref(),
+        early: Vec::new(),
         born_in_cgroup: false,
     };
     let child = spawn::first(init, ours)?;

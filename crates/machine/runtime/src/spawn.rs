@@ -1,10 +1,10 @@
 //! The forks: one for most containers, two where namespaces have to be joined before others can be
 //! made in them.
 
-use crate::channel::{Channel, Failure, Report};
+use crate::channel::{Channel, Failure, Report, Step};
 use crate::error::{Error, Stage};
-use crate::init::{Init, fail, namespaces};
-use crate::plan::{Namespaces, UserNamespace};
+use crate::init::{Init, fail, mounts, namespaces as enter};
+use crate::plan::{Plan, UserNamespace};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -38,6 +38,8 @@ pub fn first(init: Init<'_>, parent: Channel) -> Result<Child, Error> {
         Some(pid) => Some(BorrowedPids::enter(pid.file.as_fd())?),
         None => None,
     };
+    let early = mounts::make_early(init.plan).map_err(Failure::into_error)?;
+    let init = Init { early, ..init };
     let flags = init.plan.namespaces.new;
     let forked = fork(flags, init.entry.and_then(crate::cgroup::Entry::clone_into));
     match forked.map_err(system("make the namespaces of the container"))? {
@@ -75,9 +77,11 @@ fn by_intermediate(init: Init<'_>, parent: Channel) -> Result<Child, Error> {
         }
         Forked::Child => {
             drop(parent);
-            if let Err(failure) = join(&init.plan.namespaces) {
-                fail(&init.channel, failure);
-            }
+            let early = match join(init.plan) {
+                Ok(early) => early,
+                Err(failure) => fail(&init.channel, failure),
+            };
+            let init = Init { early, ..init };
             let flags = init.plan.namespaces.new | CloneFlags::SIBLING;
             let cgroup = init.entry.and_then(crate::cgroup::Entry::clone_into);
             match fork(flags, cgroup) {
@@ -95,22 +99,24 @@ fn by_intermediate(init: Init<'_>, parent: Channel) -> Result<Child, Error> {
     }
 }
 
-fn join(plan: &Namespaces) -> crate::channel::Step {
-    let user = match &plan.user {
+/// Joins what there is; on the way, with the rights for it, makes the file systems that show it.
+fn join(plan: &Plan) -> Step<Vec<(usize, OwnedFd)>> {
+    let namespaces = &plan.namespaces;
+    let user = match &namespaces.user {
         UserNamespace::Joined(joined) => Some(joined),
         _ => None,
     };
-    match (&plan.pid, user) {
-        (Some(pid), _) if namespaces::join(pid).is_ok() => {
-            namespaces::join_around(user, &plan.joined)
-        }
-        (Some(pid), Some(_)) => {
-            namespaces::join_around(user, &plan.joined)?;
-            namespaces::join(pid)
-        }
-        (Some(pid), None) => namespaces::join(pid),
-        (None, _) => namespaces::join_around(user, &plan.joined),
+    let later = enter::join_first(user.is_some(), &namespaces.joined)?;
+    // A pid namespace that is the user namespace's own can be joined only from there.
+    let pid = namespaces.pid.as_ref().filter(|pid| user.is_none() || enter::join(pid).is_err());
+    // What could not be joined yet could not be shown either.
+    let early = if later.is_empty() { mounts::make_early(plan)? } else { Vec::new() };
+    if let Some(user) = user {
+        enter::join(user)?;
     }
+    later.into_iter().try_for_each(enter::join)?;
+    pid.map_or(Ok(()), enter::join)?;
+    Ok(early)
 }
 
 /// Learns the pid of a sibling from the intermediate process, and reaps the latter.

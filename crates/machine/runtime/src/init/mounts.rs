@@ -9,7 +9,7 @@ use crate::channel::{At, Failure, Step};
 use crate::error::Stage;
 use crate::plan::mounts::VALUE_LIMIT_BYTES;
 use crate::plan::options::Options;
-use crate::plan::{MountStep, Source};
+use crate::plan::{MountStep, Plan, Source, UserNamespace};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
@@ -18,17 +18,19 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use teu_sys::mount::{Change, MountAttributes, Propagation, set_attributes};
+use teu_sys::process::CloneFlags;
 
 /// Makes all mounts. Returns those that become read-only when all is in them.
 pub fn run_all(init: &Init<'_>, root: &mut Root) -> Step<Vec<OwnedFd>> {
     let mut late = Vec::new();
     let plan = init.plan;
-    for step in &plan.mounts {
+    for (index, step) in plan.mounts.iter().enumerate() {
         if matches!(step.source, Source::Cgroups) {
             cgroup_view::mount(init.cgroups, step, root)?;
             continue;
         }
-        if let Some(mount) = run(step, root)?
+        let early = init.early.iter().find(|(of, _)| *of == index).map(|(_, mount)| mount);
+        if let Some(mount) = run(step, early, root)?
             && step.readonly_late
         {
             late.push(mount);
@@ -37,7 +39,50 @@ pub fn run_all(init: &Init<'_>, root: &mut Root) -> Step<Vec<OwnedFd>> {
     Ok(late)
 }
 
-fn run(step: &MountStep, root: &mut Root) -> Step<Option<OwnedFd>> {
+/// File systems that show a namespace which the container's root does not own: the network's by
+/// `sysfs`, the IPC one's by `mqueue`. They are made with the caller's rights, by a process that is in
+/// that namespace and not yet in the container's user namespace.
+pub fn make_early(plan: &Plan) -> Step<Vec<(usize, OwnedFd)>> {
+    let mut made = Vec::new();
+    let namespaces = &plan.namespaces;
+    if matches!(namespaces.user, UserNamespace::Caller) {
+        return Ok(made);
+    }
+    for (index, step) in plan.mounts.iter().enumerate() {
+        let Source::FileSystem { kind, device, data } = &step.source else { continue };
+        let owned = match kind.to_bytes() {
+            b"sysfs" => namespaces.new.contains(CloneFlags::NEW_NET),
+            b"mqueue" => namespaces.new.contains(CloneFlags::NEW_IPC),
+            _ => true,
+        };
+        if owned {
+            continue;
+        }
+        match new_file_system(step, kind, device.as_deref(), data, None) {
+            Ok(Some(mount)) => made.push((index, mount)),
+            // It is tried again inside, where a caller without rights may have them.
+            Ok(None) => {}
+            Err(failure) if failure.errno == Errno::PERM => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(made)
+}
+
+/// The host's `/sys`, for a root that may not have one of its own.
+fn borrowed_sysfs(step: &MountStep) -> Step<OwnedFd> {
+    let name = step.destination.as_os_str().as_bytes();
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(CWD, c"/sys", flags).at(Stage::MountSource, name)?;
+    let (set, clear) = (step.options.set, step.options.clear);
+    let change = Change { set, clear, recursive: true, ..Change::default() };
+    set_attributes(tree.as_fd(), change).at(Stage::MountOptions, name)?;
+    Ok(tree)
+}
+
+fn run(step: &MountStep, early: Option<&OwnedFd>, root: &mut Root) -> Step<Option<OwnedFd>> {
     let name = step.destination.as_os_str().as_bytes();
     match &step.source {
         Source::Existing => {
@@ -73,7 +118,16 @@ fn run(step: &MountStep, root: &mut Root) -> Step<Option<OwnedFd>> {
         }
         Source::FileSystem { kind, device, data } => {
             let target = target_of_file_system(step, kind, root)?;
-            let mount = new_file_system(step, kind, device.as_deref(), data, &target)?;
+            let mount = match early {
+                Some(early) => Ok(Some(dup(early).at(Stage::Mount, name)?)),
+                None => new_file_system(step, kind, device.as_deref(), data, Some(&target)),
+            };
+            let mount = match mount {
+                Err(failure) if failure.errno == Errno::PERM && kind.to_bytes() == b"sysfs" => {
+                    Some(borrowed_sysfs(step)?)
+                }
+                mount => mount?,
+            };
             let mount = match mount {
                 Some(mount) => {
                     if step.options.copy_up {
@@ -175,7 +229,7 @@ fn new_file_system(
     kind: &CStr,
     device: Option<&CStr>,
     data: &[(CString, Option<CString>)],
-    target: &OwnedFd,
+    target: Option<&OwnedFd>,
 ) -> Step<Option<OwnedFd>> {
     let name = step.destination.as_os_str().as_bytes();
     let mut attributes = step.options.set | step.options.set_recursive;
@@ -186,7 +240,10 @@ fn new_file_system(
         value.as_ref().is_some_and(|value| value.as_bytes().len() > VALUE_LIMIT_BYTES)
     };
     if data.iter().any(too_long) {
-        return mount_in_place(step, kind, device, data, target).map(|()| None);
+        return match target {
+            Some(target) => mount_in_place(step, kind, device, data, target).map(|()| None),
+            None => Ok(None),
+        };
     }
     let fs = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).at(Stage::Mount, name)?;
     let configure = || -> rustix::io::Result<()> {

@@ -34,18 +34,17 @@ pub fn join_all(namespaces: &[Joined]) -> Step {
     namespaces.iter().try_for_each(join)
 }
 
-/// Joins what can be joined with the caller's rights, then the user namespace, then the rest with
-/// the rights it gives.
-pub fn join_around(user: Option<&Joined>, others: &[Joined]) -> Step {
-    let Some(user) = user else { return join_all(others) };
+/// Joins what can be joined with the caller's rights; when a user namespace is still to come, what
+/// cannot be is returned, to be joined with the rights that gives.
+pub fn join_first(may_wait: bool, namespaces: &[Joined]) -> Step<Vec<&Joined>> {
     let mut later = Vec::new();
-    for namespace in others {
-        if move_into_link_name_space(namespace.file.as_fd(), Some(namespace.kind)).is_err() {
-            later.push(namespace);
+    for namespace in namespaces {
+        match join(namespace) {
+            Err(_) if may_wait => later.push(namespace),
+            result => result?,
         }
     }
-    join(user)?;
-    later.into_iter().try_for_each(join)
+    Ok(later)
 }
 
 /// The cgroups of this process become the roots it sees.
