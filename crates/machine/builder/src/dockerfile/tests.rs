@@ -251,3 +251,85 @@ fn warns() {
     assert_eq!(rules("FROM a AS scratch"), ["ReservedStageName"]);
     assert!(rules("FROM a\nCMD [\"b\"]").is_empty());
 }
+
+/// Random mixtures of everything that means something: nothing makes the parser panic or hang, and
+/// what it accepts can be shown and expanded. The same seed gives the same run; `fuzz/` goes deeper.
+#[test]
+fn no_mixture_makes_it_panic() {
+    const PIECES: [&str; 52] = [
+        "FROM",
+        "RUN",
+        "COPY",
+        "ADD",
+        "ENV",
+        "ARG",
+        "LABEL",
+        "CMD",
+        "ONBUILD",
+        "HEALTHCHECK",
+        "SHELL",
+        "VOLUME",
+        "EXPOSE",
+        " ",
+        " ",
+        " ",
+        "\n",
+        "\n",
+        "\n",
+        "\r\n",
+        "\\\n",
+        "\\",
+        "`",
+        "# escape=`\n",
+        "#",
+        "<<EOF",
+        "EOF",
+        "<<-",
+        "3<<'E'",
+        "--from=",
+        "--mount=type=cache,",
+        "target=",
+        "\"",
+        "'",
+        "[",
+        "]",
+        ",",
+        "=",
+        "$x",
+        "${x:-",
+        "${x/",
+        "}",
+        "${",
+        "*",
+        "**/",
+        "é",
+        "\u{feff}",
+        "\0",
+        "\t",
+        "a",
+        "/",
+        "as",
+    ];
+    let mut state = 42u64;
+    let mut random = move |limit: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap_or(0) % limit
+    };
+    for _ in 0..4_000 {
+        let mut text = String::from(if random(2) == 0 { "FROM a\n" } else { "" });
+        for _ in 0..random(40) {
+            text.push_str(PIECES[random(PIECES.len())]);
+        }
+        let lookup = |name: &str| (name == "x").then(|| "v".repeat(3));
+        let _ = super::words::expand_word(&text, '\\', &lookup);
+        let _ = super::words::expand_body(&text, '\\', &lookup);
+        let _ = Mount::parse(&text, '\\', &lookup);
+        let _ =
+            crate::ignore::Ignore::parse(text.as_bytes()).map(|ignore| ignore.excludes("a/b/c"));
+        match Dockerfile::parse("D", text.as_bytes()) {
+            Ok(file) => assert!(!file.stages.is_empty()),
+            Err(error) => assert!(!error.to_string().is_empty() && error.excerpt().len() < 20_000),
+        }
+    }
+}
