@@ -20,6 +20,8 @@ use teu_oci::{ChainId, Digest};
 
 /// Name of the lease on layers that only the cache needs.
 pub const LEASE: &str = "build-cache";
+/// Remembered answers of one kind; beyond, all of them are forgotten.
+const HINT_LIMIT: usize = 20_000;
 const RECORD_LIMIT_BYTES: u64 = 64 << 10;
 
 /// The layer that a step became.
@@ -117,6 +119,13 @@ impl Records {
                 kept.push(record);
             }
         }
+        for hints in ["content", "exists"] {
+            let dir = self.state.join(hints);
+            let count = std::fs::read_dir(&dir).map_or(0, Iterator::count);
+            if count > HINT_LIMIT {
+                crate::mounts::remove_tree(&dir)?;
+            }
+        }
         self.replace_lease(&kept)
     }
 
@@ -196,6 +205,9 @@ impl Records {
         }
         let kept: Vec<Record> = self.all().into_iter().map(|(_, record, _)| record).collect();
         self.replace_lease(&kept)?;
+        for hints in ["content", "exists"] {
+            crate::mounts::remove_tree(&self.state.join(hints))?;
+        }
         self.images.collect()?;
         Ok(report)
     }

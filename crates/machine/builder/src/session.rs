@@ -16,6 +16,8 @@ pub struct Session {
     pub id: String,
     dir: PathBuf,
     next: AtomicU32,
+    /// Builds that died without ending: what they held elsewhere can be given back.
+    pub dead: Vec<String>,
     _lock: OwnedFd,
 }
 
@@ -35,7 +37,7 @@ impl Session {
     pub fn begin(state: &Path) -> Result<Self, Error> {
         let parent = state.join("tmp");
         std::fs::create_dir_all(&parent).map_err(|source| Error::io("make", &parent, source))?;
-        sweep(&parent);
+        let dead = sweep(&parent);
         let mut random = [0; 8];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(|errno| Error::io("read", "/dev/urandom", errno))?;
@@ -52,7 +54,7 @@ impl Session {
             }
         };
         std::fs::create_dir(&dir).map_err(|source| Error::io("make", &dir, source))?;
-        Ok(Self { id, dir, next: AtomicU32::new(0), _lock: lock })
+        Ok(Self { id, dir, next: AtomicU32::new(0), dead, _lock: lock })
     }
 
     /// A new directory of the build's own.
@@ -114,14 +116,17 @@ fn locked(path: &Path) -> rustix::io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Removes what builds left that are not alive any more.
-fn sweep(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
+/// Removes what builds left that are not alive any more, and names them.
+fn sweep(parent: &Path) -> Vec<String> {
+    let mut dead = Vec::new();
+    let Ok(entries) = std::fs::read_dir(parent) else { return dead };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "lock") && locked(&path).is_ok() {
             let _ = remove_tree(&path.with_extension(""));
             let _ = std::fs::remove_file(&path);
+            dead.extend(path.file_stem().map(|id| id.to_string_lossy().into_owned()));
         }
     }
+    dead
 }

@@ -162,6 +162,7 @@ impl<'a> Solver<'a> {
 
     /// Builds all needed stages and returns the target.
     pub fn solve(&self) -> Result<Arc<Built>, Error> {
+        self.network.repair(self);
         let first = Mutex::new(None);
         std::thread::scope(|scope| {
             for &index in &self.plan.needed {

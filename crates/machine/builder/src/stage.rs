@@ -20,6 +20,8 @@ pub const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Layers of an image; overlayfs takes no more than 500.
 const LAYER_LIMIT: usize = 500;
+/// Bytes that a configuration may grow by: what is set, as its history repeats it.
+const CONFIG_LIMIT_BYTES: usize = 6 << 20;
 /// Triggers of a base image.
 pub const TRIGGER_LIMIT: usize = 1000;
 
@@ -48,6 +50,7 @@ pub struct StageState {
     /// Time of files that are made with no other time: when the base was made.
     pub base_time: i64,
     cmd_set: bool,
+    said_bytes: usize,
 }
 
 /// What changes files.
@@ -96,6 +99,7 @@ impl StageState {
             scope,
             created,
             cmd_set: false,
+            said_bytes: 0,
         }
     }
 
@@ -148,6 +152,9 @@ impl StageState {
                 self.note(format!("MAINTAINER {author}"));
             }
             Instruction::From { .. } => {}
+        }
+        if self.said_bytes > CONFIG_LIMIT_BYTES {
+            return Err(Problem::ConfigTooLarge);
         }
         Ok(None)
     }
@@ -332,6 +339,7 @@ impl StageState {
 
     /// A line of history without a layer.
     pub fn note(&mut self, created_by: String) {
+        self.said_bytes += created_by.len();
         self.image.history.push(History {
             created: self.created.clone(),
             created_by: Some(created_by),

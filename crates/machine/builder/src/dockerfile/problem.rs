@@ -36,6 +36,8 @@ pub enum Problem {
     TooManyInstructions,
     #[error("more than 500 layers: overlayfs takes no more")]
     TooManyLayers,
+    #[error("the image's configuration grows beyond 6 MiB")]
+    ConfigTooLarge,
     #[error("more than 500 stages")]
     TooManyStages,
     #[error("more than 100 heredocs in one instruction")]

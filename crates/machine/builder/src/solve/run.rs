@@ -261,7 +261,7 @@ impl Solver<'_> {
         let mut made = lock(&self.network.cgroup);
         let base = match &*made {
             Some(base) => base.clone(),
-            None => made.insert(self.cgroup_path()).clone(),
+            None => made.insert(self.cgroup_path(&self.session.id)).clone(),
         };
         let path = if insecure { format!("{base}-insecure") } else { base };
         if Cgroup::exists(&path).map_err(failed)? {
@@ -287,8 +287,8 @@ impl Solver<'_> {
         }
     }
 
-    fn cgroup_path(&self) -> String {
-        format!("{}/build-{}", self.cgroup_parent(), self.session.id)
+    fn cgroup_path(&self, build: &str) -> String {
+        format!("{}/build-{build}", self.cgroup_parent())
     }
 }
 
@@ -307,21 +307,35 @@ impl Network {
         Ok(Some(new))
     }
 
+    /// Gives back what killed builds held.
+    pub(super) fn repair(&self, solver: &Solver<'_>) {
+        for build in &solver.session.dead {
+            if let Some(network) = solver.environment.network {
+                network.detach(build);
+            }
+            remove_groups(solver, &solver.cgroup_path(build));
+        }
+    }
+
     /// Gives everything back.
     pub(super) fn close(&self, solver: &Solver<'_>) {
         let joined = lock(&self.joined).take();
         if let (Some(_), Some(network)) = (joined, solver.environment.network) {
             network.detach(&solver.session.id);
         }
-        let Some(base) = lock(&self.cgroup).take() else { return };
-        for path in [format!("{base}-insecure"), base] {
-            if let Ok(group) = Cgroup::open(&path) {
-                let _ = group.kill_all();
-                let _ = group.delete();
-                if solver.request.cgroup_parent.is_none() {
-                    let _ = group.delete_empty_parents(&solver.cgroup_parent());
-                }
-            }
+        if let Some(base) = lock(&self.cgroup).take() {
+            remove_groups(solver, &base);
+        }
+    }
+}
+
+fn remove_groups(solver: &Solver<'_>, base: &str) {
+    for path in [format!("{base}-insecure"), base.to_owned()] {
+        let Ok(group) = Cgroup::open(&path) else { continue };
+        let _ = group.kill_all();
+        let _ = group.delete();
+        if solver.request.cgroup_parent.is_none() {
+            let _ = group.delete_empty_parents(&solver.cgroup_parent());
         }
     }
 }

@@ -148,6 +148,7 @@ fn writes_history_like_buildkit() {
 
 #[test]
 fn refuses_nonsense_once_expanded() {
+    let huge = format!("ENV a={}\n{}", "x".repeat(500_000), "ENV b$c=$a\n".repeat(100));
     for (text, expected) in [
         ("EXPOSE 80/icmp", "invalid port"),
         ("EXPOSE 99999", "invalid port"),
@@ -156,6 +157,7 @@ fn refuses_nonsense_once_expanded() {
         ("ENV $x=1", "ENV names can not be blank"),
         ("LABEL a=\"${b:?need b}\"", "b: need b"),
         ("VOLUME $x", "can not be an empty string"),
+        (&huge, "beyond 6 MiB"),
     ] {
         let error = apply(&format!("FROM x\n{text}"), &[]).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");

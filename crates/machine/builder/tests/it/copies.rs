@@ -212,9 +212,16 @@ fn archives_are_unpacked() {
             ("7", "644 0:0 aaa"),
         ],
     );
-    std::fs::write(world.context().join("x.tar.xz"), b"\xfd7zXZ\0abc").expect("writes");
-    let error = world.fails("FROM busybox\nADD x.tar.xz /x\n").to_string();
-    assert!(error.contains("xz is not read here"), "{error}");
+    make(&["-cJf", "t.tar.xz", "b.txt"]);
+    make(&["-cjf", "t.tar.bz2", "b.txt"]);
+    check(
+        &world,
+        "ADD t.tar.xz /1\nADD t.tar.bz2 /2",
+        &[("1/b.txt", "644 0:0 bbb"), ("2/b.txt", "644 0:0 bbb")],
+    );
+    // Compressed, and no archive: copied as it is.
+    std::fs::write(world.context().join("x.xz"), b"\xfd7zXZ\0abc").expect("writes");
+    assert!(world.tree("FROM busybox\nADD x.xz /x\n").contains_key("x"));
 }
 
 #[test]

@@ -124,3 +124,40 @@ fn a_failure_stops_the_others_and_leaves_nothing() {
         assert!(!controller.path().join(format!("teu-bt-{name}")).exists(), "{controller:?}");
     }
 }
+
+/// A build that is killed takes its step with it, and the next build clears up what it left.
+#[test]
+fn a_killed_build_is_cleared_up() {
+    let world = World::new();
+    world.file("Dockerfile", "FROM busybox\nRUN echo $$ > /x; sleep 47\n");
+    let mut command = std::process::Command::new(&World::step_command()[0]);
+    let (state, images) = (world.path("build"), world.path("images"));
+    command.arg(&state).arg(&images).arg(world.context()).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    let sleeping = || {
+        let mut found = false;
+        for entry in std::fs::read_dir("/proc").expect("reads").filter_map(Result::ok) {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let ours = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
+            let name = world.dir.path().file_name().expect("a name").to_string_lossy().into_owned();
+            found |= line == b"sleep\x0047\0" && ours.contains(&name);
+        }
+        found
+    };
+    let wait = |wanted: bool| {
+        for _ in 0..300 {
+            if sleeping() == wanted {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        false
+    };
+    assert!(wait(true), "the step did not start");
+    child.kill().expect("kills");
+    child.wait().expect("ends");
+    assert!(wait(false), "the step outlived its build");
+    world.build("FROM busybox\nRUN true\n");
+    let left: Vec<_> = std::fs::read_dir(state.join("tmp")).expect("reads").collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// Lines of output that an error repeats.
@@ -61,6 +62,8 @@ impl Solver<'_> {
         let child = Command::new(program)
             .args(arguments)
             .env_clear()
+            // Out of the terminal's reach: it ends when its socket says that the build has ended.
+            .process_group(0)
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
