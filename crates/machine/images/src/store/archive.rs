@@ -2,8 +2,8 @@
 //!
 //! Two formats are read: an OCI layout (`index.json`) and Docker's own (`manifest.json`), in a tar
 //! or, for the first, in a directory. An archive is as hostile as a layer: its members are looked up
-//! in a table by name and never become paths, every blob is hashed, and nothing gets a name before
-//! all of it is there.
+//! in a table by name and never become paths, every blob is hashed, and no image gets a name before
+//! all of it is there. What a failed load has stored is taken back.
 
 use super::Store;
 use super::image::Image;

@@ -1,6 +1,5 @@
 //! `rmi`: names go, and with the last of them the image.
 
-use super::image::Image;
 use super::mark::Marks;
 use super::name::grouped;
 use super::{Store, index};
@@ -39,32 +38,47 @@ impl Store {
     /// Removes an image as `docker rmi` does: a name of several is only untagged; with its last name,
     /// or by its id, the image and all content that nothing else keeps is deleted.
     pub fn remove(&self, request: &RemoveRequest<'_>) -> Result<Vec<Removed>> {
-        let (descriptor, names) = self.find(request.text)?;
-        // An image that cannot be read can still be removed.
-        let image = self.load_image(&descriptor, names.clone(), None).ok();
+        let target = self.target(self.find(request.text)?);
         let named: Option<Reference> =
-            request.text.parse().ok().filter(|name| names.contains(name));
-        match named {
-            Some(name) if names.len() > 1 => {
-                self.take_names(&descriptor, std::slice::from_ref(&name))?;
-                Ok(vec![Removed::Untagged(name)])
+            request.text.parse().ok().filter(|name| target.names.contains(name));
+        if let Some(name) = named {
+            if target.names.len() > 1 {
+                self.take_names(&target.descriptor, std::slice::from_ref(&name))?;
+                return Ok(vec![Removed::Untagged(name)]);
             }
-            _ => {
-                if named.is_none() {
-                    check_repositories(&descriptor, image.as_ref(), &names, request.force)?;
-                }
-                check_use(&descriptor, image.as_ref(), request)?;
-                self.delete(&descriptor, image.as_ref(), &names)
-            }
+            check_use(&target, request)?;
+            return self.delete(&target);
         }
+        // By id: one image may lie here under several manifests (compressed and not).
+        let same: Vec<Target> = match target.is_image {
+            false => vec![target],
+            true => grouped(&self.index()?)
+                .into_iter()
+                .map(|group| self.target(group))
+                .filter(|other| other.id == target.id)
+                .collect(),
+        };
+        check_repositories(&same, request.force)?;
+        for target in &same {
+            check_use(target, request)?;
+        }
+        let mut removed = Vec::new();
+        for target in &same {
+            removed.extend(self.delete(target)?);
+        }
+        Ok(removed)
     }
 
-    fn delete(
-        &self,
-        descriptor: &Descriptor,
-        image: Option<&Image>,
-        names: &[Reference],
-    ) -> Result<Vec<Removed>> {
+    /// An image that cannot be read can still be removed, by what its names lead to.
+    fn target(&self, (descriptor, names): (Descriptor, Vec<Reference>)) -> Target {
+        let image = self.load_image(&descriptor, names.clone(), None).ok();
+        let is_image = image.is_some();
+        let id = image.map_or_else(|| descriptor.digest.clone(), |image| image.id);
+        Target { descriptor, names, id, is_image }
+    }
+
+    fn delete(&self, target: &Target) -> Result<Vec<Removed>> {
+        let (descriptor, names) = (&target.descriptor, &target.names);
         let mut candidates = Marks::default();
         self.mark_descriptor(descriptor, &mut candidates, 0);
         self.take_names(descriptor, names)?;
@@ -72,9 +86,7 @@ impl Store {
         let is_gone =
             !grouped(&self.index()?).iter().any(|(entry, _)| entry.digest == descriptor.digest);
         if is_gone {
-            removed.push(Removed::Deleted(
-                image.map_or(&descriptor.digest, |image| &image.id).clone(),
-            ));
+            removed.push(Removed::Deleted(target.id.clone()));
             removed.extend(self.collect_among(Some(&candidates))?.removed);
         }
         Ok(removed)
@@ -92,37 +104,33 @@ impl Store {
     }
 }
 
-/// By id, names of several repositories need force.
-fn check_repositories(
-    descriptor: &Descriptor,
-    image: Option<&Image>,
-    names: &[Reference],
-    force: bool,
-) -> Result<()> {
-    let mut repositories: Vec<String> = names.iter().map(Reference::name).collect();
-    repositories.dedup();
-    if repositories.len() > 1 && !force {
-        let id = image.map_or(&descriptor.digest, |image| &image.id);
-        return Err(Error::SeveralNames {
-            image: id.short().to_owned(),
-            names: names.iter().map(Reference::familiar).collect(),
-        });
-    }
-    Ok(())
+/// What is to be removed.
+struct Target {
+    descriptor: Descriptor,
+    names: Vec<Reference>,
+    /// Of the configuration, or what can be told where it cannot be read.
+    id: Digest,
+    is_image: bool,
 }
 
-fn check_use(
-    descriptor: &Descriptor,
-    image: Option<&Image>,
-    request: &RemoveRequest<'_>,
-) -> Result<()> {
-    let id = image.map_or(&descriptor.digest, |image| &image.id);
-    let users: Vec<String> = request
-        .in_use
-        .iter()
-        .filter(|(used, _)| used == id)
-        .map(|(_, user)| user.clone())
-        .collect();
+/// By id, names of several repositories need force.
+fn check_repositories(targets: &[Target], force: bool) -> Result<()> {
+    let mut names: Vec<&Reference> = targets.iter().flat_map(|target| &target.names).collect();
+    names.sort();
+    let mut repositories: Vec<String> = names.iter().map(|name| name.name()).collect();
+    repositories.dedup();
+    match targets.first() {
+        Some(first) if repositories.len() > 1 && !force => Err(Error::SeveralNames {
+            image: first.id.short().to_owned(),
+            names: names.into_iter().map(Reference::familiar).collect(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_use(target: &Target, request: &RemoveRequest<'_>) -> Result<()> {
+    let users = request.in_use.iter().filter(|(used, _)| used == &target.id);
+    let users: Vec<String> = users.map(|(_, user)| user.clone()).collect();
     if users.is_empty() || request.force {
         return Ok(());
     }

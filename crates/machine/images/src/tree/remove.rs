@@ -1,11 +1,13 @@
 //! Removing a tree of any depth, never leaving it.
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Levels held open at once; what lies deeper is moved up and removed from there.
 const LEVELS: usize = 64;
+/// Names tried for a directory that is moved; somebody may have left such names on purpose.
+const ATTEMPTS: usize = 10_000;
 
 /// Removes an entry with all beneath it. Absent is as good as removed. Mount points are refused by
 /// the kernel, links are removed as links.
@@ -58,9 +60,7 @@ fn level(
             Err(source) => return Err(source),
         }
         if depth >= LEVELS {
-            *moved += 1;
-            let aside = format!(".teu-removed-{moved}");
-            rustix::fs::renameat(dir, name.as_slice(), top, aside.as_str())?;
+            move_aside(dir, &name, top, moved)?;
             continue;
         }
         let inner = open(dir, &name)?;
@@ -71,6 +71,25 @@ fn level(
         }
     }
     Ok(())
+}
+
+/// Moves a deep directory to the top under a name that nobody has there.
+fn move_aside(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    top: BorrowedFd<'_>,
+    moved: &mut u64,
+) -> Result<(), Errno> {
+    for _ in 0..ATTEMPTS {
+        *moved += 1;
+        let aside = format!(".teu-removed-{moved}");
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(dir, name, top, aside.as_str(), flags) {
+            Err(Errno::EXIST) => {}
+            other => return other,
+        }
+    }
+    Err(Errno::EXIST)
 }
 
 /// Opens a directory; one whose mode locks its owner out is unlocked first.

@@ -65,7 +65,7 @@ fn killed_at_any_instant_the_store_is_whole() {
     let dir = w.dir.path().join("images");
     let role = format!("{}|{}", dir.display(), archive.display());
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    for _ in 0..40 {
+    for _ in 0..25 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::child_loads_until_it_is_killed", "--test-threads=1"])
             .env(ROLE, &role)
@@ -118,4 +118,49 @@ fn many_commands_at_once_agree() {
     assert_eq!(store.list().unwrap().len(), 1);
     assert_eq!(store.resolve("app:1").unwrap().names.len(), 13);
     assert_eq!(std::fs::read_dir(dir.join("snapshots")).unwrap().count(), 2);
+}
+
+const FULL: &str = "TEU_IMAGES_TEST_FULL";
+
+/// Not a test by itself: runs in a mount namespace where the store's disk is small.
+#[test]
+fn child_fills_the_disk() {
+    let Some(arguments) = std::env::var_os(FULL) else { return };
+    let arguments = arguments.into_string().unwrap();
+    let (dir, archive) = arguments.split_once('|').unwrap();
+    let store = Store::open(Path::new(dir)).unwrap();
+    for _ in 0..3 {
+        let file = std::fs::File::open(archive).unwrap();
+        let error = store.load_file(&file, None).unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        let error = store.load(&mut { &file }, None).unwrap_err();
+        assert!(!error.to_string().is_empty());
+    }
+    drop(store);
+    let store = Store::open(Path::new(dir)).unwrap();
+    assert!(store.list().unwrap().is_empty());
+    let usage = store.usage().unwrap();
+    assert!(usage.total_bytes < 100_000, "nothing is left behind: {usage:?}");
+    // What fits is still stored.
+    let plain = tar(&[file("small", "x")]);
+    store.layer_from_tar(&mut &plain[..], None).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing() {
+    let w = world();
+    let archive = archive(&w);
+    let disk = w.dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=2m tmpfs {disk} && exec {} --exact crash::child_fills_the_disk",
+        std::env::current_exe().unwrap().display(),
+        disk = disk.display()
+    );
+    let output = Command::new("unshare")
+        .args(["-m", "--propagation", "private", "sh", "-c", &script])
+        .env(FULL, format!("{}|{}", disk.join("images").display(), archive.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -298,3 +298,17 @@ fn a_snapshot_of_another_boot_that_was_never_synced_is_made_again() {
     let chain = w.store.chain(&made).unwrap();
     assert_eq!(std::fs::read_to_string(chain.lower[0].join("f")).unwrap(), "whole");
 }
+
+#[test]
+fn a_tree_of_any_depth_can_be_removed() {
+    use std::os::fd::AsFd;
+    let dir = tempfile::tempdir().unwrap();
+    let script = "mkdir deep && cd deep && mkdir .teu-removed-1 && touch .teu-removed-2 && \
+                  i=0; while [ $i -lt 1500 ]; do mkdir d; cd d || exit 1; i=$((i+1)); done; touch end";
+    let made =
+        std::process::Command::new("sh").args(["-c", script]).current_dir(dir.path()).status();
+    assert!(made.unwrap().success());
+    let parent = std::fs::File::open(dir.path()).unwrap();
+    teu_images::tree::remove_at(parent.as_fd(), b"deep").unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}

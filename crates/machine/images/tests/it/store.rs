@@ -122,6 +122,12 @@ fn skopeo_reads_and_writes_the_store() {
     assert_eq!(copied.id, made.id);
     assert_eq!(copied.names, [name("copied:2")], "skopeo compressed it: another manifest");
     assert!(w.store.chain(&copied).unwrap().lower[0].join("file").exists());
+    // Both manifests are one image; by its id both go.
+    let store = w.again().clone();
+    let request = RemoveRequest { text: made.id.as_str(), force: true, in_use: &[] };
+    let removed = store.remove(&request).unwrap();
+    assert!(removed.contains(&Removed::Untagged(name("copied:2"))), "{removed:?}");
+    assert!(store.list().unwrap().is_empty());
 }
 
 #[test]
