@@ -144,4 +144,4 @@ fn read_extension(message: &[u8], mut at: usize) -> Result<Option<Extension>, Ma
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -137,10 +137,14 @@ impl Networks {
             return self.bring_up(kernel, place, network);
         };
         let failed = kernel.failed("look for its bridge");
-        if kernel.route.link(active.bridge()).map_err(&failed)?.is_none() {
-            let _lock = self.lock_instance()?;
-            self.take_down(kernel, place, &active)?;
-            return self.bring_up(kernel, place, network);
+        if active.whole == 0 || kernel.route.link(active.bridge()).map_err(&failed)?.is_none() {
+            let mut active = {
+                let _lock = self.lock_instance()?;
+                self.take_down(kernel, place, &active)?;
+                self.bring_up(kernel, place, network)?
+            };
+            self.reattach(kernel, place, &mut active)?;
+            return Ok(active);
         }
         self.ensure_table(kernel)?;
         Ok(active)
@@ -192,6 +196,7 @@ impl Networks {
     fn bring_up(&self, kernel: &mut Kernel, place: &Place, network: Network) -> Result<Active> {
         let mut active = Active {
             bridges: vec![self.bridge_name(&network)],
+            whole: 0,
             ipv6: forwarding::has_ipv6() && network.ipv6().is_some(),
             network,
         };
@@ -205,7 +210,10 @@ impl Networks {
         if outcome.is_err() {
             self.take_down(kernel, place, &active)?;
         }
-        outcome.map(|()| active)
+        outcome?;
+        active.whole = 1;
+        place.set_active(&active)?;
+        Ok(active)
     }
 
     /// Settles which subnets the network has and makes them ours by their guards.
@@ -354,15 +362,23 @@ impl Networks {
         active: &mut Active,
         shard: usize,
     ) -> Result<String> {
-        while active.bridges.len() <= shard {
-            let number = active.bridges.len();
-            let name = format!("teu-{}.{number}", &active.network.id[..7]);
-            active.bridges.push(name.clone());
-            place.set_active(active)?;
+        while active.whole <= shard {
+            let number = active.whole;
+            if active.bridges.len() == number {
+                active.bridges.push(format!("teu-{}.{number}", &active.network.id[..7]));
+                place.set_active(active)?;
+            }
+            for link in [&active.bridges[number], &trunk_names(&active.network.id, number).0] {
+                let mut batch = Batch::default();
+                batch.delete_link(link);
+                kernel.undo("remove half a bridge", batch)?;
+            }
             join(kernel, active, number)?;
             let mut transaction = Transaction::new(&self.table());
             firewall::add_zone(&mut transaction, &active.zone());
             kernel.commit("tell its table of another bridge", transaction)?;
+            active.whole = number + 1;
+            place.set_active(active)?;
         }
         Ok(active.bridges[shard].clone())
     }

@@ -26,8 +26,11 @@ use std::path::{Path, PathBuf};
 pub struct Active {
     /// As it was brought up.
     pub network: Network,
-    /// Its bridges; the first has the addresses.
+    /// Its bridges, those that were begun too; the first has the addresses.
     pub bridges: Vec<String>,
+    /// How many of them are whole: a crash leaves the next one half made.
+    #[serde(default)]
+    pub whole: usize,
     /// Whether it has IPv6 here.
     pub ipv6: bool,
 }

@@ -1,11 +1,12 @@
 //! Giving back what dead pods held, and making anew what somebody else took away.
 
+use crate::connect::{introduce, publish};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::kernel::Kernel;
 use crate::lease::Leases;
 use crate::networks::Networks;
-use crate::place::{Held, Place, addresses};
+use crate::place::{Active, Held, Place, addresses};
 use teu_sys::netlink::Batch;
 
 impl Networks {
@@ -63,11 +64,7 @@ impl Networks {
         if recount || leases.count() != alive.len() {
             self.recount(place, leases)?;
         }
-        let failed = kernel.failed("look for its bridge");
-        if kernel.route.link(active.bridge()).map_err(&failed)?.is_none() {
-            return self.rebuild(&mut kernel, place);
-        }
-        self.ensure_table(&mut kernel)
+        self.ensure_active(&mut kernel, place, active.network).map(|_| ())
     }
 
     fn leases(&self, place: &Place) -> Result<Leases> {
@@ -94,25 +91,30 @@ impl Networks {
         Ok(())
     }
 
-    /// Makes the bridges anew and puts the links that still exist on them.
-    fn rebuild(&self, kernel: &mut Kernel, place: &Place) -> Result<()> {
-        let Some(active) = place.active()? else { return Ok(()) };
-        let shards = active.bridges.len();
-        let mut active = self.ensure_active(kernel, place, active.network)?;
-        for shard in 1..shards {
-            self.ensure_shard(kernel, place, &mut active, shard)?;
-        }
+    /// Puts the links that still exist on bridges that were made anew. The caller holds the lock of
+    /// the network, and not that of the instance.
+    pub(crate) fn reattach(
+        &self,
+        kernel: &mut Kernel,
+        place: &Place,
+        active: &mut Active,
+    ) -> Result<()> {
         for held in place.all_held()? {
-            let index = kernel.index_of(&active.bridges[held.shard.min(shards - 1)])?;
+            let failed = kernel.failed("look for a link");
+            if kernel.route.link(&held.endpoint.host_interface).map_err(&failed)?.is_none() {
+                continue;
+            }
+            let bridge = self.ensure_shard(kernel, place, active, held.shard)?;
+            let index = kernel.index_of(&bridge)?;
             let mut batch = Batch::default();
             batch.set_master(&held.endpoint.host_interface, index);
             kernel.undo("put a link on its bridge", batch)?;
             let first = kernel.index_of(active.bridge())?;
-            crate::connect::introduce(kernel, &held.endpoint, first)?;
-            crate::connect::publish::publish(kernel, &self.table(), &held.endpoint)?;
+            introduce(kernel, &held.endpoint, first)?;
+            publish::publish(kernel, &self.table(), &held.endpoint)?;
             if let Some(answers) = active.answers() {
-                let _ =
-                    crate::connect::publish::answer(kernel, &self.table(), &held.endpoint, answers);
+                // As good as it gets: connecting has warned where the kernel cannot.
+                let _ = publish::answer(kernel, &self.table(), &held.endpoint, answers);
             }
         }
         Ok(())

@@ -1,3 +1,5 @@
+//! Messages built and read back; lies about lengths; the kernel's own words.
+
 use super::*;
 
 #[test]

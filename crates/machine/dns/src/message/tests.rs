@@ -1,10 +1,12 @@
+//! Queries read, malformed ones refused, random ones survived.
+
 use super::*;
 use crate::answer::{Outcome, Transport, answer};
 use crate::zone::Zone;
 use std::net::IpAddr;
 
 /// Builds a query; `extra` follows the question.
-pub fn query(name: &str, kind: u16, records: u16, extra: &[u8]) -> Vec<u8> {
+fn query(name: &str, kind: u16, records: u16, extra: &[u8]) -> Vec<u8> {
     let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0];
     message.extend_from_slice(&records.to_be_bytes());
     for label in name.split('.').filter(|label| !label.is_empty()) {

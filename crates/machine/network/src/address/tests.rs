@@ -1,3 +1,5 @@
+//! Subnets and hardware addresses as data.
+
 use super::*;
 
 fn subnet(text: &str) -> Subnet {

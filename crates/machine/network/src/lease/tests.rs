@@ -1,3 +1,5 @@
+//! Who gets which address, and when again.
+
 use super::*;
 
 fn pool(subnet: &str, range: Option<&str>) -> Pool {

@@ -1,3 +1,5 @@
+//! Which subnet is chosen.
+
 use super::*;
 
 fn taken(texts: &[&str]) -> Vec<Taken> {

@@ -72,6 +72,12 @@ fn what_others_took_away_is_made_anew() {
     host.networks.repair(&|_| true).unwrap();
     assert!(fetch(ip("127.0.0.1"), 8080).is_ok());
     assert!(other.fetch(web.ipv4(), 80).is_ok());
+    // The next connect does the same for those that are there.
+    run("ip link del teu0");
+    let third = host.pod("third", |_| {});
+    assert!(third.fetch(web.ipv4(), 80).is_ok());
+    assert!(fetch(ip("127.0.0.1"), 8080).is_ok());
+    drop(third);
     // A reboot: the kernel has forgotten everything, the files have not.
     run("nft flush ruleset; ip link del teu0; ip route flush type unreachable");
     drop((web, other));
@@ -184,6 +190,67 @@ fn processes_connect_at_the_same_time() {
     let threads: Vec<_> = (0..4).map(connect).collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     host.assert_clean();
+}
+
+const CRASHING: &str = "TEU_TEST_CRASHING";
+
+/// Connects and disconnects until it is killed; the child of the test below.
+#[test]
+#[ignore = "run by another test"]
+fn connects_until_it_is_killed() {
+    let Ok(dir) = std::env::var(CRASHING) else { return };
+    let dir = std::path::PathBuf::from(dir);
+    let config = teu_network::Config::new(&dir, dir.join("run"), "");
+    let networks = teu_network::Networks::open(config).unwrap();
+    for number in 0.. {
+        let netns = crate::support::new_netns();
+        let request = EndpointRequest {
+            network: "bridge".to_owned(),
+            pod: format!("pod{}", number % 3),
+            name: "crashing".to_owned(),
+            aliases: vec!["alias".to_owned()],
+            ports: vec![tcp(8080, 80)],
+            ..EndpointRequest::default()
+        };
+        // What an earlier life left may be in the way: that is for the next command to repair.
+        if let Ok(connected) = networks.connect(&request, netns.as_fd()) {
+            networks.disconnect(&connected.endpoint).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_command_may_be_killed_at_any_instant() {
+    let host = Host::new();
+    let program = std::env::current_exe().unwrap();
+    for round in 0..40u64 {
+        let mut child = std::process::Command::new(&program)
+            .args(["--exact", "life::connects_until_it_is_killed", "--ignored"])
+            .env(CRASHING, host.dir.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(8_000 + round * 37 % 29 * 1_100));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if round % 2 == 0 {
+            host.networks.repair(&|_| false).unwrap();
+            host.assert_clean();
+        }
+        let pod = host.pod("after", |request| request.ports = vec![tcp(8080, 80)]);
+        pod.serve(80);
+        let answer = fetch(ip("127.0.0.1"), 8080);
+        assert!(answer.is_ok(), "round {round}: {answer:?}");
+        host.networks.repair(&|_| false).unwrap();
+        host.assert_clean();
+    }
+    let network = host.networks.inspect("bridge").unwrap();
+    let names = host.dir.path().join("run/networks").join(&network.id);
+    for left in ["endpoints", "names", "reverse"] {
+        let left = names.join(left);
+        assert_eq!(std::fs::read_dir(&left).unwrap().count(), 0, "{}", left.display());
+    }
 }
 
 /// Time that this thread has been on a processor: what others do does not count.

@@ -1,3 +1,5 @@
+//! Requests that are refused, and what is chosen for the others.
+
 use super::*;
 
 fn spec(subnets: &[(&str, Option<&str>, Option<&str>)]) -> NetworkSpec {
