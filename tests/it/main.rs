@@ -7,6 +7,10 @@
 mod apps;
 mod attacks;
 mod builds;
+mod cli_formats;
+mod cli_life;
+mod cli_streams;
+mod cli_usage;
 mod exchange;
 mod peers;
 mod pods;
