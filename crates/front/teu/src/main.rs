@@ -27,6 +27,11 @@ fn main() -> ExitCode {
         }
         Some("build-step") => ExitCode::from(teu_builder::build_step()),
         Some("runtime") => teu_runtime::cli::main(&arguments.collect::<Vec<OsString>>()),
-        _ => ExitCode::from(teu_cli::main(arguments)),
+        _ => {
+            // What a caller left open by accident must not live on in a shim: somebody may wait for
+            // the end of that pipe.
+            let _ = teu_sys::descriptors::close_on_exec_from(3);
+            ExitCode::from(teu_cli::main(arguments))
+        }
     }
 }

@@ -84,6 +84,7 @@ struct Stdin {
 #[derive(Debug)]
 struct Input {
     id: u32,
+    client: u32,
     fd: OwnedFd,
     /// Its end is the end of the container's input.
     closes: bool,
@@ -138,9 +139,15 @@ impl Streams {
     }
 
     /// A client's input.
-    pub(super) fn add_input(&mut self, id: u32, fd: OwnedFd, closes: bool, reactor: &Reactor) {
+    pub(super) fn add_input(
+        &mut self,
+        (id, client): (u32, u32),
+        fd: OwnedFd,
+        closes: bool,
+        reactor: &Reactor,
+    ) {
         let watched = reactor.watch(fd.as_fd(), Source::Input(id)).is_ok();
-        self.inputs.push(Input { id, fd, closes, watched });
+        self.inputs.push(Input { id, client, fd, closes, watched });
         if !watched {
             self.pump(id, reactor);
         }
@@ -202,7 +209,8 @@ impl Streams {
             let source = entry::Source::new(output.name(), crate::shim::clock::now_ns());
             self.log.append(&source, bytes, &mut feed.open_line);
         }
-        self.sinks.retain_mut(|sink| !sink.takes(output) || sink.write(bytes, reactor));
+        let takes = |sink: &Sink| sink.takes(output) && !sink.leaving;
+        self.sinks.retain_mut(|sink| !takes(sink) || sink.write(bytes, reactor));
     }
 
     fn end(&mut self, at: usize, reactor: &Reactor) {
@@ -232,7 +240,8 @@ impl Streams {
     pub(super) fn writable(&mut self, sink: u32, reactor: &mut Reactor) {
         let over = self.over;
         self.sinks.retain_mut(|other| {
-            other.id != sink || (other.flush(reactor) && !(over && other.is_empty()))
+            let ends = over || other.leaving;
+            other.id != sink || (other.flush(reactor) && !(ends && other.is_empty()))
         });
         self.release(reactor);
     }
@@ -240,7 +249,7 @@ impl Streams {
     /// A late client stayed behind for too long.
     pub(super) fn stalled(&mut self, sink: u32, reactor: &mut Reactor) {
         self.sinks.retain(|other| {
-            let gone = other.id == sink && (self.over || other.is_full());
+            let gone = other.id == sink && (self.over || other.leaving || other.is_full());
             if gone {
                 other.forget(reactor);
             }
@@ -253,7 +262,8 @@ impl Streams {
     fn release(&mut self, reactor: &Reactor) {
         for at in 0..self.feeds.len() {
             let output = self.feeds[at].output;
-            let full = self.sinks.iter().any(|sink| sink.takes(output) && sink.is_behind());
+            let holds = |sink: &Sink| sink.takes(output) && !sink.leaving && sink.is_behind();
+            let full = self.sinks.iter().any(holds);
             if self.feeds[at].held && !full {
                 let source = self.source(output);
                 self.feeds[at].held = reactor.watch(self.feeds[at].fd.as_fd(), source).is_err();
@@ -261,17 +271,31 @@ impl Streams {
         }
     }
 
-    /// A client has gone. Its descriptors may be another process's to read, which gets what it was
-    /// to get; but it holds the container no longer than a late client may.
+    /// A client has gone: its terminal is a shell's again, its pipe has readers who wait for an end.
+    /// What was to go there still goes, for as long as a late client has; nothing more does, and
+    /// nothing more is taken from its input.
     pub(super) fn client_gone(&mut self, client: u32, reactor: &mut Reactor) {
-        for sink in &mut self.sinks {
-            if sink.client == client && sink.patience == Patience::Forever {
-                sink.patience = Patience::Limited;
-                if self.over || sink.is_full() {
-                    reactor.set(Timer::Stalled(sink.id), PATIENCE);
-                }
+        self.sinks.retain_mut(|sink| {
+            if sink.client != client {
+                return true;
+            }
+            if sink.is_empty() {
+                sink.forget(reactor);
+                return false;
+            }
+            sink.patience = Patience::Limited;
+            sink.leaving = true;
+            reactor.set(Timer::Stalled(sink.id), PATIENCE);
+            true
+        });
+        while let Some(at) = self.inputs.iter().position(|input| input.client == client) {
+            let mut input = self.inputs.remove(at);
+            input.unwatch(reactor);
+            if input.closes {
+                self.close_stdin(reactor);
             }
         }
+        self.release(reactor);
     }
 
     /// No more will come: sinks close as soon as they are through. Whether all are.

@@ -48,7 +48,7 @@ impl Shim {
         }
     }
 
-    /// Forgets a connection and what waited for it. What it attached goes on until it is read.
+    /// Forgets a connection and what waited for it. What it was to get by now it still gets.
     pub(super) fn drop_client(&mut self, client: u32) {
         if let Some(socket) = self.clients.remove(&client) {
             self.reactor.forget(socket.as_fd());

@@ -155,7 +155,7 @@ impl Shim {
         }
         if let Some(stdin) = stdin.filter(|_| container.record.stdin_open) {
             let closes = container.record.stdin_once && !container.record.tty;
-            container.streams.add_input(input, stdin, closes, &self.reactor);
+            container.streams.add_input((input, client), stdin, closes, &self.reactor);
         }
         Ok(())
     }

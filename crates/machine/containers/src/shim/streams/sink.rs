@@ -25,6 +25,8 @@ pub(in crate::shim) struct Sink {
     pub(in crate::shim) id: u32,
     pub(in crate::shim) client: u32,
     pub(in crate::shim) patience: Patience,
+    /// Its client has gone: it gets nothing more than it was to get by then.
+    pub(in crate::shim) leaving: bool,
     output: Output,
     fd: OwnedFd,
     socket: bool,
@@ -52,6 +54,7 @@ impl Sink {
             id,
             client,
             patience,
+            leaving: false,
             output,
             fd,
             socket,

@@ -221,7 +221,7 @@ fn typed(name: &str, text: &[u8], closes: bool) -> (Vec<u8>, bool) {
     let ends = Ends { stdin: Some(write), ..Ends::default() };
     bench.streams.connect(ends, &bench.reactor).unwrap();
     let (read, client) = pipe();
-    bench.streams.add_input(INPUT, read, closes, &bench.reactor);
+    bench.streams.add_input((INPUT, CLIENT), read, closes, &bench.reactor);
     let text = text.to_vec();
     let writer = std::thread::spawn(move || File::from(client).write_all(&text).unwrap());
     rustix::io::ioctl_fionbio(&stdin, true).unwrap();
@@ -258,7 +258,7 @@ fn input_from_a_file() {
     std::fs::write(&path, &text).unwrap();
     let (stdin, write) = pipe();
     bench.streams.add_input(
-        INPUT,
+        (INPUT, CLIENT),
         File::open(path).unwrap().into(),
         true,
         &bench.reactor,
@@ -274,4 +274,21 @@ fn input_from_a_file() {
         bench.turn();
     }
     assert!(reader.join().unwrap() == text);
+}
+
+/// After `ctrl-p ctrl-q` the terminal is a shell's again, and a pipe's reader sees its end.
+#[test]
+fn a_client_that_has_left_gets_nothing_more() {
+    let mut bench = Bench::new("left", false);
+    let mut container = bench.output();
+    let (read, write) = pipe();
+    bench.sink(write, Patience::Forever);
+    container.write_all(b"before").unwrap();
+    bench.run_dry();
+    bench.streams.client_gone(CLIENT, &mut bench.reactor);
+    container.write_all(b"after").unwrap();
+    bench.run_dry();
+    let mut all = String::new();
+    File::from(read).read_to_string(&mut all).unwrap();
+    assert_eq!(all, "before");
 }
