@@ -59,6 +59,8 @@ fn detach() -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let null = rustix::fs::open("/dev/null", flags, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
+    // What `ps` shows; the kernel would take the number of the descriptor we were executed from.
+    let _ = rustix::thread::set_name(c"teu-shim");
     // A session leader already, where somebody else started us so.
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::from_raw_mode(0o022));
