@@ -83,7 +83,7 @@ fn every_byte_has_a_keeper_or_goes() {
 fn a_lease_of_a_manifest_keeps_the_whole_image() {
     let mut w = world();
     let made = image(&w.store, "a", &["app"]);
-    w.store.lease("c").unwrap().keep(&[made.manifest_digest.clone()]).unwrap();
+    w.store.lease("c").unwrap().keep(std::slice::from_ref(&made.manifest_digest)).unwrap();
     let store = w.again().clone();
     store.prune(&PruneFilter { all: true, ..PruneFilter::default() }, &[]).unwrap();
     assert!(store.has_blob(&made.id) && store.has_blob(&made.config.rootfs.diff_ids[0]));

@@ -333,7 +333,7 @@ fn documents_that_lie_are_refused() {
         Err(Error::Mismatch { what: "the content of a layer (its diffID)", .. })
     ));
     // The digest is.
-    let wrong = layer.replace(diff_id.hex(), &layout.blob(b"other").hex().to_owned());
+    let wrong = layer.replace(diff_id.hex(), layout.blob(b"other").hex());
     layout.index(&[layout.entry(media::MANIFEST, manifest(&config, &wrong).as_bytes())]);
     assert!(layout.load().is_err());
     // The size is.
