@@ -7,8 +7,8 @@
 //! listed is killed.
 //!
 //! Numbers with the same answer are neighbours mostly, so a program is a binary search over ranges:
-//! the default profile takes a tenth of libseccomp's instructions, which the kernel's verifier,
-//! compiler and per-call evaluation all pay for.
+//! the default profile takes 384 instructions for three architectures (libseccomp: over a
+//! thousand), which the kernel's verifier, its compiler and every call pay for.
 //!
 //! A profile that is empty, unknown in a part, or without effect is an error: a container that was
 //! to be confined never runs unconfined in silence (GO-2023-1864).

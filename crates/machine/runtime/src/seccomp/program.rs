@@ -43,6 +43,20 @@ struct Code {
     answers: Vec<(u32, Label)>,
 }
 
+/// What neighbouring numbers have in common.
+enum Run<'a> {
+    Always(u32),
+    Depends(&'a [Alternative]),
+}
+
+/// Begins a run, unless the one before goes on.
+fn add<'a>(runs: &mut Vec<(u32, Run<'a>)>, start: u32, run: Run<'a>) {
+    match (runs.last(), &run) {
+        (Some((_, Run::Always(known))), Run::Always(new)) if known == new => {}
+        _ => runs.push((start, run)),
+    }
+}
+
 /// The whole program.
 pub fn build(tables: &Tables) -> Vec<Instruction> {
     let mut code = Code::default();
@@ -156,25 +170,24 @@ impl Code {
 
     /// The ranges of one architecture's numbers, from `first` on.
     fn cuts(&mut self, table: &Table, first: u32) -> Vec<(u32, Label)> {
-        let mut cuts: Vec<(u32, Label)> = Vec::new();
-        let mut add = |start: u32, label: Label| match cuts.last_mut() {
-            Some((last, known)) if *last == start => *known = label,
-            Some((_, known)) if *known == label => {}
-            _ => cuts.push((start, label)),
-        };
-        add(first, self.answer(table.otherwise));
+        let mut runs: Vec<(u32, Run<'_>)> = Vec::new();
+        let mut next = first;
         for (number, answer) in &table.answers {
-            let label = match answer {
-                Answer::Always(answer) => self.answer(*answer),
-                Answer::Depends(list) => self.depends(table, list),
-            };
-            add(*number, label);
-            add(number + 1, self.answer(table.otherwise));
+            if *number > next {
+                add(&mut runs, next, Run::Always(table.otherwise));
+            }
+            match answer {
+                Answer::Always(answer) => add(&mut runs, *number, Run::Always(*answer)),
+                Answer::Depends(list) => add(&mut runs, *number, Run::Depends(list)),
+            }
+            next = number + 1;
         }
-        if let Some((last, _)) = table.answers.last() {
-            add(last + 1, self.answer(table.newer));
-        }
-        cuts
+        add(&mut runs, next, Run::Always(table.newer));
+        let label = |(start, run)| match run {
+            Run::Always(answer) => (start, self.answer(answer)),
+            Run::Depends(list) => (start, self.depends(table, list)),
+        };
+        runs.into_iter().map(label).collect()
     }
 
     /// Alternatives in their order.

@@ -1,7 +1,7 @@
 //! What a profile says about every number of every architecture: before any instruction.
 
 use super::Error;
-use super::table::{Arch, Numbers, multiplexed};
+use super::table::{Arch, Numbers};
 use teu_oci::runtime::linux::{Seccomp, SyscallArg, SyscallRule};
 
 const ENOSYS: u32 = 38;
@@ -117,12 +117,12 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
                 if let Some(number) = numbers.on(draft.arch) {
                     draft.last = Some(number).max(draft.last);
                     if counts {
-                        draft.entries.push((number, at));
+                        draft.push(number, at);
                     }
                 }
             }
             if counts {
-                add_multiplexed(&mut drafts, &mut rules, name, answer, rule.args.is_empty());
+                add_multiplexed(&mut drafts, &mut rules, numbers, answer, rule.args.is_empty());
             }
         }
     }
@@ -140,8 +140,8 @@ pub fn tables(profile: &Seccomp, native: Arch) -> Result<Tables, Error> {
 /// One architecture while rules are read.
 struct Draft {
     arch: Arch,
-    /// Numbers and the rules about them.
-    entries: Vec<(u32, usize)>,
+    /// Numbers and the rules about them, as one word each: quick to sort.
+    entries: Vec<u64>,
     /// Largest number that any rule names.
     last: Option<u32>,
 }
@@ -151,11 +151,16 @@ impl Draft {
         Self { arch, entries: Vec::with_capacity(512), last: None }
     }
 
+    fn push(&mut self, number: u32, rule: usize) {
+        self.entries.push(u64::from(number) << 32 | rule as u64 & 0xffff_ffff);
+    }
+
     /// Joins the rules about each number, in their order.
     fn finish(mut self, rules: &[Vec<Alternative>], otherwise: u32, newer: u32) -> Table {
         self.entries.sort_unstable();
         let mut answers: Vec<(u32, Answer)> = Vec::with_capacity(self.entries.len() + 1);
-        for (number, rule) in self.entries {
+        for entry in self.entries {
+            let (number, rule) = ((entry >> 32) as u32, (entry & 0xffff_ffff) as usize);
             let known = answers.last_mut().filter(|(last, _)| *last == number);
             match known {
                 Some((_, answer)) => answer.add(&rules[rule]),
@@ -194,15 +199,15 @@ impl Answer {
 fn add_multiplexed(
     drafts: &mut [Draft],
     rules: &mut Vec<Vec<Alternative>>,
-    name: &str,
+    numbers: Numbers<'_>,
     answer: u32,
     unconditional: bool,
 ) {
+    let Some((call, value)) = numbers.multiplexed() else { return };
     let Some(draft) = drafts.iter_mut().find(|draft| draft.arch == Arch::X86) else { return };
-    let Some((call, value)) = multiplexed(name) else { return };
     if unconditional || !matches!(answer, ALLOW | LOG) {
         let condition = Condition { index: 0, operator: Operator::Equal, value };
-        draft.entries.push((call, rules.len()));
+        draft.push(call, rules.len());
         rules.push(vec![Alternative { conditions: vec![condition], answer }]);
     }
 }

@@ -109,21 +109,30 @@ const ARM_PRIVATE: [(&str, u32); 6] = [
 #[derive(Debug, Clone, Copy)]
 pub struct Numbers<'a> {
     name: &'a str,
-    row: Option<&'static [i16; 5]>,
+    at: Option<usize>,
 }
 
 impl<'a> Numbers<'a> {
     /// Looks a name up once for all architectures.
     #[must_use]
     pub fn of(name: &'a str) -> Self {
-        let found = NUMBERS.binary_search_by(|(known, _)| (*known).cmp(name));
-        Self { name, row: found.ok().map(|at| &NUMBERS[at].1) }
+        let mut slot = slot(name.as_bytes());
+        loop {
+            let at = usize::from(INDEX[slot]);
+            if at == EMPTY {
+                return Self { name, at: None };
+            }
+            if NUMBERS[at].0 == name {
+                return Self { name, at: Some(at) };
+            }
+            slot = (slot + 1) % SLOTS;
+        }
     }
 
     /// The number as filters see it; none where the architecture has no such call.
     #[must_use]
     pub fn on(&self, arch: Arch) -> Option<u32> {
-        let listed = self.row.and_then(|row| u32::try_from(row[arch as usize]).ok());
+        let listed = self.at.and_then(|at| u32::try_from(NUMBERS[at].1[arch as usize]).ok());
         match (arch, listed) {
             (Arch::X32, Some(number)) => Some(number | X32_BIT),
             (Arch::Arm, None) => {
@@ -132,6 +141,73 @@ impl<'a> Numbers<'a> {
             (_, listed) => listed,
         }
     }
+
+    /// The multiplexing call of 32-bit x86 and the value of its first argument.
+    #[must_use]
+    pub fn multiplexed(&self) -> Option<(u32, u64)> {
+        let at = usize::from(MULTIPLEXED_AT[self.at?]);
+        (at < MULTIPLEXED.len()).then(|| (MULTIPLEXED[at].1, MULTIPLEXED[at].2))
+    }
+}
+
+/// Slots of the index: four times as many as names, so that few share one.
+const SLOTS: usize = 2048;
+const EMPTY: usize = u16::MAX as usize;
+
+/// Where each name stands in the table, by a hash of it: profiles name hundreds of calls, and are
+/// compiled at every start of a container.
+static INDEX: [u16; SLOTS] = index();
+
+/// Which of [`MULTIPLEXED`] each name of the table is.
+static MULTIPLEXED_AT: [u8; NUMBERS.len()] = multiplexed_at();
+
+/// FNV-1a.
+const fn slot(name: &[u8]) -> usize {
+    let (mut hash, mut at) = (0x811c_9dc5_u32, 0);
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    hash as usize % SLOTS
+}
+
+const fn index() -> [u16; SLOTS] {
+    let (mut index, mut at) = ([EMPTY as u16; SLOTS], 0);
+    while at < NUMBERS.len() {
+        let mut slot = slot(NUMBERS[at].0.as_bytes());
+        while index[slot] as usize != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        index[slot] = at as u16;
+        at += 1;
+    }
+    index
+}
+
+const fn multiplexed_at() -> [u8; NUMBERS.len()] {
+    let (mut found, mut at) = ([u8::MAX; NUMBERS.len()], 0);
+    while at < NUMBERS.len() {
+        let mut other = 0;
+        while other < MULTIPLEXED.len() {
+            if same(NUMBERS[at].0.as_bytes(), MULTIPLEXED[other].0.as_bytes()) {
+                found[at] = other as u8;
+            }
+            other += 1;
+        }
+        at += 1;
+    }
+    found
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len()
 }
 
 const SOCKETCALL: u32 = 102;
@@ -172,11 +248,3 @@ const MULTIPLEXED: [(&str, u32, u64); 32] = [
     ("socket", SOCKETCALL, 1),
     ("socketpair", SOCKETCALL, 8),
 ];
-
-/// The multiplexing call of 32-bit x86 and the value of its first argument.
-#[must_use]
-pub fn multiplexed(name: &str) -> Option<(u32, u64)> {
-    let found = MULTIPLEXED.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
-    let (_, call, value) = MULTIPLEXED[found];
-    Some((call, value))
-}
