@@ -78,12 +78,13 @@ fn run(state: PathBuf, mut arguments: impl Iterator<Item = String>) -> Result<St
             context => request.context = ContextSource::Directory(context.into()),
         }
     }
+    let home = state.parent().and_then(std::path::Path::file_name).unwrap_or_default();
     let environment = Environment {
         images: &images,
         state: &state,
         step_command: vec!["/proc/self/exe".to_owned(), "build-step".to_owned()],
         network: None,
-        instance: "builder-example".to_owned(),
+        instance: format!("bt-{}", home.to_string_lossy()),
         cache_budget_bytes: 0,
     };
     let outcome = teu_builder::build(request, &environment, &mut Plain)

@@ -120,9 +120,7 @@ fn a_failure_stops_the_others_and_leaves_nothing() {
     for line in std::fs::read_to_string("/proc/self/mountinfo").expect("reads").lines() {
         assert!(!line.contains(&name), "{line}");
     }
-    for controller in std::fs::read_dir("/sys/fs/cgroup").expect("reads").filter_map(Result::ok) {
-        assert!(!controller.path().join(format!("teu-bt-{name}")).exists(), "{controller:?}");
-    }
+    assert_no_groups(&world);
 }
 
 /// A build that is killed takes its step with it, and the next build clears up what it left.
@@ -160,4 +158,13 @@ fn a_killed_build_is_cleared_up() {
     world.build("FROM busybox\nRUN true\n");
     let left: Vec<_> = std::fs::read_dir(state.join("tmp")).expect("reads").collect();
     assert!(left.is_empty(), "{left:?}");
+    assert_no_groups(&world);
+}
+
+#[track_caller]
+fn assert_no_groups(world: &World) {
+    let name = world.dir.path().file_name().expect("a name").to_string_lossy().into_owned();
+    for controller in std::fs::read_dir("/sys/fs/cgroup").expect("reads").filter_map(Result::ok) {
+        assert!(!controller.path().join(format!("teu-bt-{name}")).exists(), "{controller:?}");
+    }
 }
