@@ -46,13 +46,11 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let whole = matches.switch("no-trunc");
     let human = matches.text("human").is_none_or(|text| text != "false");
     let now = time::now_ns();
-    let mut layers = image.manifest.layers.iter();
+    // Sizes of files, as `images` shows them, not of archives; oldest first.
+    let told = ctx.images()?.history(&image);
     let mut rows = Vec::new();
-    for step in &image.config.history {
-        let bytes = match step.empty_layer {
-            true => 0,
-            false => layers.next().map_or(0, |layer| layer.size),
-        };
+    for (step, told) in image.config.history.iter().zip(told.iter().rev()) {
+        let bytes = told.size_bytes;
         let created = step.created.as_deref().and_then(time::parse);
         let by = step.created_by.as_deref().unwrap_or_default().replace('\t', " ");
         let at = created.map_or_else(|| "N/A".to_owned(), time::rfc3339);
