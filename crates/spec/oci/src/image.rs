@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub mod config;
 pub mod document;
 
-pub use document::DocumentError;
 pub use config::{Config, Healthcheck, History, ImageConfig, RootFs};
+pub use document::DocumentError;
 
 /// A reference to content by type, digest and size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

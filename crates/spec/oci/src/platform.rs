@@ -73,7 +73,9 @@ impl FromStr for Platform {
         let parts: Vec<&str> = text.split('/').collect();
         let plain = |part: &&str| {
             !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
         };
         if !parts.iter().all(plain) {
             return Err(error());

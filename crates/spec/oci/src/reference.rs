@@ -141,9 +141,7 @@ impl FromStr for Reference {
 
 /// A first component is a host when it has a dot, a port, or is `localhost`, or has a capital.
 fn is_registry(host: &str) -> bool {
-    host == "localhost"
-        || host.contains(['.', ':'])
-        || host.bytes().any(|b| b.is_ascii_uppercase())
+    host == "localhost" || host.contains(['.', ':']) || host.bytes().any(|b| b.is_ascii_uppercase())
 }
 
 fn is_host(host: &str) -> bool {
@@ -152,9 +150,10 @@ fn is_host(host: &str) -> bool {
         _ => (host, None),
     };
     let port_fits = port.is_none_or(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    let is_v6 = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| {
-        inner.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') && !inner.is_empty()
-    });
+    let is_v6 =
+        name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| {
+            inner.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') && !inner.is_empty()
+        });
     let label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')

@@ -71,9 +71,9 @@ fn parse<T: DeserializeOwned>(
         return Err(DocumentError::Version(shape.schema_version));
     }
     match &shape.media_type {
-        Some(stated) if stated != media_type => Err(DocumentError::Confused(
-            stated.chars().take(120).collect(),
-        )),
+        Some(stated) if stated != media_type => {
+            Err(DocumentError::Confused(stated.chars().take(120).collect()))
+        }
         _ => Ok(serde_json::from_slice(bytes)?),
     }
 }

@@ -24,8 +24,24 @@ fn completes_names_as_docker_does() {
 #[test]
 fn refuses_what_docker_refuses() {
     for text in [
-        "", ":tag", "a//b", "a/", "-a", "a-", "a___b", "a..b", "a:b c", "a@sha256:12", "../a",
-        "a/../b", "App", "host.io/App", "a:", "é", "a\nb", "/etc/passwd",
+        "",
+        ":tag",
+        "a//b",
+        "a/",
+        "-a",
+        "a-",
+        "a___b",
+        "a..b",
+        "a:b c",
+        "a@sha256:12",
+        "../a",
+        "a/../b",
+        "App",
+        "host.io/App",
+        "a:",
+        "é",
+        "a\nb",
+        "/etc/passwd",
     ] {
         assert!(text.parse::<Reference>().is_err(), "{text:?} was accepted");
     }

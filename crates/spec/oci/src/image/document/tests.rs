@@ -15,11 +15,9 @@ fn a_manifest_is_a_manifest_and_an_index_an_index() {
     assert!(Index::parse(br#"{"schemaVersion":2,"manifests":[]}"#, media::INDEX).is_ok());
     let both = format!(r#"{{"schemaVersion":2,{CONFIG},"layers":[],"manifests":[]}}"#);
     assert!(matches!(manifest(&both), Err(DocumentError::Confused(_))));
-    assert!(matches!(
-        Index::parse(both.as_bytes(), media::INDEX),
-        Err(DocumentError::Confused(_))
-    ));
-    let typed = format!(r#"{{"schemaVersion":2,"mediaType":"{}",{CONFIG},"layers":[]}}"#, media::INDEX);
+    assert!(matches!(Index::parse(both.as_bytes(), media::INDEX), Err(DocumentError::Confused(_))));
+    let typed =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{}",{CONFIG},"layers":[]}}"#, media::INDEX);
     assert!(matches!(manifest(&typed), Err(DocumentError::Confused(_))));
     let twice = format!(r#"{{"schemaVersion":2,{CONFIG},{CONFIG},"layers":[]}}"#);
     assert!(matches!(manifest(&twice), Err(DocumentError::Json(_))));
