@@ -27,7 +27,13 @@ pub(super) fn mounts(
     let mut given = texts(container, facts);
     given.retain(|mount| !own(&mount.destination));
     for mount in &container.mounts {
-        given.push(asked(mount, facts)?);
+        let mut made = asked(mount, facts)?;
+        // What a volume holds is stored as root's, whichever users a pod has: it is seen mapped.
+        let is_volume = matches!(mount.kind, MountKind::Volume { .. });
+        if is_volume && !pod.uid_mappings.is_empty() && made.kind.as_deref() == Some("bind") {
+            made.options.push("idmap".to_owned());
+        }
+        given.push(made);
     }
     given.sort_by_key(|mount| depth(&mount.destination));
     all.extend(given);
