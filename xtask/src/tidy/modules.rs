@@ -97,7 +97,7 @@ fn parents(name: &str) -> Option<Vec<String>> {
     }
     let below = folder.rsplit('/').next()?;
     match below {
-        "tests" | "benches" | "examples" | "bin" | "fuzz_targets" => None,
+        "tests" | "benches" | "examples" | "bin" | "targets" => None,
         "src" | "it" => Some(vec![format!("{folder}/lib.rs"), format!("{folder}/main.rs")]),
         _ => Some(vec![
             format!("{folder}.rs"),

@@ -325,6 +325,9 @@ fn groups_below_go_too() {
 fn a_busy_group_is_refused_with_its_processes() {
     let scratch = Scratch::new("busy", &Resources::default());
     let child = scratch.run("exec sleep 60");
+    // Until then it is still on its way in.
+    let name = format!("/proc/{}/comm", child.number());
+    soon("the program", || std::fs::read_to_string(&name).is_ok_and(|text| text == "sleep\n"));
     let error = scratch.0.delete().unwrap_err();
     assert!(matches!(&error, Error::Remove { pids, .. } if pids == &[child.number()]), "{error}");
 }

@@ -1,3 +1,5 @@
+//! Digests: what is one, what is refused, and how they sort and print.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Platforms as people type them, and which of an index fits.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! References in their familiar and full forms.
+
 use super::*;
 
 fn check(text: &str, full: &str, familiar: &str) {

@@ -1,3 +1,5 @@
+//! Image configurations as other tools write them.
+
 use super::*;
 
 #[test]
