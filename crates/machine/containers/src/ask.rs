@@ -125,6 +125,19 @@ impl Containers {
         lock_shared(&file).map_err(Error::sys("lock", &path))
     }
 
+    /// Says whether the pod's shim ends in time; it is left alone if not.
+    pub(crate) fn shim_ends_within(&self, pod: &str, limit: Duration) -> Result<bool> {
+        if !self.shim_lives(pod)? {
+            return Ok(true);
+        }
+        let pidfd = self.shim(pod)?.and_then(|connection| {
+            let peer = rustix::net::sockopt::socket_peercred(connection.as_fd()).ok()?;
+            rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
+        });
+        // One that listens no more is at its end.
+        Ok(pidfd.is_none_or(|pidfd| crate::poll::readable_within(pidfd.as_fd(), limit)))
+    }
+
     /// Waits for the pod's lock and repairs what a dead shim left.
     pub(crate) fn lock_repaired(&self, pod: &str) -> Result<DirLock> {
         let lock = self.lock_pod(pod)?;

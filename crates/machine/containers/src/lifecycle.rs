@@ -78,11 +78,6 @@ pub struct Stop {
     pub timeout_s: Option<i64>,
 }
 
-impl Stop {
-    /// At once.
-    pub(crate) const NOW: Self = Self { signal: Some(KILL), timeout_s: Some(0) };
-}
-
 /// What `wait` waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WaitFor {
@@ -124,7 +119,7 @@ impl Containers {
         let (connection, reply) = match started {
             Ok(done) => done,
             Err(error) => {
-                self.after_failed_start(&found, name);
+                self.after_failed_start(&found);
                 return Err(error);
             }
         };
@@ -157,13 +152,10 @@ impl Containers {
         })
     }
 
-    /// `run --rm` of what cannot be run leaves nothing; an implicit pod's shim has ended by then.
-    fn after_failed_start(&self, found: &Found, name: &str) {
+    /// `run --rm` of what cannot be run leaves nothing.
+    fn after_failed_start(&self, found: &Found) {
         if found.record.auto_remove {
             let _ = self.remove(&found.record.id, Remove { force: true, volumes: true });
-        } else if let Ok(Some(record)) = self.read_record(&found.pod.id, &found.record.id) {
-            let _ = name;
-            self.journal(&record, "die", &[("error", "start failed")]);
         }
     }
 

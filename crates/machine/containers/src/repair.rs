@@ -139,6 +139,8 @@ impl Containers {
                 clear_run(&self.home.pod_run(&pod));
             }
         }
+        // Listing finishes removals of volumes.
+        self.volumes.list()?;
         self.sweep_leases()
     }
 

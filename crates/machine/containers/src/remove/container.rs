@@ -2,14 +2,21 @@
 
 use super::AnonymousVolumes;
 use crate::filter::Filters;
-use crate::lifecycle::{Remove, Stop};
+use crate::lifecycle::{KILL, Remove};
 use crate::record::PodRecord;
+use crate::shim::protocol::{Reply, Request};
 use crate::state::Status;
 use crate::{Containers, Error, Found, Result};
+use rustix::process::{PidfdFlags, Signal};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 /// A shim has so long to undo what it did for a container that was killed.
 const UNDO: Duration = Duration::from_secs(20);
+/// One whose container has ended is about to end itself, within this time.
+const ENDING: Duration = Duration::from_secs(5);
+/// And so long to answer that it was killed.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// What was removed by a `prune`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,20 +40,50 @@ impl Containers {
             }
             found => found?,
         };
-        if found.state.needs_shim() {
-            if !remove.force {
-                let name = found.record.name;
-                let status = found.state.status.name();
-                return Err(Error::StillRunning { name, status });
-            }
-            match self.stop_found(&found, Stop::NOW) {
-                Ok(()) => {}
-                // A shim that refuses or does not understand is killed below.
-                Err(error) if !found.pod.implicit => return Err(error),
-                Err(_) => {}
-            }
+        if found.state.needs_shim() && !remove.force {
+            let (name, status) = (found.record.name, found.state.status.name());
+            return Err(Error::StillRunning { name, status });
+        }
+        if remove.force && (found.state.needs_shim() || self.shim_lives(&found.pod.id)?) {
+            self.end(&found)?;
+        } else if found.pod.implicit && !self.shim_ends_within(&found.pod.id, ENDING)? {
+            // It does not end but starts.
+            let (name, status) = (found.record.name, Status::Running.name());
+            return Err(Error::StillRunning { name, status });
         }
         self.remove_found(&found, volumes)
+    }
+
+    /// Kills through the shim. One that does not answer (stopped, stuck) is killed itself; the repair
+    /// does the rest.
+    fn end(&self, found: &Found) -> Result<()> {
+        let Some(connection) = self.shim(&found.pod.id)? else { return Ok(()) };
+        let id = found.record.id.clone();
+        let request = match found.pod.implicit {
+            // Also one that starts its container just now, for a command that was killed.
+            true => Request::StopPod { timeout_ms: Some(0) },
+            false => Request::Stop { id, signal: KILL, timeout_ms: Some(0) },
+        };
+        let answer =
+            connection.send(&request, &[]).and_then(|()| connection.receive_within(ANSWER));
+        match answer {
+            Ok((Reply::Failed { exit_code, message }, _)) if !found.pod.implicit => {
+                Err(Error::Shim { exit_code, message })
+            }
+            Err(crate::shim::Error::Silent) => {
+                let peer = rustix::net::sockopt::socket_peercred(&connection).ok();
+                let shim = peer.and_then(|peer| {
+                    rustix::process::pidfd_open(peer.pid, PidfdFlags::empty()).ok()
+                });
+                if let Some(shim) = shim {
+                    let _ = rustix::process::pidfd_send_signal(&shim, Signal::KILL);
+                    crate::poll::readable_within(shim.as_fd(), ANSWER);
+                }
+                Ok(())
+            }
+            // The shim ends with its pod: what was asked for has happened.
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn remove_found(&self, found: &Found, volumes: AnonymousVolumes) -> Result<()> {
@@ -85,8 +122,9 @@ impl Containers {
         let with_pod = record.as_ref().map_or(alone, |record| record.implicit);
         if with_pod {
             if let Some(connection) = self.shim(&pod)? {
-                let request = crate::shim::protocol::Request::StopPod { timeout_ms: Some(0) };
-                let _ = connection.call(&request, &[]);
+                let request = Request::StopPod { timeout_ms: Some(0) };
+                let _ = connection.send(&request, &[]);
+                let _ = connection.receive_within(ANSWER);
             }
             self.wait_for_shim_end(&pod, UNDO)?;
         }

@@ -121,3 +121,96 @@ fn repair_clears_everything_that_nobody_has() {
     world.remove("web");
     world.assert_clean();
 }
+
+/// `rm -f` of a container whose shim does not answer.
+#[test]
+fn a_stuck_shim_does_not_hold_up_a_removal() {
+    let world = World::new();
+    let created = world.running("web", "sleep 1000");
+    let home = world.containers.home();
+    let connection = teu_containers::shim::connect(home, &created.pod).unwrap().unwrap();
+    let shim = rustix::net::sockopt::socket_peercred(&connection).unwrap().pid;
+    drop(connection);
+    rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
+    world.remove("web");
+    assert_eq!(cgroups_of(&created.id), Vec::<std::path::PathBuf>::new());
+    world.assert_clean();
+}
+
+const VICTIM: &str = "TEU_TEST_VICTIM";
+
+/// Not a test: the process that [`commands_killed_at_any_instant`] kills.
+#[test]
+fn victim() {
+    let Some(dir) = std::env::var_os(VICTIM) else { return };
+    let containers = Containers::open(
+        teu_containers::Home::at(std::path::Path::new(&dir)),
+        super::world::program(),
+    )
+    .unwrap();
+    let mut round = 0;
+    loop {
+        round += 1;
+        let name = format!("victim{}", round % 3);
+        let mut pod = teu_containers::record::PodRecord::default();
+        pod.network.choice = teu_containers::record::NetworkChoice::None;
+        let request = teu_containers::create::CreateRequest {
+            name: Some(name.clone()),
+            image: "withvolume".to_owned(),
+            pod: teu_containers::create::PodChoice::Own(Box::new(pod)),
+            container: teu_containers::record::ContainerRecord {
+                command: vec!["sleep".into(), "1000".into()],
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let _ = containers.create(request);
+        let _ = containers.start(&name, Attach::default());
+        let _ = containers.rename(&name, &format!("{name}x"));
+        for name in [name.clone(), format!("{name}x")] {
+            let _ = containers.remove(&name, Remove { force: true, volumes: true });
+        }
+    }
+}
+
+/// kill -9 of a command at any instant; the next one finds everything in order.
+#[test]
+fn commands_killed_at_any_instant() {
+    let world = World::new();
+    world.image("withvolume", &["VOLUME /data", "VOLUME /srv"]);
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0..24_u64 {
+        let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "neck::faults::victim", "--test-threads=1"])
+            .env(VICTIM, &world.dir)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20 + round * 37 % 150));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        let next =
+            Containers::open(world.containers.home().clone(), super::world::program()).unwrap();
+        let lines = next.list(&ALL).unwrap();
+        seen.insert(lines.first().map(|line| line.state.status.name()));
+        for line in lines {
+            // Whatever it is, it can be found by its name, looked at and removed.
+            let found = next.find(&line.name).unwrap();
+            assert_eq!(found.record.id, line.id);
+            next.inspect(&line.id, false).unwrap();
+            next.remove(&line.name, Remove { force: true, volumes: true }).unwrap();
+            assert!(cgroups_of(&line.id).is_empty());
+        }
+        // A draft may be fresh; nothing else is left.
+        assert!(world.entries("pods").is_empty(), "{:?}", world.entries("pods"));
+    }
+    for draft in world.entries("tmp") {
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        let draft = fs::File::open(world.dir.join("tmp").join(draft)).unwrap();
+        draft.set_modified(old).unwrap();
+    }
+    world.containers.repair().unwrap();
+    assert!(seen.len() > 1, "the kills hit different states: {seen:?}");
+    world.assert_clean();
+}

@@ -19,7 +19,7 @@ pub struct World {
     pub dir: PathBuf,
 }
 
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("examples/shim")
 }
