@@ -20,7 +20,11 @@ fn columns_are_dockers() {
     heads(&world, "images --digests", "REPOSITORY TAG DIGEST IMAGE ID CREATED SIZE");
     heads(&world, "volume ls", "DRIVER VOLUME NAME");
     heads(&world, "network ls", "NETWORK ID NAME DRIVER SCOPE");
-    heads(&world, "stats --no-stream", "CONTAINER ID NAME CPU % MEM USAGE / LIMIT MEM % NET I/O BLOCK I/O PIDS");
+    heads(
+        &world,
+        "stats --no-stream",
+        "CONTAINER ID NAME CPU % MEM USAGE / LIMIT MEM % NET I/O BLOCK I/O PIDS",
+    );
     heads(&world, "system df", "TYPE TOTAL ACTIVE SIZE RECLAIMABLE");
     assert_eq!(
         world.teu(["ps", "--format", r#"table {{.ID}}\t{{.Names}}\t{{.Label "x"}}"#]).ok(),
@@ -44,7 +48,8 @@ fn lists_as_json() {
     ] {
         assert_eq!(row[key], value, "{line}");
     }
-    let image: Value = serde_json::from_str(&world.line("images --format json").ok()).expect("json");
+    let image: Value =
+        serde_json::from_str(&world.line("images --format json").ok()).expect("json");
     assert_eq!((&image["Repository"], &image["Tag"]), (&"busybox".into(), &"latest".into()));
     for line in ["volume ls --format json", "network ls --format json", "system df --format json"] {
         let text = world.line(line).ok();
@@ -68,7 +73,10 @@ fn inspect_answers_the_usual_questions() {
         ("{{json .Config.Cmd}} {{json .Config.Entrypoint}}", r#"["7"] ["sleep"]"#),
         ("{{index .Config.Labels \"com.x/y\"}}", "z"),
         ("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}", "67108864 500000000"),
-        ("{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}", "on-failure:3"),
+        (
+            "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}",
+            "on-failure:3",
+        ),
         ("{{.Config.User}} {{.Config.WorkingDir}}", "1000:1000 /tmp"),
         ("{{range .Config.Env}}{{if eq . \"A=1\"}}found{{end}}{{end}}", "found"),
         ("{{if .State.Health}}has{{else}}none{{end}}", "none"),
@@ -86,7 +94,10 @@ fn inspect_answers_the_usual_questions() {
     let err = world.line("inspect --type volume one").fails(1);
     assert_eq!(err.trim(), "teu: No such volume: one");
     let err = world.teu(["inspect", "-f", "{{.Nope}}", "one"]).fails(1);
-    assert!(err.contains("template parsing error: template: :1:3: map has no entry for key \"Nope\""), "{err}");
+    assert!(
+        err.contains("template parsing error: template: :1:3: map has no entry for key \"Nope\""),
+        "{err}"
+    );
     let err = world.teu(["inspect", "-f", "{{.Name", "one"]).fails(1);
     assert!(err.contains("unclosed action"), "{err}");
     world.line("rm one").ok();
@@ -97,7 +108,21 @@ fn inspect_answers_the_usual_questions() {
 fn control_bytes_do_not_reach_tables() {
     let world = World::busybox();
     let evil = "evil=\u{1b}[2J\u{1b}]0;owned\u{7}\rx";
-    world.teu(["create", "--name", "one", "--network", "none", "--label", evil, "busybox", "sh", "-c", "\u{1b}[31m"]).ok();
+    world
+        .teu([
+            "create",
+            "--name",
+            "one",
+            "--network",
+            "none",
+            "--label",
+            evil,
+            "busybox",
+            "sh",
+            "-c",
+            "\u{1b}[31m",
+        ])
+        .ok();
     for args in [
         &["ps", "-a", "--no-trunc"][..],
         &["ps", "-a", "--format", r"table {{.Names}}\t{{.Command}}"],

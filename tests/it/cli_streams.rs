@@ -65,7 +65,8 @@ fn pipes_are_exact() {
 fn ends_and_sides() {
     let world = World::busybox();
     let script = "read a; read b; echo out-$a; echo err-$b >&2; cat; sleep 0.2; echo late";
-    let mut run = world.command(["run", "-i", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
+    let mut run =
+        world.command(["run", "-i", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
     let mut child = run
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -136,7 +137,11 @@ impl Terminal {
     fn shows(&mut self, expected: &str) {
         let begun = Instant::now();
         while !self.text.contains(expected) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "no {expected:?} in {:?}", self.text);
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "no {expected:?} in {:?}",
+                self.text
+            );
             if let Ok(bytes) = self.seen.recv_timeout(Duration::from_millis(100)) {
                 self.text.push_str(&String::from_utf8_lossy(&bytes));
             }
@@ -223,7 +228,8 @@ fn the_terminal_is_put_back() {
 fn signals_reach_the_container() {
     let world = World::busybox();
     let script = "trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.1; done";
-    let mut run = world.command(["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
+    let mut run =
+        world.command(["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
     let mut child = run.stdout(Stdio::piped()).spawn().expect("the binary starts");
     let mut stdout = child.stdout.take().expect("piped");
     let mut line = [0; 6];

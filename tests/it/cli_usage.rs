@@ -83,7 +83,11 @@ fn values_that_run_refuses() {
             false => said,
         };
         assert_eq!(said.code, 125, "{flags}: {}", said.err);
-        assert!(said.err.starts_with("teu: ") && said.err.contains(expected), "{flags}: {}", said.err);
+        assert!(
+            said.err.starts_with("teu: ") && said.err.contains(expected),
+            "{flags}: {}",
+            said.err
+        );
     }
     assert_eq!(world.line("ps -aq").ok(), "");
 }
@@ -146,10 +150,30 @@ fn dockers_flags_are_known() {
     let world = World::empty();
     // About daemons, swarms, Windows and other machines.
     let not_ours = [
-        "config", "context", "host", "log-level", "tls", "tlscacert", "tlscert", "tlskey",
-        "tlsverify", "help", "version", "cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops",
-        "kernel-memory", "tree", "checkpoint", "checkpoint-dir", "config-from", "config-only",
-        "cluster", "use-api-socket", "debug",
+        "config",
+        "context",
+        "host",
+        "log-level",
+        "tls",
+        "tlscacert",
+        "tlscert",
+        "tlskey",
+        "tlsverify",
+        "help",
+        "version",
+        "cpu-count",
+        "cpu-percent",
+        "io-maxbandwidth",
+        "io-maxiops",
+        "kernel-memory",
+        "tree",
+        "checkpoint",
+        "checkpoint-dir",
+        "config-from",
+        "config-only",
+        "cluster",
+        "use-api-socket",
+        "debug",
     ];
     let commands = "run create exec ps images rm rmi logs stop start kill restart attach cp stats wait \
         rename update diff commit port inspect events export import history tag save load \
@@ -164,9 +188,10 @@ fn dockers_flags_are_known() {
         let help = String::from_utf8_lossy(&help.stdout).into_owned();
         let flags = help.lines().filter_map(|line| {
             let line = line.trim_start();
-            let line = line.strip_prefix('-').filter(|l| !l.starts_with('-')).map_or(line, |l| {
-                l.split_once(", ").map_or(line, |(_, long)| long)
-            });
+            let line = line
+                .strip_prefix('-')
+                .filter(|l| !l.starts_with('-'))
+                .map_or(line, |l| l.split_once(", ").map_or(line, |(_, long)| long));
             line.strip_prefix("--")?.split([' ', '\n']).next()
         });
         for flag in flags.filter(|flag| !not_ours.contains(flag)) {

@@ -68,7 +68,7 @@ pub const CONTAINER: &[Flag] = &[
     Flag::switch("interactive", "Keep STDIN open even if not attached").short('i'),
     Flag::text("ip", "string", "IPv4 address (e.g., 172.30.100.104)"),
     Flag::text("ip6", "string", "IPv6 address (e.g., 2001:db8::33)"),
-    Flag::text("ipc", "string", "IPC mode to use (private|shareable|host|none|container:NAME)"),
+    Flag::text("ipc", "string", "IPC mode to use (private, host or container:NAME)"),
     Flag::text("isolation", "string", "Container isolation technology").hidden(),
     Flag::text("kernel-memory", "bytes", "Kernel memory limit (not kept by any current kernel)")
         .hidden(),

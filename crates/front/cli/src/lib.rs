@@ -48,12 +48,22 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
             }
         }
     }
-    let globals = Globals::take(&mut words);
-    let code = match run(&globals, &words) {
+    let mut globals = Globals::take(&mut words);
+    let begun = std::time::Instant::now();
+    let code = match run(&mut globals, &words) {
         Ok(code) => code,
         Err(failure) => report(&failure),
     };
     terminal::restore();
+    if globals.debug {
+        let home = globals.root.unwrap_or_else(|| PathBuf::from("/var/lib/teu"));
+        let (version, took) = (env!("CARGO_PKG_VERSION"), begun.elapsed());
+        let line = format!(
+            "debug: teu {version}, home {}, exit code {code} after {took:?}",
+            home.display()
+        );
+        let _ = writeln!(std::io::stderr(), "{}", text::plain(&line));
+    }
     code
 }
 
@@ -62,6 +72,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> u8 {
 struct Globals {
     root: Option<PathBuf>,
     version: bool,
+    debug: bool,
 }
 
 impl Globals {
@@ -69,6 +80,7 @@ impl Globals {
         let mut globals = Self {
             root: std::env::var_os("TEU_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from),
             version: false,
+            debug: false,
         };
         while let Some(word) = words.first() {
             if let Some(root) = word.strip_prefix("--root=") {
@@ -77,7 +89,9 @@ impl Globals {
                 globals.root = Some(PathBuf::from(words.remove(1)));
             } else if word == "--version" || word == "-v" {
                 globals.version = true;
-            } else if word != "--debug" && word != "-D" {
+            } else if word == "--debug" || word == "-D" {
+                globals.debug = true;
+            } else {
                 break;
             }
             words.remove(0);
@@ -86,7 +100,7 @@ impl Globals {
     }
 }
 
-fn run(globals: &Globals, words: &[String]) -> failure::Result<u8> {
+fn run(globals: &mut Globals, words: &[String]) -> failure::Result<u8> {
     if globals.version {
         let ctx = Context::new(globals.root.as_deref())?;
         ctx.print(&format!("Teu version {}\n", env!("CARGO_PKG_VERSION")))?;
@@ -108,9 +122,14 @@ fn run(globals: &Globals, words: &[String]) -> failure::Result<u8> {
             Ok(0)
         }
         Parsed::Run(matches) => {
-            let typed = matches.values.iter().rev().find(|(flag, _)| flag.long == "root");
-            let root = typed.map(|(_, root)| PathBuf::from(root));
-            let ctx = Context::new(root.as_deref().or(globals.root.as_deref()))?;
+            for (flag, value) in &matches.values {
+                match flag.long {
+                    "root" => globals.root = Some(PathBuf::from(value)),
+                    "debug" => globals.debug = value == "true",
+                    _ => {}
+                }
+            }
+            let ctx = Context::new(globals.root.as_deref())?;
             match matches.command.action {
                 Action::Run(run) => run(&ctx, &matches),
                 Action::Group(_) => Ok(0),

@@ -217,17 +217,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
             .iter()
             .flat_map(|text| text.split(',').map(str::to_owned))
             .collect(),
-        network: match matches.nonempty("network") {
-            None | Some("default" | "bridge") => NetworkMode::Default,
-            Some("none") => NetworkMode::None,
-            Some("host") => NetworkMode::Host,
-            Some(other) => {
-                return Err(Failure::new(format!(
-                    "network mode {other:?} is not supported by build"
-                ))
-                .hint("default, none or host"));
-            }
-        },
+        network: network_mode(matches.nonempty("network"))?,
         add_hosts: add_hosts(matches)?,
         shm_size_bytes: shm,
         rlimits,
@@ -241,6 +231,18 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         check_only: matches.switch("check"),
         parallelism: 0,
     })
+}
+
+fn network_mode(text: Option<&str>) -> Result<NetworkMode> {
+    match text {
+        None | Some("default" | "bridge") => Ok(NetworkMode::Default),
+        Some("none") => Ok(NetworkMode::None),
+        Some("host") => Ok(NetworkMode::Host),
+        Some(other) => {
+            Err(Failure::new(format!("network mode {other:?} is not supported by build"))
+                .hint("default, none or host"))
+        }
+    }
 }
 
 fn refuse_terminal(output: &Output) -> Result<()> {
@@ -325,9 +327,9 @@ fn secret(text: &str) -> Result<Secret> {
         return Err(wrong("id is missing").into());
     };
     let from_env = kind == Some("env") || (source.is_none() && kind.is_none());
-    let variable = variable.or(source.filter(|_| kind == Some("env")));
+    let variable = variable.or_else(|| source.filter(|_| kind == Some("env")));
     if let Some(name) =
-        variable.or(Some(id).filter(|id| from_env && std::env::var_os(id).is_some()))
+        variable.or_else(|| Some(id).filter(|id| from_env && std::env::var_os(id).is_some()))
     {
         let value = std::env::var_os(name)
             .ok_or_else(|| Failure::new(format!("secret {id}: the variable {name} is not set")))?;

@@ -2,11 +2,9 @@
 
 use crate::container_flags::CONTAINER;
 use crate::context::{Context, warn};
-use crate::failure::{Doing, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Matches, Order};
 use crate::request::request;
-use std::io::Write;
-use std::path::Path;
 use teu_containers::create::{CreateRequest, Created};
 
 /// The command.
@@ -28,7 +26,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     Ok(0)
 }
 
-/// Makes the container of a request, writes its id where it is wanted, and prints warnings.
+/// Makes the container of a request, and prints warnings.
 pub fn create(ctx: &Context, matches: &Matches, request: CreateRequest) -> Result<Created> {
     let cidfile = request.container.cidfile.clone();
     if let Some(path) = &cidfile
@@ -54,18 +52,7 @@ pub fn create(ctx: &Context, matches: &Matches, request: CreateRequest) -> Resul
     for warning in &created.warnings {
         warn(warning);
     }
-    if let Some(path) = &cidfile {
-        write_id(path, &created.id)
-            .doing(|| format!("failed to write the container ID to {}", path.display()))
-            .map_err(|failure| failure.code(125))?;
-    }
     Ok(created)
-}
-
-fn write_id(path: &Path, id: &str) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(id.as_bytes())?;
-    Ok(())
 }
 
 fn pull_policy(ctx: &Context, matches: &Matches, request: &CreateRequest) -> Result<()> {

@@ -26,6 +26,7 @@ pub const HISTORY: Command = Command {
         )
         .short('H'),
         NO_TRUNC,
+        Flag::text("platform", "string", "Show history for the given platform"),
         QUIET,
     ]],
     operands: Completes::Images,
@@ -42,7 +43,11 @@ const HEADS: &[(&str, &str)] = &[
 ];
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let image = find(ctx, matches.operand(0))?;
+    let mut image = find(ctx, matches.operand(0))?;
+    if let Some(platform) = matches.nonempty("platform") {
+        let platform = platform.parse()?;
+        image = ctx.images()?.resolve_platform(matches.operand(0), Some(&platform))?;
+    }
     let whole = matches.switch("no-trunc");
     let human = matches.text("human").is_none_or(|text| text != "false");
     let now = time::now_ns();

@@ -33,7 +33,10 @@ pub const IMAGE: Command = Command::group(
 const INSPECT: Command = Command {
     usage: "[OPTIONS] IMAGE [IMAGE...]",
     arity: Arity::AtLeast(1),
-    flags: &[INSPECT_FLAGS],
+    flags: &[
+        INSPECT_FLAGS,
+        &[Flag::text("platform", "string", "Inspect a specific platform of the image")],
+    ],
     operands: Completes::Images,
     ..Command::new("inspect", "Display detailed information on one or more images", inspect)
 };
@@ -48,6 +51,13 @@ const PRUNE: Command = Command {
 };
 
 fn inspect(ctx: &Context, matches: &Matches) -> Result<u8> {
+    if let Some(platform) = matches.nonempty("platform") {
+        let platform = platform.parse()?;
+        for name in &matches.operands {
+            // An image that is not for it is an error, not another image.
+            ctx.images()?.resolve_platform(name, Some(&platform))?;
+        }
+    }
     show(ctx, matches, &[("image", look_up)], false)
 }
 

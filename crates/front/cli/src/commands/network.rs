@@ -206,7 +206,7 @@ pub fn look_up(ctx: &Context, name: &str, _size: bool) -> Result<Option<Value>> 
     let mut connected = Map::new();
     for endpoint in networks.endpoints(&network)? {
         let owner = containers.iter().find(|container| container.pod == endpoint.pod);
-        let key = owner.map_or(endpoint.pod.clone(), |container| container.id.clone());
+        let key = owner.map_or_else(|| endpoint.pod.clone(), |container| container.id.clone());
         connected.insert(
             key,
             json!({

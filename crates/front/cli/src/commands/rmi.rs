@@ -13,6 +13,7 @@ pub const RMI: Command = Command {
     flags: &[&[
         Flag::switch("force", "Force removal of the image").short('f'),
         Flag::switch("no-prune", "Do not delete untagged parents").hidden(),
+        Flag::list("platform", "Remove only the given platform variant").hidden(),
     ]],
     operands: Completes::Images,
     ..Command::new("rmi", "Remove one or more images", run)
@@ -22,6 +23,11 @@ pub const RMI: Command = Command {
 pub const RM: Command = Command { name: "rm", aliases: &["remove"], ..RMI };
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    if matches.given("platform") {
+        return Err(Failure::new(
+            "--platform is not supported: an image goes with all its variants",
+        ));
+    }
     let store = ctx.images()?;
     let force = matches.switch("force");
     each(ctx, &matches.operands, |text| {

@@ -108,7 +108,7 @@ pub fn sink(path: Option<&str>, command: &str) -> Result<Sink> {
     }
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.ok_or_else(|| Failure::new(format!("invalid output path: {path:?}")))?;
-    let folder = target.parent().unwrap_or(Path::new(""));
+    let folder = target.parent().unwrap_or_else(|| Path::new(""));
     let unfinished = folder.join(format!(".{name}.{}", std::process::id()));
     let mut options = File::options();
     let file = options.write(true).create_new(true).open(&unfinished);

@@ -64,7 +64,7 @@ const RM: Command = Command {
 
 fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
     let named = matches.operands.first().map(String::as_str);
-    let named = named.or(matches.nonempty("name"));
+    let named = named.or_else(|| matches.nonempty("name"));
     let spec = VolumeSpec {
         name: named.map(str::to_owned),
         anonymous: named.is_none(),

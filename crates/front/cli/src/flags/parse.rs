@@ -81,7 +81,7 @@ pub struct Failed {
 /// Flags that every command understands.
 pub const GLOBAL: &[Flag] = &[
     Flag::text("root", "dir", "Keep everything of this instance beneath DIR (or set TEU_ROOT)"),
-    Flag::switch("debug", "Show the causes of an error and where it arose").short('D'),
+    Flag::switch("debug", "Show the home, the exit code and how long it took").short('D'),
 ];
 
 /// Parses the words behind the program's name.
@@ -207,8 +207,7 @@ impl Parser {
         word: &str,
         rest: &mut impl Iterator<Item = &'a String>,
     ) -> Result<(), UsageError> {
-        let mut letters = word[1..].char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word[1..].char_indices() {
             let behind = &word[1 + at + letter.len_utf8()..];
             let Some(flag) = self.flags().find(|flag| flag.short == Some(letter)) else {
                 if letter == 'h' {

@@ -98,7 +98,7 @@ fn suggests() {
 fn the_tables_are_sound() {
     fn check(command: &'static Command, path: &str) {
         let path = format!("{path} {}", command.name);
-        let flags: Vec<&Flag> = command.all_flags().chain(super::parse::GLOBAL).collect();
+        let flags: Vec<&Flag> = command.all_flags().chain(parse::GLOBAL).collect();
         for (index, flag) in flags.iter().enumerate() {
             let twins = flags[..index].iter().filter(|other| {
                 other.long == flag.long || (flag.short.is_some() && other.short == flag.short)

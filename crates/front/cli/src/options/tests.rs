@@ -176,9 +176,9 @@ fn small_values() {
         Ok(("/dev/sda".into(), 1 << 20))
     );
     assert!(device_rate("device-read-iops", "/dev/sda:1mb", false).is_err());
-    let log = lists::log(Some("json-file"), &["max-size=1m", "max-file=2"]).expect("parses");
-    assert_eq!((log.max_size_bytes, log.max_files, log.keep), (1 << 20, 2, true));
-    assert!(lists::log(Some("syslog"), &[]).is_err() && lists::log(None, &["frob=1"]).is_err());
+    let bounded = log(Some("json-file"), &["max-size=1m", "max-file=2"]).expect("parses");
+    assert_eq!((bounded.max_size_bytes, bounded.max_files, bounded.keep), (1 << 20, 2, true));
+    assert!(log(Some("syslog"), &[]).is_err() && log(None, &["frob=1"]).is_err());
     assert_eq!(signals::parse("sigterm"), Ok(15));
     assert_eq!(signals::parse("RTMIN+3"), Ok(37));
     assert_eq!(signals::parse("9"), Ok(9));

@@ -27,7 +27,7 @@ fn formats() {
     check(Some("{{.Names}} {{.Label \"tier\"}}"), "web front\na\u{1b}[31mb front\n");
     check(
         Some(r"table {{.Names}}\t{{lower .Size}}"),
-        "NAMES     SIZE\nweb       1kb\na\u{1b}[31mb   1kb\n",
+        "NAMES     SIZE\nweb       1kb\na\u{fffd}[31mb   1kb\n",
     );
     check(
         Some("json"),

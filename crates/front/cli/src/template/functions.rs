@@ -91,24 +91,13 @@ pub(super) fn call(call: Call<'_>) -> Result<Value, String> {
         "index" => index(arguments)?,
         "slice" => slice(arguments)?,
         "print" => Value::String(spaced(arguments)),
-        "println" => {
-            let words: Vec<String> = arguments.iter().map(print).collect();
-            Value::String(words.join(" ") + "\n")
-        }
+        "println" => Value::String(line(arguments)),
         "printf" => Value::String(printf::format(&text(0), arguments.get(1..).unwrap_or(&[]))),
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => Value::Bool(compares(name, arguments)?),
         "json" => {
             wants(1)?;
             Value::String(arguments[0].to_string())
         }
-        "lower" => Value::String(text(0).to_lowercase()),
-        "upper" => Value::String(text(0).to_uppercase()),
-        "title" => Value::String(title(&text(0))),
-        "trim" => Value::String(text(0).trim().to_owned()),
-        "hasPrefix" => Value::Bool(text(0).starts_with(&text(1))),
-        "hasSuffix" => Value::Bool(text(0).ends_with(&text(1))),
-        "contains" => Value::Bool(text(0).contains(&text(1))),
-        "replace" => Value::String(text(0).replace(&text(1), &text(2))),
         "split" => {
             wants(2)?;
             Value::from(text(0).split(text(1).as_str()).collect::<Vec<_>>())
@@ -133,6 +122,22 @@ pub(super) fn call(call: Call<'_>) -> Result<Value, String> {
         }
         "add" => arithmetic(arguments)?,
         "table" => Value::String(String::new()),
+        _ => return words(name, arguments),
+    })
+}
+
+/// Functions of texts alone.
+fn words(name: &str, arguments: &[Value]) -> Result<Value, String> {
+    let text = |index: usize| arguments.get(index).map(print).unwrap_or_default();
+    Ok(match name {
+        "lower" => Value::String(text(0).to_lowercase()),
+        "upper" => Value::String(text(0).to_uppercase()),
+        "title" => Value::String(title(&text(0))),
+        "trim" => Value::String(text(0).trim().to_owned()),
+        "hasPrefix" => Value::Bool(text(0).starts_with(&text(1))),
+        "hasSuffix" => Value::Bool(text(0).ends_with(&text(1))),
+        "contains" => Value::Bool(text(0).contains(&text(1))),
+        "replace" => Value::String(text(0).replace(&text(1), &text(2))),
         "html" => Value::String(html(&text(0))),
         "js" => {
             Value::String(text(0).replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\""))
@@ -208,6 +213,11 @@ fn spaced(arguments: &[Value]) -> String {
         out.push_str(&print(value));
     }
     out
+}
+
+fn line(arguments: &[Value]) -> String {
+    let words: Vec<String> = arguments.iter().map(print).collect();
+    words.join(" ") + "\n"
 }
 
 fn length(value: &Value) -> Result<Value, String> {

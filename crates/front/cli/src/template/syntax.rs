@@ -64,7 +64,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Node>, TemplateError> {
     let (nodes, end) = parser.block()?;
     match end {
         End::Source => Ok(nodes),
-        End::End(at) => Err(error_at(source, at, "unexpected {{end}}")),
+        End::Closed(at) => Err(error_at(source, at, "unexpected {{end}}")),
         End::Else(at, _) => Err(error_at(source, at, "unexpected {{else}}")),
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Node>, TemplateError> {
 /// What ended a block.
 enum End {
     Source,
-    End(usize),
+    Closed(usize),
     Else(usize, Vec<(usize, Word)>),
 }
 
@@ -102,7 +102,7 @@ impl Parser<'_> {
                         _ => String::new(),
                     };
                     match keyword.as_str() {
-                        "end" => break End::End(at),
+                        "end" => break End::Closed(at),
                         "else" => break End::Else(at, words.split_off(1)),
                         _ => nodes.push(self.node(at, &keyword, words)?),
                     }
@@ -163,13 +163,13 @@ impl Parser<'_> {
     ) -> Result<(Vec<Node>, Vec<Node>), TemplateError> {
         let (then, end) = self.block()?;
         let otherwise = match end {
-            End::End(_) => Vec::new(),
+            End::Closed(_) => Vec::new(),
             End::Source => {
                 let message = format!("unexpected EOF: {{{{{keyword}}}}} has no {{{{end}}}}");
                 return Err(error_at(self.source, at, message));
             }
             End::Else(at, words) if words.is_empty() => match self.block()? {
-                (nodes, End::End(_)) => nodes,
+                (nodes, End::Closed(_)) => nodes,
                 (_, End::Else(at, _)) => {
                     return Err(error_at(self.source, at, "expected end; found {{else}}"));
                 }
@@ -251,6 +251,7 @@ impl Parser<'_> {
         }
     }
 
+    #[expect(clippy::type_complexity, reason = "what was read, and what is left")]
     fn command<'w>(
         &mut self,
         mut words: &'w [(usize, Word)],

@@ -75,7 +75,7 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
     }
     let mut pod = crate::request::pod(ctx, matches)?;
     let named = matches.operands.first().map(String::as_str);
-    pod.name = named.or(matches.nonempty("name")).map(str::to_owned);
+    pod.name = named.or_else(|| matches.nonempty("name")).map(str::to_owned);
     pod.labels = environment::labels(matches.list("label"))?;
     for part in matches.nonempty("share").unwrap_or_default().split(',') {
         match part.trim() {
