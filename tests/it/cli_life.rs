@@ -60,7 +60,7 @@ fn from_create_to_rm() {
         Some("ID busybox \"sleep 1000\" AGE ago Exited (137) AGE ago site")
     );
     assert_eq!(world.line("wait site").ok(), "137");
-    let events = world.line("events --since 1m --until 0s --filter container=site").ok();
+    let events = world.line(&format!("events --since 1m --until 0s --filter container={id}")).ok();
     for action in ["create", "start", "pause", "unpause", "rename", "die", "stop"] {
         assert!(events.contains(&format!(" container {action} ")), "{action}: {events}");
     }
