@@ -146,17 +146,24 @@ const PASSED: [Signal; 11] = [
     Signal::PROF,
 ];
 
-/// From now on signals are events. Blocked before any thread is made, so that all inherit it.
-fn watch_signals(manner: &Manner, events: &Sender<Event>) -> Result<()> {
+/// Holds signals back until [`stay`] hears them: to be called before the container starts, so that
+/// none in between ends the command alone. (The shim and the container have masks of their own.)
+pub fn hold_signals(proxy: bool, terminal: bool) -> Result<SignalSet> {
     let mut signals = Vec::new();
-    if manner.proxy {
+    if proxy {
         signals.extend(PASSED);
     }
-    if manner.terminal {
+    if terminal {
         signals.push(Signal::WINCH);
     }
     let set = SignalSet::of(&signals);
     set_mask(set)?;
+    Ok(set)
+}
+
+/// From now on signals are events. Blocked before any thread is made, so that all inherit it.
+fn watch_signals(manner: &Manner, events: &Sender<Event>) -> Result<()> {
+    let set = hold_signals(manner.proxy, manner.terminal)?;
     let descriptor = SignalFd::new(set)?;
     let events = events.clone();
     std::thread::spawn(move || {

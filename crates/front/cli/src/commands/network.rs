@@ -28,6 +28,7 @@ const CONNECT: Command = Command {
     flags: &[&[
         Flag::list("alias", "Add network-scoped alias for the container"),
         Flag::list("driver-opt", "Driver options for the network").hidden(),
+        Flag::integer("gw-priority", "").hidden(),
         Flag::text("ip", "string", "IPv4 address (e.g., \"172.30.100.104\")"),
         Flag::text("ip6", "string", "IPv6 address (e.g., \"2001:db8::33\")"),
         Flag::list("link", "Add link to another container").hidden(),
@@ -118,6 +119,11 @@ fn address<T: std::str::FromStr>(matches: &Matches, flag: &'static str) -> Resul
 }
 
 fn connect(ctx: &Context, matches: &Matches) -> Result<u8> {
+    for flag in ["driver-opt", "gw-priority", "link", "link-local-ip"] {
+        if matches.given(flag) {
+            return Err(Failure::new(format!("--{flag} is not supported by network connect")));
+        }
+    }
     let network = ctx.networks()?.inspect(matches.operand(0))?;
     let endpoint = EndpointRecord {
         network: network.name,

@@ -5,7 +5,7 @@ use crate::container_flags::CONTAINER;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches, Order};
-use crate::foreground::{Ended, Manner, stay};
+use crate::foreground::{Ended, Manner, hold_signals, stay};
 use crate::request::request;
 use crate::streams::detach::DetachKeys;
 use crate::streams::{Wanted, for_container};
@@ -59,6 +59,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         return Ok(0);
     }
     let (theirs, ours) = for_container(wanted)?;
+    hold_signals(proxy && !tty, tty)?;
     let session = start(ctx, &created, theirs, auto_remove)?;
     if !wanted.stdout && !wanted.stderr {
         ctx.line(&created.id)?;

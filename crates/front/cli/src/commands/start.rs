@@ -5,7 +5,7 @@ use super::run::keys;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
-use crate::foreground::{Ended, Manner, stay};
+use crate::foreground::{Ended, Manner, hold_signals, stay};
 use crate::options::{OptionError, boolean};
 use crate::streams::{Wanted, for_container};
 use teu_containers::lifecycle::Attach;
@@ -53,9 +53,10 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let wanted = Wanted { stdin, stdout: true, stderr: !record.tty };
     let keys = keys(matches)?;
     let (theirs, ours) = for_container(wanted)?;
+    let proxy = proxies(matches)? && !record.tty;
+    hold_signals(proxy, record.tty)?;
     let session = containers.start(&record.id, theirs)?;
     let keys = (wanted.stdin && record.tty).then_some(keys);
-    let proxy = proxies(matches)? && !record.tty;
     let manner = Manner { id: record.id, terminal: record.tty, keys, proxy };
     match stay(containers, session, ours, &manner)? {
         Ended::Exited(code) => Ok(u8::try_from(code & 255).unwrap_or(255)),
