@@ -148,12 +148,12 @@ const PASSED: [Signal; 11] = [
 
 /// Holds signals back until [`stay`] hears them: to be called before the container starts, so that
 /// none in between ends the command alone. (The shim and the container have masks of their own.)
-pub fn hold_signals(proxy: bool, terminal: bool) -> Result<SignalSet> {
+pub fn hold_signals(manner: &Manner) -> Result<SignalSet> {
     let mut signals = Vec::new();
-    if proxy {
+    if manner.proxy {
         signals.extend(PASSED);
     }
-    if terminal {
+    if manner.terminal {
         signals.push(Signal::WINCH);
     }
     let set = SignalSet::of(&signals);
@@ -163,7 +163,7 @@ pub fn hold_signals(proxy: bool, terminal: bool) -> Result<SignalSet> {
 
 /// From now on signals are events. Blocked before any thread is made, so that all inherit it.
 fn watch_signals(manner: &Manner, events: &Sender<Event>) -> Result<()> {
-    let set = hold_signals(manner.proxy, manner.terminal)?;
+    let set = hold_signals(manner)?;
     let descriptor = SignalFd::new(set)?;
     let events = events.clone();
     std::thread::spawn(move || {

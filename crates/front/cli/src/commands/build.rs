@@ -121,12 +121,12 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let outcome = teu_builder::build(request, &environment, &mut printer);
     printer.finish();
     let outcome = outcome.map_err(|error| {
+        use std::io::Write as _;
         let excerpt = error.excerpt();
-        let failure = Failure::from(error);
-        match excerpt.is_empty() {
-            true => failure,
-            false => Failure { message: format!("{excerpt}\nteu: {}", failure.message), ..failure },
+        if !excerpt.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{}", crate::text::plain_lines(&excerpt));
         }
+        Failure::from(error)
     })?;
     if check {
         ctx.line("Check complete.")?;

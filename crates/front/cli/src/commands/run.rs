@@ -59,13 +59,14 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         return Ok(0);
     }
     let (theirs, ours) = for_container(wanted)?;
-    hold_signals(proxy && !tty, tty)?;
+    let keys = (wanted.stdin && tty).then_some(keys);
+    let id = created.id.clone();
+    let manner = Manner { id, terminal: tty, keys, proxy: proxy && !tty };
+    hold_signals(&manner)?;
     let session = start(ctx, &created, theirs, auto_remove)?;
     if !wanted.stdout && !wanted.stderr {
         ctx.line(&created.id)?;
     }
-    let keys = (wanted.stdin && tty).then_some(keys);
-    let manner = Manner { id: created.id, terminal: tty, keys, proxy: proxy && !tty };
     match stay(ctx.containers()?, session, ours, &manner)? {
         Ended::Exited(code) => Ok(u8::try_from(code & 255).unwrap_or(255)),
         Ended::Detached => Ok(0),

@@ -54,10 +54,10 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let keys = keys(matches)?;
     let (theirs, ours) = for_container(wanted)?;
     let proxy = proxies(matches)? && !record.tty;
-    hold_signals(proxy, record.tty)?;
-    let session = containers.start(&record.id, theirs)?;
     let keys = (wanted.stdin && record.tty).then_some(keys);
     let manner = Manner { id: record.id, terminal: record.tty, keys, proxy };
+    hold_signals(&manner)?;
+    let session = containers.start(&manner.id, theirs)?;
     match stay(containers, session, ours, &manner)? {
         Ended::Exited(code) => Ok(u8::try_from(code & 255).unwrap_or(255)),
         Ended::Detached => Ok(0),
