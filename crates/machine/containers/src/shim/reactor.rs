@@ -65,6 +65,8 @@ pub(super) enum Timer {
 pub(super) struct Reactor {
     epoll: OwnedFd,
     timers: Vec<(Instant, Timer)>,
+    /// See [`Reactor::sleep_lean`].
+    lean: bool,
 }
 
 /// Something happened.
@@ -76,7 +78,7 @@ pub(super) enum Wake {
 
 impl Reactor {
     pub(super) fn new() -> Result<Self, Errno> {
-        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)?, timers: Vec::new() })
+        Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)?, timers: Vec::new(), lean: false })
     }
 
     /// Watches for reading. Regular files cannot be watched: `EPERM`.
@@ -116,6 +118,12 @@ impl Reactor {
         self.timers.iter().any(|&(_, other)| other == timer)
     }
 
+    /// Gives the program's pages back as the last thing before the next sleep: what runs between
+    /// would map them again, sixteen at a time.
+    pub(super) fn sleep_lean(&mut self) {
+        self.lean = true;
+    }
+
     /// Sleeps until something happens.
     pub(super) fn wait(&mut self, wakes: &mut Vec<Wake>) -> Result<(), Errno> {
         wakes.clear();
@@ -124,6 +132,10 @@ impl Reactor {
         let timeout = next.and_then(|pause| rustix::event::Timespec::try_from(pause).ok());
         let mut events: [Event; BATCH] =
             [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; BATCH];
+        if std::mem::take(&mut self.lean) {
+            // Without /proc they stay, which only costs.
+            let _ = teu_sys::heap::forget_program();
+        }
         let count = match epoll::wait(&self.epoll, &mut events[..], timeout.as_ref()) {
             Ok(count) => count,
             Err(Errno::INTR) => 0,

@@ -189,7 +189,7 @@ impl Shim {
         teu_sys::heap::trim();
         if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
             self.forgot = Some(Instant::now());
-            let _ = teu_sys::heap::forget_program();
+            self.reactor.sleep_lean();
         }
     }
 
