@@ -179,7 +179,10 @@ impl Shim {
                 self.chunk = Vec::new();
                 self.give_back();
             }
-            Timer::Idle => self.settle(),
+            Timer::Idle => {
+                self.settle();
+                self.reactor.sleep_lean();
+            }
         }
     }
 
@@ -190,6 +193,9 @@ impl Shim {
         if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
             self.forgot = Some(Instant::now());
             self.reactor.sleep_lean();
+        } else {
+            // One wake more, and it sleeps lean for as long as nobody asks.
+            self.reactor.set(Timer::Trim, FORGET_EVERY);
         }
     }
 
