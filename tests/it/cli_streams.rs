@@ -240,3 +240,28 @@ fn signals_reach_the_container() {
     stdout.read_to_string(&mut rest).expect("reads");
     assert_eq!((rest.as_str(), child.wait().expect("ends").code()), ("got\n", Some(9)));
 }
+
+/// Two streams into one file: neither undoes what the other, or anybody else, wrote.
+#[test]
+fn output_and_errors_share_a_file() {
+    let world = World::busybox();
+    world.line("run -d --name both --network=none busybox sleep 1000").ok();
+    let teu = crate::world::binary();
+    let script = format!(
+        "echo before; for i in $(seq 20); do {} exec both sh -c 'echo out; echo err >&2'; done; echo after",
+        teu.display()
+    );
+    let path = world.file("both.log", "");
+    let file = std::fs::File::create(&path).expect("creates");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("TEU_ROOT", world.root());
+    shell.stdout(file.try_clone().expect("clones")).stderr(file);
+    assert!(shell.status().expect("sh runs").success());
+    let text = std::fs::read_to_string(&path).expect("reads");
+    let count = |word: &str| text.lines().filter(|line| *line == word).count();
+    assert_eq!(
+        (count("before"), count("out"), count("err"), count("after")),
+        (1, 20, 20, 1),
+        "{text}"
+    );
+}

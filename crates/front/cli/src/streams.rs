@@ -228,7 +228,7 @@ fn typed(sink: OwnedFd, keys: DetachKeys, events: &Sender<Event>) {
 
 /// Copies until the end of input. A closed reader is `EPIPE`; the end of a terminal is an end.
 pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> std::result::Result<(), Errno> {
-    loop {
+    while !is_file(to) {
         match splice(from, None, to, None, CHUNK_BYTES, SpliceFlags::MOVE) {
             Ok(0) => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
@@ -249,6 +249,13 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> std::result::Result<(),
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A splice into a file keeps the position it began at while it waits and sets it again when it is
+/// over: where output and errors go to the same file, each would undo what the other wrote.
+fn is_file(to: BorrowedFd<'_>) -> bool {
+    let kind = rustix::fs::fstat(to).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    kind == Ok(FileType::RegularFile)
 }
 
 /// Somebody else made a stream non-blocking: waits until both ends can go on.

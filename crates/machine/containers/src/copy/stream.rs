@@ -63,9 +63,7 @@ pub(super) fn write_source(
     let options = TreeOptions { prefix, with_root, subseconds: true, ..TreeOptions::default() };
     match &source.kind {
         SourceKind::Directory(dir) => write_tree(borrow(dir), &options, out).map(drop),
-        SourceKind::Entry { dir, name } => {
-            write_entry(borrow(dir), name, &options, out).map(drop)
-        }
+        SourceKind::Entry { dir, name } => write_entry(borrow(dir), name, &options, out).map(drop),
     }
 }
 

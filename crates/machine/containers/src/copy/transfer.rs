@@ -137,9 +137,8 @@ fn put(tar: super::Tar<'_>, target: &Target, options: UnpackOptions) -> Result<u
     let mut tar = std::io::BufReader::with_capacity(256 << 10, tar);
     let unpacked = unpack(&mut tar, target.dir.as_fd(), &options)?;
     // The end of the stream says whether it was whole.
-    std::io::copy(&mut tar, &mut std::io::sink()).map_err(|error| {
-        Error::Images(teu_images::Error::stream("read the tar", error))
-    })?;
+    std::io::copy(&mut tar, &mut std::io::sink())
+        .map_err(|error| Error::Images(teu_images::Error::stream("read the tar", error)))?;
     Ok(unpacked.bytes)
 }
 
