@@ -13,7 +13,8 @@ fn name(text: &str) -> Reference {
 }
 
 fn names(index: &Index) -> Vec<String> {
-    let shown = |entry: &Descriptor| name_of(entry).map_or("<none>".to_owned(), |n| n.familiar());
+    let shown =
+        |entry: &Descriptor| name_of(entry).map_or_else(|| "<none>".to_owned(), |n| n.familiar());
     index.manifests.iter().map(shown).collect()
 }
 

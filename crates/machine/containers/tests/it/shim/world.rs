@@ -138,17 +138,17 @@ impl World {
         let request = Request::Start { id: record.id.clone(), attach: Some(streams) };
         let reply = call(&connection, &request, &[out_write.as_fd(), err_write.as_fd()]);
         drop((out_write, err_write));
-        let code = match reply {
+        match reply {
             Reply::Started { .. } => {
                 let out = reading(out);
                 let err = reading(err);
                 let code = exited(&connection);
                 let text = |all: Vec<u8>| String::from_utf8_lossy(&all).into_owned();
-                return (code, text(out.join().unwrap()), text(err.join().unwrap()));
+                (code, text(out.join().unwrap()), text(err.join().unwrap()))
             }
-            Reply::Failed { exit_code, message } => return (exit_code, String::new(), message),
+            Reply::Failed { exit_code, message } => (exit_code, String::new(), message),
             other => panic!("unexpected: {other:?}"),
-        };
+        }
     }
 
     pub fn state(&self, record: &ContainerRecord) -> ContainerState {
