@@ -105,10 +105,7 @@ impl Containers {
             Err(errno) => return Err(Error::sys("open", &path)(errno)),
         };
         // The shim's pid, to see its end without asking again and again.
-        let pidfd = self.shim(pod)?.and_then(|connection| {
-            let peer = rustix::net::sockopt::socket_peercred(connection.as_fd()).ok()?;
-            rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
-        });
+        let pidfd = self.shim(pod)?.and_then(|connection| connection.end_of_shim());
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {}
@@ -125,15 +122,20 @@ impl Containers {
         lock_shared(&file).map_err(Error::sys("lock", &path))
     }
 
+    /// After a connection has hung up: until the shim's locks are free, so that its state can be
+    /// told. A shim that only closed the connection is not waited for long.
+    pub(crate) fn settle(&self, end: Option<&OwnedFd>) {
+        if let Some(end) = end {
+            let _ = crate::poll::readable_within(end.as_fd(), SHIM_END);
+        }
+    }
+
     /// Says whether the pod's shim ends in time; it is left alone if not.
     pub(crate) fn shim_ends_within(&self, pod: &str, limit: Duration) -> Result<bool> {
         if !self.shim_lives(pod)? {
             return Ok(true);
         }
-        let pidfd = self.shim(pod)?.and_then(|connection| {
-            let peer = rustix::net::sockopt::socket_peercred(connection.as_fd()).ok()?;
-            rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
-        });
+        let pidfd = self.shim(pod)?.and_then(|connection| connection.end_of_shim());
         // One that listens no more is at its end.
         Ok(pidfd.is_none_or(|pidfd| crate::poll::readable_within(pidfd.as_fd(), limit)))
     }

@@ -292,6 +292,7 @@ impl Session {
 
     /// Waits for the end, and answers the exit code. All output has been written by then.
     pub fn wait(self) -> Result<i32> {
+        let end = self.connection.end_of_shim();
         if !self.reported {
             let request = Request::Wait { id: self.id.clone(), removed: false };
             self.connection.send(&request, &[]).map_err(|error| lost(error, &self.pod))?;
@@ -303,7 +304,10 @@ impl Session {
                     return Err(Error::Shim { exit_code, message });
                 }
                 Ok(_) => {}
-                Err(crate::shim::Error::Gone) => return self.after_the_shim(),
+                Err(crate::shim::Error::Gone) => {
+                    self.containers.settle(end.as_ref());
+                    return self.after_the_shim();
+                }
                 Err(error) => return Err(lost(error, &self.pod)),
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! No lock is needed for these: `create` prepares a directory under a temporary name and renames it
 //! without replacing, so of two creators one wins and the other uses the winner's; `remove` renames
-//! away first.
+//! away first. A maker holds a flock on its temporary directory, so a free one belongs to a dead
+//! command and is swept by the next that lists.
 
 use crate::{Error, Result, options};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
@@ -14,12 +15,12 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Largest `volume.json` read.
 const RECORD_LIMIT_BYTES: u64 = 1 << 20;
-/// A temporary directory this old belongs to nobody any more.
-const STALE: Duration = Duration::from_secs(60);
+/// How often a sweep may win against a maker between its `mkdir` and its lock.
+const MAKE_ATTEMPTS: usize = 100;
 const TEMPORARY: &str = ".tmp-";
 const REMOVED: &str = ".gone-";
 
@@ -153,8 +154,8 @@ impl Volumes {
     }
 
     fn publish(&self, name: &str, record: &VolumeRecord) -> Result<()> {
-        let temporary = self.dir.join(format!("{TEMPORARY}{}", random_name()));
-        let result = self.prepare(&temporary, record).and_then(|()| {
+        let (temporary, _held) = self.draft()?;
+        let result = prepare(&temporary, record).and_then(|()| {
             let target = self.dir.join(name);
             match rustix::fs::renameat_with(CWD, &temporary, CWD, &target, RenameFlags::NOREPLACE) {
                 Ok(()) => Ok(true),
@@ -172,14 +173,20 @@ impl Volumes {
         }
     }
 
-    fn prepare(&self, temporary: &Path, record: &VolumeRecord) -> Result<()> {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(temporary)
-            .map_err(Error::io("create", temporary))?;
-        let data = temporary.join("_data");
-        fs::DirBuilder::new().mode(0o755).create(&data).map_err(Error::io("create", &data))?;
-        write_record(temporary, record)
+    /// An empty directory that no sweep takes while the returned file is open.
+    fn draft(&self) -> Result<(PathBuf, File)> {
+        for _ in 0..MAKE_ATTEMPTS {
+            let path = self.dir.join(format!("{TEMPORARY}{}", random_name()));
+            fs::DirBuilder::new().mode(0o700).create(&path).map_err(Error::io("create", &path))?;
+            match hold(&path) {
+                Ok(Some(file)) => return Ok((path, file)),
+                // Swept before it was held.
+                Ok(None) => {}
+                Err(errno) => return Err(Error::io("lock", &path)(errno.into())),
+            }
+        }
+        let error = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+        Err(Error::io("create a volume in", &self.dir)(error))
     }
 
     /// The volume of that name.
@@ -275,12 +282,40 @@ fn is_leftover(name: &OsStr) -> bool {
     bytes.starts_with(TEMPORARY.as_bytes()) || bytes.starts_with(REMOVED.as_bytes())
 }
 
-/// Removed volumes are finished at once, unpublished ones once their maker must be gone.
+fn prepare(draft: &Path, record: &VolumeRecord) -> Result<()> {
+    let data = draft.join("_data");
+    fs::DirBuilder::new().mode(0o755).create(&data).map_err(Error::io("create", &data))?;
+    write_record(draft, record)
+}
+
+/// Locks a directory that nobody else has locked. `None`: somebody has, or it is gone.
+fn hold(path: &Path) -> rustix::io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let held = rustix::fs::fstat(&file)?;
+    let there = match rustix::fs::lstat(path) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    Ok(((held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)).then_some(file))
+}
+
+/// Finishes a removal, or ends what a dead maker began.
 fn sweep(path: &Path, name: &OsStr) {
-    let young = fs::symlink_metadata(path)
-        .and_then(|meta| meta.modified())
-        .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < STALE));
-    if !young || name.as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
+    let removed = name.as_encoded_bytes().starts_with(REMOVED.as_bytes());
+    // What cannot be looked at now is looked at by the next command.
+    let held = hold(path).ok().flatten();
+    if removed || held.is_some() {
         let _ = fs::remove_dir_all(path);
     }
 }

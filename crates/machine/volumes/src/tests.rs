@@ -45,6 +45,23 @@ fn names_and_drivers() {
 }
 
 #[test]
+fn what_a_dead_maker_left_is_swept_and_what_a_live_one_makes_is_not() {
+    let (dir, volumes) = world();
+    let live = dir.path().join("volumes/.tmp-live");
+    let dead = dir.path().join("volumes/.tmp-dead");
+    for draft in [&live, &dead] {
+        fs::create_dir_all(draft.join("_data")).unwrap();
+    }
+    let held = fs::File::open(&live).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert!(volumes.list().unwrap().is_empty());
+    assert!(live.exists() && !dead.exists());
+    drop(held);
+    assert!(volumes.list().unwrap().is_empty());
+    assert!(!live.exists());
+}
+
+#[test]
 fn a_volume_is_made_once_and_goes_whole() {
     let (dir, volumes) = world();
     let first = volumes.create(&named("data")).unwrap();

@@ -38,13 +38,17 @@ impl Containers {
             None => Err(Error::NoSuchContainer(found.record.id.clone())),
         };
         let Some(connection) = self.shim(pod)? else { return state() };
+        let end = connection.end_of_shim();
         let request = Request::Wait { id: found.record.id.clone(), removed };
         match connection.call(&request, &[]) {
             Ok((Reply::Exited { code }, _)) => Ok(code),
             Ok((Reply::Failed { exit_code, message }, _)) => {
                 Err(Error::Shim { exit_code, message })
             }
-            Ok(_) | Err(crate::shim::Error::Gone) => state(),
+            Ok(_) | Err(crate::shim::Error::Gone) => {
+                self.settle(end.as_ref());
+                state()
+            }
             Err(error) => Err(lost(error, pod)),
         }
     }

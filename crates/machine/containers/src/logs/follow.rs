@@ -2,7 +2,6 @@
 
 use super::files::{Folder, LogFile};
 use super::{ENTRY_LIMIT_BYTES, LogLine, LogOptions, parse, tail};
-use crate::shim::Connection;
 use crate::{Containers, Error, Found, Result, time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -13,6 +12,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 const BUFFER_BYTES: usize = 64 << 10;
+/// How soon a container without a listening shim, which lasts a moment only, is looked at again.
+const LOOK_AGAIN_NS: i64 = 50_000_000;
 
 /// Lines, oldest first. With `follow`, `next` waits.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ struct Follower {
     pod: String,
     id: String,
     watch: OwnedFd,
-    /// Hangs up when the shim ends, however it ends.
-    shim: Option<Connection>,
+    /// Readable when the shim has ended, however it ended, and its lock is free.
+    shim: Option<OwnedFd>,
     ended: bool,
 }
 
@@ -178,7 +179,7 @@ impl Follower {
             | WatchFlags::DELETE_SELF
             | WatchFlags::ONLYDIR;
         inotify::add_watch(&watch, &folder.path, flags).map_err(failed)?;
-        let shim = containers.shim(pod)?;
+        let shim = shim_end(containers, pod)?;
         Ok(Self {
             containers: containers.clone(),
             pod: pod.to_owned(),
@@ -191,20 +192,21 @@ impl Follower {
 
     /// Until something is written, the state changes or the shim ends; false when `until` is first.
     fn wait(&mut self, until_ns: Option<i64>, folder: &Folder) -> Result<bool> {
+        // A shim that is about to listen, or to end, is looked for again.
+        let look = self.shim.is_none().then_some(LOOK_AGAIN_NS);
         let timeout = match until_ns.map(|until| until - time::now_ns()) {
-            None => None,
             Some(left) if left <= 0 => return Ok(false),
-            Some(left) => Some(Timespec {
-                tv_sec: left / 1_000_000_000,
-                tv_nsec: (left % 1_000_000_000) as _,
-            }),
+            left => left.into_iter().chain(look).min(),
         };
+        let timeout = timeout.map(|left| Timespec {
+            tv_sec: left / 1_000_000_000,
+            tv_nsec: (left % 1_000_000_000) as _,
+        });
         let mut wanted = vec![PollFd::new(&self.watch, PollFlags::IN)];
         if let Some(shim) = &self.shim {
             wanted.push(PollFd::new(shim, PollFlags::IN));
         }
         match poll(&mut wanted, timeout.as_ref()) {
-            Ok(0) => return Ok(false),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::sys("watch", &folder.path)(errno)),
         }
@@ -216,15 +218,24 @@ impl Follower {
         Ok(true)
     }
 
-    fn is_over(&self) -> Result<bool> {
+    fn is_over(&mut self) -> Result<bool> {
         if self.shim.is_some() {
             // Cheap: what the shim has written is true as long as it lives.
             let state = self.containers.read_state(&self.pod, &self.id)?;
             return Ok(state.is_none_or(|state| !state.needs_shim()));
         }
         let state = self.containers.true_state(&self.pod, &self.id)?;
-        Ok(state.is_none_or(|state| !state.needs_shim()))
+        let over = state.is_none_or(|state| !state.needs_shim());
+        if !over {
+            // Started anew since.
+            self.shim = shim_end(&self.containers, &self.pod)?;
+        }
+        Ok(over)
     }
+}
+
+fn shim_end(containers: &Containers, pod: &str) -> Result<Option<OwnedFd>> {
+    Ok(containers.shim(pod)?.and_then(|connection| connection.end_of_shim()))
 }
 
 /// Leaves the files from which the last lines begin, each at its place.

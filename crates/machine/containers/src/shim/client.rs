@@ -94,6 +94,13 @@ pub(super) fn address(folder: BorrowedFd<'_>) -> Result<SocketAddrUnix, Errno> {
 // === impl Connection ===
 
 impl Connection {
+    /// Becomes readable when the shim's process has ended, and every lock it held is free. (The
+    /// connection hangs up a moment earlier: a dying process closes its descriptors one by one.)
+    pub fn end_of_shim(&self) -> Option<OwnedFd> {
+        let peer = rustix::net::sockopt::socket_peercred(&self.socket).ok()?;
+        rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
+    }
+
     /// Sends a request with its descriptors.
     pub fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
         channel::send(self.socket.as_fd(), request, descriptors, SendFlags::empty())
