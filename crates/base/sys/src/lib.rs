@@ -7,6 +7,7 @@
 //! Most verbs below act on the calling *thread* or copy the calling *process*; they are made for
 //! programs that have one thread where they fork. [`process::clone3`] says what a child may do.
 
+pub mod beneath;
 pub mod bpf;
 pub mod descriptors;
 pub mod exec;

@@ -15,7 +15,7 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 /// Opens a path as the container would see it.
 pub fn open(root: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd> {
     let path = relative(path);
-    retried(|| rustix::fs::openat2(&root, &path, flags | OFlags::CLOEXEC, Mode::empty(), INSIDE))
+    teu_sys::beneath::openat2(root, path, flags | OFlags::CLOEXEC, INSIDE)
 }
 
 /// Opens a path of which no component is a link.
@@ -23,7 +23,7 @@ pub fn open_plain(root: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let path = relative(path);
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    retried(|| rustix::fs::openat2(&root, &path, flags, Mode::empty(), resolve))
+    teu_sys::beneath::openat2(root, path, flags, resolve)
 }
 
 /// Opens what an `O_PATH` descriptor stands for.
@@ -31,17 +31,6 @@ pub fn reopen(handle: impl AsFd, flags: OFlags) -> Result<OwnedFd> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd());
     rustix::fs::openat(rustix::fs::CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// The kernel gives up when something was renamed while it looked; it says so.
-fn retried<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
-    for _ in 0..64 {
-        match call() {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            other => return other,
-        }
-    }
-    Err(Errno::AGAIN)
 }
 
 fn relative(path: &Path) -> PathBuf {

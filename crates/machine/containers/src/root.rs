@@ -73,13 +73,7 @@ pub(crate) fn open_in(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result
     let relative = path.trim_start_matches('/');
     let relative = if relative.is_empty() { "." } else { relative };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    loop {
-        match rustix::fs::openat2(root, relative, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            // A rename on the way: the kernel asks to try again rather than to guess.
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            done => return done,
-        }
-    }
+    teu_sys::beneath::openat2(root, relative, flags | OFlags::CLOEXEC, resolve)
 }
 
 impl Containers {

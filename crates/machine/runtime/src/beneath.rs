@@ -41,7 +41,7 @@ pub fn handle(root: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
 /// # Errors
 /// As above.
 pub fn open(root: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd> {
-    retried(root.as_fd(), inner(path).as_os_str(), flags, INSIDE)
+    teu_sys::beneath::openat2(root.as_fd(), inner(path).as_os_str(), flags, INSIDE)
 }
 
 /// Like [`handle`], and no component may be a link.
@@ -50,7 +50,12 @@ pub fn open(root: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd> {
 /// `ELOOP` where a link is.
 pub fn handle_without_links(root: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd> {
     let path = inner(path.as_ref());
-    retried(root.as_fd(), path.as_os_str(), HANDLE, INSIDE | ResolveFlags::NO_SYMLINKS)
+    teu_sys::beneath::openat2(
+        root.as_fd(),
+        path.as_os_str(),
+        HANDLE,
+        INSIDE | ResolveFlags::NO_SYMLINKS,
+    )
 }
 
 /// Opens a file beneath a mount's root that is neither a link nor on another mount.
@@ -62,25 +67,7 @@ pub fn open_on_mount(mount: impl AsFd, path: &Path, flags: OFlags) -> Result<Own
         | ResolveFlags::NO_SYMLINKS
         | ResolveFlags::NO_MAGICLINKS
         | ResolveFlags::NO_XDEV;
-    retried(mount.as_fd(), path.as_os_str(), flags | OFlags::CLOEXEC, resolve)
-}
-
-/// The kernel answers `EAGAIN` when a rename or mount elsewhere raced with `..`; asking again is the
-/// documented way.
-fn retried(
-    root: BorrowedFd<'_>,
-    path: &OsStr,
-    flags: OFlags,
-    resolve: ResolveFlags,
-) -> Result<OwnedFd> {
-    const TRIES: u32 = 128;
-    let mut tries = 0;
-    loop {
-        match rustix::fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            Err(Errno::AGAIN | Errno::INTR) if tries < TRIES => tries += 1,
-            result => return result,
-        }
-    }
+    teu_sys::beneath::openat2(mount.as_fd(), path.as_os_str(), flags | OFlags::CLOEXEC, resolve)
 }
 
 /// The path without its leading slash, `.` for the root.

@@ -6,7 +6,7 @@
 //! tools that use 32 signed bits, CVE-2024-40635). Which line wins is what Docker does: the first;
 //! a number is an id even where a user has that name.
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{FileType, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -18,9 +18,6 @@ mod tests;
 
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 8 << 20;
-
-/// How often the kernel may ask to try again while somebody renames beneath the root.
-const MAX_ATTEMPTS: usize = 32;
 
 /// Largest id accepted.
 pub const MAX_ID: u32 = i32::MAX.cast_unsigned();
@@ -101,14 +98,10 @@ fn read(root: impl AsFd, path: &str, file: &'static str) -> Result<Option<String
     // Not to be stopped by a fifo, nor given a terminal.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let mut attempts = 0;
-    let opened = loop {
-        match openat2(&root, path, flags, Mode::empty(), resolve) {
-            Ok(opened) => break opened,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(Errno::AGAIN | Errno::INTR) if attempts < MAX_ATTEMPTS => attempts += 1,
-            Err(errno) => return Err(failed(errno)),
-        }
+    let opened = match teu_sys::beneath::openat2(&root, path, flags, resolve) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(errno) => return Err(failed(errno)),
     };
     let stat = rustix::fs::fstat(&opened).map_err(failed)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

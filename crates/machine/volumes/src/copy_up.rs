@@ -51,7 +51,7 @@ impl Volume {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let relative = path.trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };
-        let source = match rustix::fs::openat2(root, relative, flags, Mode::empty(), resolve) {
+        let source = match teu_sys::beneath::openat2(root, relative, flags, resolve) {
             Ok(source) => source,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 mark_initialised(self)?;

@@ -33,7 +33,7 @@ impl Volume {
         }
         let root = self.root()?;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-        rustix::fs::openat2(&root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        teu_sys::beneath::openat2(&root, path, OFlags::PATH | OFlags::CLOEXEC, resolve)
             .map_err(|errno| refuse(errno.into()))
     }
 }

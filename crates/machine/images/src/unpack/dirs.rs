@@ -138,11 +138,11 @@ fn over_whiteout(dir: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<OwnedF
 /// Opens one name as a directory, following nothing.
 pub(super) fn open_beneath(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(dir, name, FLAGS, Mode::empty(), resolve)
+    teu_sys::beneath::openat2(dir, name, FLAGS, resolve)
 }
 
 /// Opens a path as a directory, following links as if `root` were `/`.
 pub(super) fn open_in_root(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(root, path, FLAGS, Mode::empty(), resolve)
+    teu_sys::beneath::openat2(root, path, FLAGS, resolve)
 }

@@ -2,7 +2,7 @@
 
 use super::dirs::open_beneath;
 use super::whiteout::{is_opaque, is_whiteout_at};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, Stat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Something found below: the directory that has it, its name there, and what it is.
@@ -23,7 +23,7 @@ impl Found {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(&self.dir, self.name.as_slice(), flags, Mode::empty(), resolve)
+        teu_sys::beneath::openat2(&self.dir, self.name.as_slice(), flags, resolve)
     }
 }
 

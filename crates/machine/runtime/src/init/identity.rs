@@ -33,14 +33,9 @@ fn change_directory(plan: &ProcessPlan) -> Step<bool> {
     let name = plan.directory.as_bytes();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_MAGICLINKS;
-    let entered = rustix::fs::openat2(
-        rustix::fs::CWD,
-        plan.directory.as_c_str(),
-        flags,
-        Mode::empty(),
-        resolve,
-    )
-    .and_then(rustix::process::fchdir);
+    let directory = plan.directory.as_c_str();
+    let entered = teu_sys::beneath::openat2(rustix::fs::CWD, directory, flags, resolve)
+        .and_then(rustix::process::fchdir);
     match entered {
         Ok(()) => {}
         Err(Errno::ACCESS) => return Ok(false),

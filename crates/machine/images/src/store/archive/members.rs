@@ -6,7 +6,7 @@ use crate::store::Store;
 use crate::store::blob::Ingest;
 use crate::tar::{Entry, Kind, Reader};
 use crate::unpack::normal;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{OFlags, ResolveFlags};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -219,7 +219,7 @@ fn open_in(dir: &Path, name: &str) -> io::Result<File> {
     let dir = File::open(dir)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let file = File::from(rustix::fs::openat2(&dir, name, flags, Mode::empty(), resolve)?);
+    let file = File::from(teu_sys::beneath::openat2(&dir, name, flags, resolve)?);
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::from(io::ErrorKind::NotFound)),
