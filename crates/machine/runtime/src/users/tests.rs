@@ -139,7 +139,8 @@ fn a_link_does_not_lead_out_of_the_root() {
 fn only_regular_files_of_bounded_size() {
     let root = Root::new("kind");
     let passwd = root.0.join("etc/passwd");
-    rustix::fs::mknodat(rustix::fs::CWD, &passwd, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &passwd, FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
     assert!(matches!(root.resolve("web"), Err(Error::NotRegular("/etc/passwd"))));
     std::fs::remove_file(&passwd).unwrap();
     std::fs::create_dir(&passwd).unwrap();
