@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use teu_builder::{
     BuildRequest, ContextSource, Environment, Error, Event, Outcome, Output, Progress, Stream,
 };
 use teu_images::Store;
 use teu_oci::image::ImageConfig;
-
-pub const BUSYBOX: &str = "/work/fixtures/busybox.tar";
 
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -85,48 +82,23 @@ impl Done {
     }
 }
 
-/// The image that tests start from: made by `scripts/images`, or here from the host's busybox.
-fn base(dir: &Path) -> PathBuf {
-    if Path::new(BUSYBOX).exists() {
-        return PathBuf::from(BUSYBOX);
-    }
-    let root = dir.join("busybox");
-    for sub in ["bin", "etc", "tmp", "root", "home"] {
-        std::fs::create_dir_all(root.join(sub)).expect("makes");
-    }
-    std::fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is needed");
-    for applet in [
-        "sh", "cat", "ls", "ln", "mkdir", "rm", "touch", "id", "echo", "env", "test", "sleep",
-        "chmod", "chown", "mv", "cp", "mknod", "mount", "stat", "readlink", "grep", "true",
-        "false", "tr", "find",
-    ] {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
-    }
-    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n")
-        .expect("writes");
-    std::fs::write(root.join("etc/group"), "root:x:0:\ndaemon:x:1:\n").expect("writes");
-    let tar = dir.join("busybox.tar");
-    let status = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status();
-    assert!(status.expect("tar runs").success());
-    tar
+/// What tests start from, made by `scripts/images`.
+fn base() -> PathBuf {
+    let folder = std::env::var_os("TEU_TEST_IMAGES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.cache/images"),
+        PathBuf::from,
+    );
+    let archive = folder.join("busybox.tar");
+    assert!(archive.exists(), "{} is missing: scripts/images busybox", archive.display());
+    archive
 }
 
 impl World {
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("teu-builder-").tempdir().expect("a directory");
         let images = Store::open(&dir.path().join("images")).expect("a store");
-        let file = base(dir.path());
-        let mut archive = std::fs::File::open(&file).expect("an archive");
-        if file == Path::new(BUSYBOX) {
-            images.load_file(&archive, None).expect("loads busybox");
-        } else {
-            let request = teu_images::ImportRequest {
-                name: Some("busybox".parse().expect("a name")),
-                created: Some("2026-01-01T00:00:00Z".to_owned()),
-                ..Default::default()
-            };
-            images.import(&mut archive, &request).expect("imports busybox");
-        }
+        let archive = std::fs::File::open(base()).expect("an archive");
+        images.load_file(&archive, None).expect("loads busybox");
         std::fs::create_dir(dir.path().join("context")).expect("makes");
         Self { dir, images }
     }

@@ -10,7 +10,6 @@ use teu_containers::shim::protocol::{Reply, Request, Streams};
 use teu_containers::shim::{Connection, connect, spawn};
 use teu_containers::state::ContainerState;
 
-const ROOTFS: &str = "/work/fixtures/busybox-rootfs";
 /// Nothing here takes longer.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -27,6 +26,17 @@ pub fn program() -> PathBuf {
     let program = test.parent().and_then(Path::parent).unwrap().join("examples/shim");
     assert!(program.exists(), "{} is missing: run all targets", program.display());
     program
+}
+
+/// The root of every container here, made by `scripts/images`.
+fn rootfs() -> PathBuf {
+    let folder = std::env::var_os("TEU_TEST_IMAGES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.cache/images"),
+        PathBuf::from,
+    );
+    let rootfs = folder.join("busybox-rootfs");
+    assert!(rootfs.exists(), "{} is missing: scripts/images busybox", rootfs.display());
+    rootfs
 }
 
 /// 64 hex digits that no other test has.
@@ -106,7 +116,7 @@ impl World {
         let upper = folder.join("upper");
         if !upper.exists() {
             let copied =
-                std::process::Command::new("cp").arg("-a").arg(ROOTFS).arg(&upper).status();
+                std::process::Command::new("cp").arg("-a").arg(rootfs()).arg(&upper).status();
             assert!(copied.unwrap().success());
         }
     }
