@@ -203,14 +203,18 @@ fn a_storm_of_execs_leaves_nothing() {
 #[test]
 fn a_late_client_sees_what_comes() {
     let mut world = World::new();
-    let record = world.container(script("sleep 0.3; echo late; exit 2"));
+    let waits = "while ! [ -e /go ]; do sleep 0.01; done; echo late; exit 2";
+    let record = world.container(script(waits));
     let connection = world.start(&record);
     let (out, write) = pipe();
     let streams = Streams { stdout: true, ..Streams::default() };
     let attach = Request::Attach { id: record.id.clone(), streams };
     assert!(matches!(call(&connection, &attach, &[write.as_fd()]), Reply::Done));
     drop(write);
-    assert_eq!(reading(out).join().unwrap(), b"late\n");
     let absent = Request::Attach { id: id(), streams };
     assert!(matches!(call(&world.shim(&record.pod), &absent, &[]), Reply::Failed { .. }));
+    // Through its root: what lies beneath an overlay must not be changed.
+    let state = world.state(&record);
+    std::fs::write(format!("/proc/{}/root/go", state.pid), "").unwrap();
+    assert_eq!(reading(out).join().unwrap(), b"late\n");
 }
