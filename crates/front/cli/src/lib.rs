@@ -21,7 +21,6 @@ pub mod context;
 pub mod failure;
 pub mod flags;
 pub mod foreground;
-pub mod options;
 pub mod output;
 pub mod progress;
 pub mod request;
@@ -30,7 +29,8 @@ pub mod template;
 pub mod terminal;
 pub mod text;
 pub mod time;
-pub mod units;
+
+pub use teu_containers::{options, units};
 
 /// Exit code of a process that a closed pipe ended, as a shell gives it.
 const BROKEN_PIPE_CODE: u8 = 141;

@@ -40,6 +40,7 @@ pub mod logs;
 mod names;
 mod networking;
 mod open;
+pub mod options;
 pub mod pending;
 pub mod plan;
 mod pods;
@@ -56,6 +57,7 @@ pub mod state;
 pub mod stats;
 pub mod time;
 mod top;
+pub mod units;
 mod volume;
 
 pub use commit::CommitRequest;

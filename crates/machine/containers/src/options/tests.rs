@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::options::lists::*;
+use crate::record::{MountKind, PortRecord, Propagation, RestartPolicy};
 use std::path::Path;
-use teu_containers::record::{MountKind, PortRecord, Propagation, RestartPolicy};
 
 fn said<T: std::fmt::Debug>(result: Result<T, OptionError>) -> String {
     result.expect_err("refused").to_string()

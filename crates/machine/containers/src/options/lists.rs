@@ -1,8 +1,8 @@
 //! Smaller values: limits, devices, restart policies, log options, health, filters.
 
 use super::OptionError;
+use crate::record::{LogRecord, RestartPolicy};
 use crate::units;
-use teu_containers::record::{LogRecord, RestartPolicy};
 use teu_oci::runtime::{DeviceRule, Rlimit};
 
 /// Names that `--ulimit` knows; setrlimit(2).

@@ -1,8 +1,8 @@
 //! `-p [[ADDRESS:]HOST_PORT:]CONTAINER_PORT[/PROTOCOL]` and `--expose`, ranges included.
 
 use super::{OptionError, PortFault};
+use crate::record::PortRecord;
 use std::net::IpAddr;
-use teu_containers::record::PortRecord;
 
 /// One `-p`.
 pub fn publish(text: &str) -> Result<PortRecord, OptionError> {

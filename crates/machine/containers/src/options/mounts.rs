@@ -1,9 +1,9 @@
 //! `-v`, `--mount` and `--tmpfs`.
 
 use super::{OptionError, boolean, fields};
+use crate::record::{MountKind, MountRecord, Propagation};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use teu_containers::record::{MountKind, MountRecord, Propagation};
 use teu_volumes::VolumeSpec;
 
 /// A mount, and what has to be there for it.

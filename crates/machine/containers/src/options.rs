@@ -1,4 +1,5 @@
-//! The values of `run`'s flags, each read by a pure function with Docker's rules and messages.
+//! The values of `run`'s flags as text, each read by a pure function with Docker's rules and
+//! messages: for the command line, the engine (whose bodies carry the same texts) and Compose.
 //!
 //! Nothing here opens a file but through what it is handed; looking up containers, devices and
 //! variables of the environment is done by the caller, so that all of it is tested as data.

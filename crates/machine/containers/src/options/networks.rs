@@ -1,7 +1,7 @@
 //! `--network`: a mode, a name, or `name=…,alias=…,ip=…`.
 
 use super::{OptionError, fields};
-use teu_containers::record::network::EndpointRecord;
+use crate::record::network::EndpointRecord;
 
 /// One `--network`.
 #[derive(Debug, Clone, PartialEq, Eq)]
