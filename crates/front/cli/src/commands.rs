@@ -101,6 +101,7 @@ pub const ALL: &[&Command] = &[
     &wait::WAIT,
     &completion::COMPLETION,
     &completion::COMPLETE,
+    &build::WORKER,
     &runtime::RUNTIME,
     &unavailable::PULL,
     &unavailable::PUSH,

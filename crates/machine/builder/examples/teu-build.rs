@@ -86,6 +86,8 @@ fn run(state: PathBuf, mut arguments: impl Iterator<Item = String>) -> Result<St
         network: None,
         instance: format!("bt-{}", home.to_string_lossy()),
         cache_budget_bytes: 0,
+        vault: None,
+        cancel: None,
     };
     let outcome = teu_builder::build(request, &environment, &mut Plain)
         .map_err(|error| format!("{}{error}\n{}", error.excerpt(), error.tail().join("\n")))?;

@@ -162,7 +162,7 @@ fn global_scope(file: &Dockerfile, request: &BuildRequest, platform: &Platform) 
 fn warn(file: &Dockerfile, request: &BuildRequest, progress: &mut dyn Progress) {
     for warning in &file.warnings {
         progress.event(Event::Warning {
-            rule: warning.rule,
+            rule: warning.rule.into(),
             message: warning.message.clone(),
             line: warning.lines.first,
         });
@@ -188,7 +188,7 @@ fn warn(file: &Dockerfile, request: &BuildRequest, progress: &mut dyn Progress) 
     };
     for (name, _) in request.build_args.iter().filter(|(name, _)| !known(name)) {
         progress.event(Event::Warning {
-            rule: "UnusedBuildArg",
+            rule: "UnusedBuildArg".into(),
             message: format!("build argument {name} was not consumed: no ARG declares it"),
             line: 0,
         });

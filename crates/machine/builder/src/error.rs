@@ -236,6 +236,17 @@ pub enum Cause {
         /// Which.
         id: String,
     },
+    /// Whoever keeps secrets or agents failed.
+    #[error("{kind} {id}: {source}")]
+    Vault {
+        /// `secret` or `ssh`.
+        kind: &'static str,
+        /// Which.
+        id: String,
+        /// The keeper's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A privilege that nobody allowed.
     #[error("{what} is not allowed: give --allow {entitlement}")]
     Entitlement {
@@ -304,6 +315,21 @@ impl Error {
             }
             _ => String::new(),
         }
+    }
+
+    /// The Dockerfile and those of its lines that the error is about, if it is about any.
+    pub fn place(&self) -> Option<(&Source, Lines)> {
+        let (source, lines) = match self {
+            Self::Dockerfile(error) => (error.source_text(), error.lines),
+            Self::Step(step) => (step.source_text.as_deref()?, step.lines),
+            _ => return None,
+        };
+        (lines.first > 0).then_some((source, lines))
+    }
+
+    /// The build was given up, rather than having failed.
+    pub fn is_canceled(&self) -> bool {
+        matches!(self, Self::Step(step) if matches!(step.cause, Cause::Canceled))
     }
 
     /// The last lines that a failed command wrote; empty otherwise.

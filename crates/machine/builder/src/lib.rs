@@ -42,14 +42,16 @@ pub mod stage;
 pub mod step;
 mod time;
 pub mod tree;
+pub mod worker;
 
 pub use error::{Error, Result};
 pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};
 pub use progress::{Event, Progress, Step, StepId, Stream};
 pub use request::{
     Attached, BuildRequest, ContextSource, Destination, DockerfileSource, Entitlement, Environment,
-    NamedContext, NetworkAttach, NetworkMode, Output, Secret, SecretSource, SshAgent,
+    NamedContext, NetworkAttach, NetworkMode, Output, Secret, SecretSource, SshAgent, Vault,
 };
+pub use solve::cancel::Cancel;
 
 /// Builds what is asked for, telling `progress` what happens (always from the calling thread).
 ///

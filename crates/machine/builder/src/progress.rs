@@ -1,5 +1,7 @@
 //! What happens during a build, as it happens. Printers live in the front.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Number of a step within one build, from 1 in the order in which steps were announced.
@@ -12,7 +14,7 @@ pub trait Progress {
 }
 
 /// A step as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Its number.
     pub id: StepId,
@@ -25,7 +27,7 @@ pub struct Step {
 }
 
 /// Which of a step's outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -34,7 +36,7 @@ pub enum Stream {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// What will be done at most, before anything is: steps of all stages that are needed.
     Planned {
@@ -52,6 +54,7 @@ pub enum Event {
         /// Which.
         stream: Stream,
         /// Raw; printers strip control bytes.
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
         bytes: Vec<u8>,
     },
     /// Something of note about a step (`transferring context: 2.5 MB`), or its part.
@@ -80,10 +83,33 @@ pub enum Event {
     /// Something in the Dockerfile that works and should be changed.
     Warning {
         /// Name of the check, such as `JSONArgsRecommended`.
-        rule: &'static str,
+        rule: Cow<'static, str>,
         /// One line.
         message: String,
         /// Line in the Dockerfile, 0 for none.
         line: u32,
     },
+}
+
+/// Output between processes: text where it is text, which is three times shorter than numbers.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Output<'a> {
+    Text(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
+}
+
+fn as_text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    let output = match std::str::from_utf8(bytes) {
+        Ok(text) => Output::Text(text.into()),
+        Err(_) => Output::Bytes(bytes.into()),
+    };
+    output.serialize(serializer)
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    Ok(match Output::deserialize(deserializer)? {
+        Output::Text(text) => text.into_owned().into_bytes(),
+        Output::Bytes(bytes) => bytes.into_owned(),
+    })
 }

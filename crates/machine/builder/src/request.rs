@@ -1,10 +1,13 @@
 //! What a person asks of a build, resolved by the command line: no environment variable, home or
 //! working directory is looked up here.
 
+use crate::solve::cancel::Cancel;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use teu_images::Store;
 use teu_oci::runtime::{Resources, Rlimit};
 use teu_oci::{Platform, Reference};
@@ -14,7 +17,8 @@ pub mod output;
 pub use output::{Destination, Output};
 
 /// Everything one `teu build` was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BuildRequest {
     /// The files `COPY` and `ADD` see.
     pub context: ContextSource,
@@ -90,6 +94,20 @@ pub struct Environment<'a> {
     pub instance: String,
     /// Bytes of layers the cache may keep; the least recently used go first. 0 for no limit.
     pub cache_budget_bytes: u64,
+    /// Where secrets and agents are that the request itself does not bring.
+    pub vault: Option<&'a (dyn Vault + Sync)>,
+    /// Raised by somebody else to give the build up.
+    pub cancel: Option<Arc<Cancel>>,
+}
+
+/// What a step may need and nobody has sent yet: asked for at the moment the step starts.
+pub trait Vault: fmt::Debug {
+    /// A secret's value; `None` if there is none of that id.
+    fn secret(&self, id: &str)
+    -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// An agent's socket; `None` if there is none of that id.
+    fn agent(&self, id: &str) -> Result<Option<PathBuf>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// How the builder reaches a network without knowing about networks: one namespace serves all steps
@@ -115,7 +133,7 @@ pub struct Attached {
 }
 
 /// Where the context's files are.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub enum ContextSource {
     /// None: only heredocs and other stages can be copied (`docker build - < Dockerfile`).
     #[default]
@@ -123,7 +141,8 @@ pub enum ContextSource {
     /// A directory.
     Directory(PathBuf),
     /// A tar (plain, gzip or zstd), or a Dockerfile alone: decided by its first bytes, as Docker
-    /// does for `docker build -`.
+    /// does for `docker build -`. Cannot be sent to another process.
+    #[serde(skip)]
     Stream(Box<dyn Read + Send + Sync>),
 }
 
@@ -138,7 +157,7 @@ impl fmt::Debug for ContextSource {
 }
 
 /// Where the Dockerfile is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DockerfileSource {
     /// `Dockerfile` at the context's root.
     #[default]
@@ -150,7 +169,7 @@ pub enum DockerfileSource {
 }
 
 /// `--build-context name=…`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NamedContext {
     /// A directory of the host.
     Directory(PathBuf),
@@ -159,7 +178,7 @@ pub enum NamedContext {
 }
 
 /// One `--secret`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// What `--mount=type=secret,id=` asks for.
     pub id: String,
@@ -174,7 +193,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Where a secret is.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_debug_implementations, reason = "a secret is never printed")]
 pub enum SecretSource {
     /// A file, read when the step starts.
@@ -184,7 +203,7 @@ pub enum SecretSource {
 }
 
 /// One `--ssh`: the agent's socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshAgent {
     /// `default`, or what `--mount=type=ssh,id=` asks for.
     pub id: String,
@@ -193,7 +212,7 @@ pub struct SshAgent {
 }
 
 /// The network of a `RUN` step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkMode {
     /// The build's own namespace on the default network.
     #[default]
@@ -205,7 +224,7 @@ pub enum NetworkMode {
 }
 
 /// What steps may ask for only when the person allows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entitlement {
     /// `network.host`
     NetworkHost,

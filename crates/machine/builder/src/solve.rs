@@ -70,7 +70,7 @@ pub struct Solver<'a> {
     pub(crate) session: &'a Session,
     pub(crate) epoch: Option<i64>,
     pub(crate) events: Sender<Event>,
-    pub(crate) cancel: Cancel,
+    pub(crate) cancel: Arc<Cancel>,
     pub(crate) network: run::Network,
     permits: Permits,
     slots: Vec<(Mutex<Slot>, Condvar)>,
@@ -148,8 +148,13 @@ impl<'a> Solver<'a> {
             epoch: inputs.epoch,
             records,
             events,
-            cancel: Cancel::new()
-                .map_err(|errno| Error::io("make", "an event descriptor", errno))?,
+            cancel: match &inputs.environment.cancel {
+                Some(given) => Arc::clone(given),
+                None => Arc::new(
+                    Cancel::new()
+                        .map_err(|errno| Error::io("make", "an event descriptor", errno))?,
+                ),
+            },
             network: run::Network::default(),
             permits: Permits::new(parallelism),
             named: Mutex::default(),

@@ -22,7 +22,7 @@ use teu_runtime::defaults::{self, Privilege};
 use teu_runtime::{Cgroup, Choices, Gate, Launch, Rootfs, Stdio};
 
 /// Bytes of an order or answer.
-const MESSAGE_LIMIT_BYTES: u64 = 64 << 20;
+pub const MESSAGE_LIMIT_BYTES: u64 = 64 << 20;
 
 /// What is to be run.
 #[derive(Debug, Serialize, Deserialize)]

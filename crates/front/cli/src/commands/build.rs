@@ -104,21 +104,50 @@ const LIMITS: &[Flag] = &[
     Flag::list("ulimit", "Ulimit options"),
 ];
 
-fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let request = request(matches)?;
-    let mut printer = printer(matches)?;
+/// Gives `body` what a build of this home works with.
+fn with_environment<T>(
+    ctx: &Context,
+    body: impl FnOnce(Environment<'_>) -> Result<T>,
+) -> Result<T> {
     let networks = network::BuildNetwork::new(ctx)?;
     let state = ctx.home().data.join("build");
-    let environment = Environment {
+    body(Environment {
         images: ctx.images()?,
         state: &state,
         step_command: vec!["/proc/self/exe".to_owned(), "build-step".to_owned()],
         network: Some(&networks),
         instance: ctx.home().instance(),
         cache_budget_bytes: CACHE_BUDGET_BYTES,
-    };
+        vault: None,
+        cancel: None,
+    })
+}
+
+/// A build for the engine: standard input is a socket, see [`teu_builder::worker`].
+pub const WORKER: Command = Command {
+    arity: Arity::Exactly(0),
+    ..Command::new("build-worker", "Build for the engine, on standard input", worker)
+};
+
+fn worker(ctx: &Context, _: &Matches) -> Result<u8> {
+    let socket = std::fs::File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
+    with_environment(ctx, |environment| {
+        teu_builder::worker::serve(socket, |request, vault, cancel, progress| {
+            let environment =
+                Environment { vault: Some(vault), cancel: Some(cancel), ..environment };
+            teu_builder::build(request, &environment, progress)
+        })?;
+        Ok(0)
+    })
+}
+
+fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    let request = request(matches)?;
+    let mut printer = printer(matches)?;
     let (check, tags) = (request.check_only, request.tags.clone());
-    let outcome = teu_builder::build(request, &environment, &mut printer);
+    let outcome = with_environment(ctx, |environment| {
+        Ok(teu_builder::build(request, &environment, &mut printer))
+    })?;
     printer.finish();
     let outcome = outcome.map_err(|error| {
         use std::io::Write as _;

@@ -20,6 +20,11 @@ impl ParseError {
         Self { source_text: Arc::clone(source), lines, problem }
     }
 
+    /// The whole text.
+    pub fn source_text(&self) -> &Source {
+        &self.source_text
+    }
+
     /// The lines, marked, with those around them.
     pub fn excerpt(&self) -> String {
         self.source_text.excerpt(self.lines)

@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// A range of lines, from 1, both ends included; 0 for none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lines {
     /// First.
     pub first: u32,
@@ -30,6 +30,11 @@ impl Source {
     /// Keeps `text`, with what is not UTF-8 replaced.
     pub fn new(name: &str, text: &[u8]) -> Self {
         Self { name: name.to_owned(), text: String::from_utf8_lossy(text).into_owned() }
+    }
+
+    /// All of it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The lines around `lines`, these marked with `>>>`, as BuildKit prints them.

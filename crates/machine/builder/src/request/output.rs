@@ -1,9 +1,10 @@
 //! Where the result goes: `--output type=…,dest=…`, in Buildx's syntax.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// One `--output`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// The store, under the build's tags (and this name as well).
     Image {
@@ -37,7 +38,7 @@ pub enum Output {
 }
 
 /// Where bytes go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Destination {
     /// A file (or directory), replaced.
     Path(PathBuf),

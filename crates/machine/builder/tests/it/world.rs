@@ -154,6 +154,8 @@ impl World {
             network: None,
             instance: format!("bt-{name}"),
             cache_budget_bytes: 0,
+            vault: None,
+            cancel: None,
         };
         let mut heard = Heard::default();
         let result = teu_builder::build(request, &environment, &mut heard);

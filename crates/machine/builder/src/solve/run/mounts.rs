@@ -221,18 +221,8 @@ impl Solver<'_> {
         binds: &mut Vec<Bind>,
         env: &mut Vec<String>,
     ) -> Result<(), Cause> {
-        let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == mount.id) else {
+        let Some(content) = self.secret_value(&mount.id)? else {
             return missing("secret", mount);
-        };
-        let content = match &secret.source {
-            SecretSource::Value(value) => value.clone(),
-            SecretSource::File(path) => {
-                let fail = |source| Cause::io("read the secret", path, source);
-                let file = std::fs::File::open(path).map_err(fail)?;
-                let mut content = Vec::new();
-                file.take(SECRET_LIMIT_BYTES + 1).read_to_end(&mut content).map_err(fail)?;
-                content
-            }
         };
         if content.len() as u64 > SECRET_LIMIT_BYTES {
             return Err(Cause::Limit { what: "bytes in a secret", limit: SECRET_LIMIT_BYTES });
@@ -251,6 +241,33 @@ impl Solver<'_> {
         Ok(())
     }
 
+    /// A secret of the request, or else of the vault.
+    fn secret_value(&self, id: &str) -> Result<Option<Vec<u8>>, Cause> {
+        let Some(secret) = self.request.secrets.iter().find(|secret| secret.id == id) else {
+            let fail = |source| Cause::Vault { kind: "secret", id: id.to_owned(), source };
+            return self.environment.vault.map_or(Ok(None), |vault| vault.secret(id)).map_err(fail);
+        };
+        match &secret.source {
+            SecretSource::Value(value) => Ok(Some(value.clone())),
+            SecretSource::File(path) => {
+                let fail = |source| Cause::io("read the secret", path, source);
+                let file = std::fs::File::open(path).map_err(fail)?;
+                let mut content = Vec::new();
+                file.take(SECRET_LIMIT_BYTES + 1).read_to_end(&mut content).map_err(fail)?;
+                Ok(Some(content))
+            }
+        }
+    }
+
+    /// The socket of an agent of the request, or else of the vault.
+    fn agent(&self, id: &str) -> Result<Option<PathBuf>, Cause> {
+        if let Some(agent) = self.request.ssh.iter().find(|agent| agent.id == id) {
+            return Ok(Some(agent.socket.clone()));
+        }
+        let fail = |source| Cause::Vault { kind: "ssh", id: id.to_owned(), source };
+        self.environment.vault.map_or(Ok(None), |vault| vault.agent(id)).map_err(fail)
+    }
+
     fn ssh(
         &self,
         mount: &Mount,
@@ -258,21 +275,17 @@ impl Solver<'_> {
         binds: &mut Vec<Bind>,
         env: &mut Vec<String>,
     ) -> Result<(), Cause> {
-        let Some(agent) = self.request.ssh.iter().find(|agent| agent.id == mount.id) else {
+        let Some(socket) = self.agent(&mount.id)? else {
             return missing("ssh", mount);
         };
-        let is_socket = std::fs::metadata(&agent.socket).is_ok_and(|m| m.file_type().is_socket());
-        if !is_socket {
-            return Err(Cause::io(
-                "use as an agent's socket",
-                &agent.socket,
-                rustix::io::Errno::NOTSOCK,
-            ));
+        if !std::fs::metadata(&socket).is_ok_and(|meta| meta.file_type().is_socket()) {
+            let errno = rustix::io::Errno::NOTSOCK;
+            return Err(Cause::io("use as an agent's socket", &socket, errno));
         }
         if !env.iter().any(|variable| variable.starts_with("SSH_AUTH_SOCK=")) {
             env.push(format!("SSH_AUTH_SOCK={target}"));
         }
-        let source = Source::Within(agent.socket.clone(), String::new());
+        let source = Source::Within(socket, String::new());
         binds.push(Bind { target, readonly: false, directory: false, source });
         Ok(())
     }
