@@ -4,8 +4,16 @@
 const STOREYS: [&str; 4] = ["base", "spec", "machine", "front"];
 
 /// The order inside `machine`: a crate imports only from rows above its own.
-const MACHINE: [&[&str]; 4] =
-    [&["volumes", "dns"], &["images", "runtime", "network"], &["containers"], &["builder"]];
+const MACHINE: [&[&str]; 5] = [
+    &["volumes", "dns"],
+    &["images", "runtime", "network"],
+    &["containers"],
+    &["builder"],
+    &["registry", "engine"],
+];
+
+/// The order inside `base`.
+const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
 
 /// The order inside `front`.
 const FRONT: [&[&str]; 2] = [&["cli"], &["teu"]];
@@ -14,9 +22,11 @@ const FRONT: [&[&str]; 2] = [&["cli"], &["teu"]];
 fn place(name: &str) -> Option<(usize, usize)> {
     let row = |rows: &[&[&str]]| rows.iter().position(|row| row.contains(&name));
     match name {
-        "sys" => Some((0, 0)),
         "oci" => Some((1, 0)),
-        _ => row(&MACHINE).map(|row| (2, row)).or_else(|| row(&FRONT).map(|row| (3, row))),
+        _ => row(&BASE)
+            .map(|row| (0, row))
+            .or_else(|| row(&MACHINE).map(|row| (2, row)))
+            .or_else(|| row(&FRONT).map(|row| (3, row))),
     }
 }
 
@@ -41,7 +51,7 @@ pub fn check(path: &str, manifest: &str) -> Vec<String> {
                 "imports teu-{import} ({}), but imports go down only: {}",
                 STOREYS[other.0],
                 "base < spec < machine < front, and within machine \
-                 volumes, dns < images, runtime, network < containers < builder"
+                 volumes, dns < images, runtime, network < containers < builder < registry, engine"
             )),
             Some(_) => {}
         }

@@ -1,0 +1,119 @@
+//! An authority of one's own, and the certificates it issues.
+
+use crate::error::{Error, Result};
+use crate::identity::Identity;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use std::time::{Duration, SystemTime};
+
+/// Certificates begin this long before they are made: clocks differ.
+const SKEW: Duration = Duration::from_secs(3600);
+
+/// Who vouches.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    name: String,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a certificate is for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its common name.
+    pub common_name: String,
+    /// Its organization: a group, for Kubernetes. (Certificates may have many; rcgen makes one.)
+    pub organization: Option<String>,
+    /// Names and addresses it is valid for.
+    pub names: Vec<String>,
+    /// It may be shown by a server.
+    pub is_server: bool,
+    /// It may be shown by a client.
+    pub is_client: bool,
+    /// How long from now.
+    pub validity: Duration,
+}
+
+impl Request {
+    /// A server under these names or addresses, the first of which is its common name; a year.
+    pub fn server<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        Self {
+            common_name: names.first().cloned().unwrap_or_default(),
+            organization: None,
+            names,
+            is_server: true,
+            is_client: false,
+            validity: Duration::from_secs(365 * 86_400),
+        }
+    }
+
+    /// A client of this name; a year.
+    pub fn client(common_name: impl Into<String>) -> Self {
+        Self {
+            common_name: common_name.into(),
+            is_server: false,
+            is_client: true,
+            ..Self::server(Vec::<String>::new())
+        }
+    }
+}
+
+impl Authority {
+    /// A new authority with a key of its own, for ten years.
+    pub fn create(name: &str) -> Result<Self> {
+        let make = |source| Error::Make { name: name.to_owned(), source };
+        let mut params = CertificateParams::new(Vec::new()).map_err(make)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, name);
+        set_validity(&mut params, Duration::from_secs(3650 * 86_400));
+        let key = KeyPair::generate().map_err(make)?;
+        let issuer = CertifiedIssuer::self_signed(params, key).map_err(make)?;
+        Ok(Self { issuer, name: name.to_owned() })
+    }
+
+    /// Its certificate, for those who shall trust it.
+    pub fn certificate_pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Its private key, for its file.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// Issues a certificate with a new key.
+    pub fn issue(&self, request: &Request) -> Result<Identity> {
+        let make = |source| Error::Make { name: request.common_name.clone(), source };
+        let mut params = CertificateParams::new(request.names.clone()).map_err(make)?;
+        params.distinguished_name.push(DnType::CommonName, &*request.common_name);
+        if let Some(organization) = &request.organization {
+            params.distinguished_name.push(DnType::OrganizationName, &**organization);
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if request.is_server {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        if request.is_client {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        }
+        params.use_authority_key_identifier_extension = true;
+        set_validity(&mut params, request.validity);
+        let key = KeyPair::generate().map_err(make)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(make)?;
+        Identity::from_pem(&certificate.pem(), &key.serialize_pem())
+    }
+}
+
+fn set_validity(params: &mut CertificateParams, validity: Duration) {
+    let now = SystemTime::now();
+    params.not_before = (now - SKEW).into();
+    params.not_after = (now + validity).into();
+}
