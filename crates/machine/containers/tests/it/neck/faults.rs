@@ -3,6 +3,7 @@
 use super::life::kill_shim;
 use super::world::{World, cgroups_of};
 use std::fs;
+use std::io::BufRead as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use teu_containers::Containers;
 use teu_containers::lifecycle::{Attach, Remove};
@@ -148,6 +149,7 @@ fn victim() {
         super::world::program(),
     )
     .unwrap();
+    println!("{VICTIM}");
     let mut round = 0;
     loop {
         round += 1;
@@ -173,21 +175,29 @@ fn victim() {
     }
 }
 
+/// Kills at least, and at most until they have hit different states.
+const KILLS: std::ops::Range<u64> = 24..240;
+
 /// kill -9 of a command at any instant; the next one finds everything in order.
 #[test]
 fn commands_killed_at_any_instant() {
     let world = World::new();
     world.image("withvolume", &["VOLUME /data", "VOLUME /srv"]);
     let mut seen = std::collections::BTreeSet::new();
-    for round in 0..24_u64 {
+    for round in 0..KILLS.end {
+        if round >= KILLS.start && seen.len() > 1 {
+            break;
+        }
         let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "neck::faults::victim", "--test-threads=1"])
+            .args(["--exact", "neck::faults::victim", "--test-threads=1", "--nocapture"])
             .env(VICTIM, &world.dir)
-            .stdout(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20 + round * 37 % 150));
+        let said = std::io::BufReader::new(victim.stdout.take().unwrap());
+        assert!(said.lines().any(|line| line.unwrap().contains(VICTIM)), "it works now");
+        std::thread::sleep(std::time::Duration::from_millis(round * 37 % 150));
         victim.kill().unwrap();
         victim.wait().unwrap();
         let next =
