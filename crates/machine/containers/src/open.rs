@@ -36,6 +36,7 @@ impl Containers {
         let containers = Self { home, program, volumes, images, networks };
         // What cannot be finished now is tried again by the next command.
         let _ = containers.sweep();
+        let _ = containers.networks.mend();
         Ok(containers)
     }
 

@@ -8,6 +8,7 @@
 //! Start reading at [`main`] (arguments and set-up), then `pod.rs` (what containers share),
 //! `container.rs` (one life), `service.rs` (requests).
 
+mod aftermath;
 mod channel;
 mod client;
 mod clock;

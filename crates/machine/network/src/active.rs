@@ -294,7 +294,12 @@ impl Networks {
         self.take_down(&mut kernel, place, &active)
     }
 
-    fn take_down(&self, kernel: &mut Kernel, place: &Place, active: &Active) -> Result<()> {
+    pub(crate) fn take_down(
+        &self,
+        kernel: &mut Kernel,
+        place: &Place,
+        active: &Active,
+    ) -> Result<()> {
         for bridge in active.bridges.iter().rev() {
             let mut batch = Batch::default();
             batch.delete_link(bridge);
@@ -316,7 +321,7 @@ impl Networks {
             firewall::remove_zone(&mut transaction, &active.zone());
             return kernel.retract("make its table forget it", transaction);
         }
-        self.leave(kernel)
+        self.hand_back(kernel)
     }
 
     fn others_are_active(&self) -> Result<bool> {
@@ -329,7 +334,7 @@ impl Networks {
     }
 
     /// The last network is gone: so go the table and what was switched on.
-    fn leave(&self, kernel: &mut Kernel) -> Result<()> {
+    fn hand_back(&self, kernel: &mut Kernel) -> Result<()> {
         let failed = kernel.failed("list tables");
         let own = self.table();
         let mut switched = firewall::switched(&mut kernel.nft, &own).map_err(&failed)?;

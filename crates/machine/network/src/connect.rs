@@ -1,11 +1,9 @@
-//! Connecting and disconnecting a pod.
+//! Connecting a pod.
 //!
 //! ```text
-//! connect:     lease ▶ ports bound ▶ endpoints/<pod>.json ▶ link ▶ addresses, routes ▶ table ▶ names
-//! disconnect:  names ▶ table ▶ link ▶ endpoints/<pod>.json ▶ lease
+//! lease ▶ ports bound ▶ endpoints/<pod>.json ▶ link ▶ addresses, routes ▶ table ▶ names
 //! ```
-//! Disconnecting repeats safely and undoes any part of a connect: it is also what a failed connect
-//! and a repair do.
+//! The way back is in [`crate::disconnect`]; a connect that fails takes it too.
 
 use crate::address::{Mac, Subnet};
 use crate::endpoint::{Connected, Endpoint, EndpointRequest, PortHolds};
@@ -121,6 +119,7 @@ impl Networks {
         place: &Place,
         request: &EndpointRequest,
     ) -> Result<()> {
+        self.finish_leaving(kernel, place, &request.pod)?;
         let Some(held) = place.held(&request.pod)? else { return Ok(()) };
         let failed = kernel.failed("look for a link");
         if kernel.route.link(&held.endpoint.host_interface).map_err(&failed)?.is_some() {
@@ -159,76 +158,6 @@ impl Networks {
             |endpoint| format!(" by container {}", endpoint.name),
         );
         Error::PortTaken { host, port, protocol, holder }
-    }
-
-    pub(crate) fn leases_of(&self, place: &Place, held: &Held) -> Result<Leases> {
-        let network = match place.active()? {
-            Some(active) => Some(active.network),
-            None => files::read(&self.record_path(&held.endpoint.network_id))?,
-        };
-        let ipv4 = network.as_ref().and_then(|network| network.ipv4());
-        let ipv6 = network.as_ref().and_then(|network| network.ipv6());
-        Leases::open(&place.leases(), ipv4, ipv6)
-    }
-
-    /// Undoes a connect, or what there is of it.
-    pub(crate) fn release(
-        &self,
-        kernel: &mut Kernel,
-        place: &Place,
-        leases: &mut Leases,
-        held: &Held,
-    ) -> Result<()> {
-        let endpoint = &held.endpoint;
-        place.unname(endpoint)?;
-        publish::retract(kernel, &self.table(), endpoint)?;
-        let mut batch = Batch::default();
-        batch.delete_link(&endpoint.host_interface);
-        kernel.undo("remove its link", batch)?;
-        let bridge = place.active()?.map(|active| active.bridge().to_owned()).unwrap_or_default();
-        if let Ok(index) = kernel.index_of(&bridge) {
-            for address in addresses(endpoint) {
-                let mut batch = Batch::default();
-                batch.delete_neighbour(index, address);
-                kernel.undo("forget its addresses", batch)?;
-            }
-        }
-        place.unhold(&endpoint.pod)?;
-        give_back(endpoint, leases)?;
-        leases.count_on(held.shard, -1)
-    }
-
-    /// Undoes a connect; the namespace may be long gone. Nothing to undo is no error.
-    pub fn disconnect(&self, endpoint: &Endpoint) -> Result<()> {
-        self.disconnect_from(&endpoint.network_id, &endpoint.pod)
-    }
-
-    /// Undoes all of a pod's connects.
-    pub fn disconnect_pod(&self, pod: &str) -> Result<()> {
-        for id in files::names_in(&self.run())? {
-            if self.place(&id).held(pod)?.is_some() {
-                self.disconnect_from(&id, pod)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn disconnect_from(&self, id: &str, pod: &str) -> Result<()> {
-        check_component(pod)?;
-        check_component(id)?;
-        let place = self.place(id);
-        if place.held(pod)?.is_none() {
-            return Ok(());
-        }
-        let _lock = place.lock()?;
-        let Some(held) = place.held(pod)? else { return Ok(()) };
-        let mut kernel = Kernel::open(&held.endpoint.network)?;
-        let mut leases = self.leases_of(&place, &held)?;
-        self.release(&mut kernel, &place, &mut leases, &held)?;
-        if leases.count() == 0 && place.pods()?.is_empty() {
-            self.deactivate(&place)?;
-        }
-        Ok(())
     }
 
     /// Gives an endpoint other names (containers that join or leave the pod).
@@ -304,7 +233,7 @@ fn new_endpoint(request: &EndpointRequest, active: &Active, mtu: u32) -> Result<
 }
 
 /// Name of a link on the host: of the pod and the network alone, so that it can be found again.
-fn link_name(pod: &str, network: &str) -> String {
+pub(crate) fn link_name(pod: &str, network: &str) -> String {
     // FNV-1a: it spreads well, and nobody gains anything by a collision (the second is refused).
     let hash = [pod, "@", network]
         .iter()
@@ -380,7 +309,7 @@ fn fix(
     if is_free { Ok(address) } else { Err(Error::AddressTaken { address, network }) }
 }
 
-fn give_back(endpoint: &Endpoint, leases: &mut Leases) -> Result<()> {
+pub(crate) fn give_back(endpoint: &Endpoint, leases: &mut Leases) -> Result<()> {
     addresses(endpoint).try_for_each(|address| leases.give_back(address))
 }
 

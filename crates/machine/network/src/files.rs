@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, DirBuilder};
@@ -16,7 +17,14 @@ const RECORD_BYTES_MAX: u64 = 4 << 20;
 
 /// A lock that is held while this lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not read")] OwnedFd);
+pub struct Lock(OwnedFd);
+
+impl Lock {
+    /// Whether its file has been deleted since.
+    pub fn is_deleted(&self) -> bool {
+        rustix::fs::fstat(&self.0).is_ok_and(|found| found.st_nlink == 0)
+    }
+}
 
 /// Names what was being done to which file.
 pub fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
@@ -26,17 +34,31 @@ pub fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Er
 
 /// Takes a lock, waiting for whoever holds it.
 pub fn lock(path: &Path) -> Result<Lock> {
-    let open = || {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
-        loop {
-            match rustix::fs::flock(&fd, FlockOperation::LockExclusive) {
-                Err(rustix::io::Errno::INTR) => {}
-                outcome => return outcome.map(|()| Lock(fd)),
-            }
+    flock(path, FlockOperation::LockExclusive).map_err(|errno| failed("lock", path)(errno.into()))
+}
+
+/// Likewise, one that others may hold in the same way.
+pub fn lock_shared(path: &Path) -> Result<Lock> {
+    flock(path, FlockOperation::LockShared).map_err(|errno| failed("lock", path)(errno.into()))
+}
+
+/// Takes a lock that nobody has; `None` when somebody does.
+pub fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    match flock(path, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        outcome => outcome.map(Some).map_err(|errno| failed("lock", path)(errno.into())),
+    }
+}
+
+fn flock(path: &Path, operation: FlockOperation) -> std::result::Result<Lock, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
+    loop {
+        match rustix::fs::flock(&fd, operation) {
+            Err(Errno::INTR) => {}
+            outcome => return outcome.map(|()| Lock(fd)),
         }
-    };
-    open().map_err(|errno: rustix::io::Errno| failed("lock", path)(errno.into()))
+    }
 }
 
 /// Makes a directory and its parents, for root alone.

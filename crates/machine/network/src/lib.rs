@@ -2,8 +2,9 @@
 //!
 //! A network is a record (`<data>/networks/<id>.json`) until its first endpoint connects: then its
 //! subnet is claimed by an `unreachable` route, its bridge is made, and the instance's own nftables
-//! table appears. The last endpoint takes all of it away again. What an endpoint holds stands in
-//! `<run>/networks/<id>/`, written before the kernel is touched, so that [`Networks::repair`] can
+//! table appears. The last endpoint takes all of it away again: at once, or, where a [`Keeper`] was
+//! left behind, after the network has been idle for [`Config::linger`]. What an endpoint holds stands
+//! in `<run>/networks/<id>/`, written before the kernel is touched, so that [`Networks::repair`] can
 //! give back what a killed process held.
 //!
 //! Refuses: rules in foreign tables, `accept` verdicts that override the host's firewall, helper
@@ -16,11 +17,13 @@
 mod active;
 mod address;
 mod connect;
+mod disconnect;
 mod endpoint;
 mod error;
 mod files;
 mod firewall;
 mod forwarding;
+mod keeper;
 mod kernel;
 mod lease;
 mod names;
@@ -32,11 +35,13 @@ mod record;
 mod repair;
 
 pub use address::{Mac, ParseError, Subnet};
+pub use disconnect::Departure;
 pub use endpoint::{
     Connected, Endpoint, EndpointRequest, HostPort, PortHolds, PortRequest, Protocol,
     PublishedPort, UnknownProtocol,
 };
 pub use error::{Error, Result};
+pub use keeper::Keeper;
 pub use names::Names;
 pub use networks::{Config, Networks, Pruned, loopback_up};
 pub use record::{DEFAULT_NETWORK, Network, NetworkSpec, Pool, SubnetSpec};

@@ -9,7 +9,7 @@ use crate::record::{DEFAULT_NETWORK, Network, NetworkSpec, plan};
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use teu_sys::netlink::{Batch, Socket, within};
 
 /// What an instance is.
@@ -26,12 +26,18 @@ pub struct Config {
     pub host_binding: Option<IpAddr>,
     /// Interfaces on one bridge before another is joined to it.
     pub shard_limit: u16,
+    /// How long a [`crate::Keeper`] keeps a network that nobody is on.
+    pub linger: Duration,
 }
 
 impl Config {
     /// The kernel takes 1023 ports on a bridge, but adding one costs it more the more there are:
     /// fewer keep the last connect as fast as the first. 32 bridges carry 8192 endpoints.
     pub const SHARD_LIMIT: u16 = 256;
+
+    /// Making and removing a bridge and a table takes the kernel some 80 ms of waiting for its own
+    /// readers: containers that are run one after another share them.
+    pub const LINGER: Duration = Duration::from_secs(2);
 
     /// The usual settings.
     pub fn new(data: impl Into<PathBuf>, run: impl Into<PathBuf>, instance: &str) -> Self {
@@ -41,6 +47,7 @@ impl Config {
             instance: instance.to_owned(),
             host_binding: None,
             shard_limit: Self::SHARD_LIMIT,
+            linger: Self::LINGER,
         }
     }
 }
@@ -186,8 +193,11 @@ impl Networks {
             return Err(Error::InUse { name: network.name, endpoints: names.join(", ") });
         }
         if place.active()?.is_some() {
+            let mut kernel = crate::kernel::Kernel::open(&network.name)?;
+            self.finish_all_leaving(&mut kernel, &place)?;
             self.deactivate(&place)?;
         }
+        self.unmark(&network.id)?;
         files::remove(&self.record_path(&network.id))?;
         place.delete()
     }

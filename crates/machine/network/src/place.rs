@@ -6,6 +6,7 @@
 //!   active.json          the kernel knows the network; how to take it back
 //!   leases               addresses and counts
 //!   endpoints/<pod>.json
+//!   leaving/<pod>.json   it holds nothing any more, but its link is still to be removed
 //!   names/<name>/<pod>   a link whose target is the addresses: DNS reads nothing else
 //!   reverse/<address>    a link whose target is the name
 //! ```
@@ -56,13 +57,18 @@ impl Place {
         Self { dir }
     }
 
+    /// Id of the network.
+    pub fn id(&self) -> &str {
+        self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// Makes what is missing of it.
     pub fn make(&self) -> Result<()> {
         // The last one made tells of the rest.
-        if self.dir.join("reverse").exists() {
+        if self.dir.join("leaving").exists() {
             return Ok(());
         }
-        for name in ["endpoints", "names", "reverse"] {
+        for name in ["endpoints", "names", "reverse", "leaving"] {
             files::directory(&self.dir.join(name))?;
         }
         Ok(())
@@ -100,9 +106,43 @@ impl Place {
 
     /// Ids of the pods that hold something.
     pub fn pods(&self) -> Result<Vec<String>> {
-        let names = files::names_in(&self.dir.join("endpoints"))?;
+        self.pods_in("endpoints")
+    }
+
+    /// Ids of the pods whose link is still to be removed.
+    pub fn leaving(&self) -> Result<Vec<String>> {
+        self.pods_in("leaving")
+    }
+
+    fn pods_in(&self, folder: &str) -> Result<Vec<String>> {
+        let names = files::names_in(&self.dir.join(folder))?;
         let pod = |name: String| name.strip_suffix(".json").map(str::to_owned);
         Ok(names.into_iter().filter_map(pod).collect())
+    }
+
+    /// Whether it is there: a network that was removed has none, nor one whose instance was deleted.
+    pub fn exists(&self) -> bool {
+        self.dir.exists()
+    }
+
+    fn leaving_path(&self, pod: &str) -> PathBuf {
+        self.dir.join("leaving").join(format!("{pod}.json"))
+    }
+
+    /// Notes that a pod holds nothing but its link.
+    pub fn leave(&self, pod: &str) -> Result<()> {
+        let path = self.held_path(pod);
+        fs::rename(&path, self.leaving_path(pod)).map_err(failed("move", &path))
+    }
+
+    /// Whether a pod's link is still to be removed.
+    pub fn is_leaving(&self, pod: &str) -> bool {
+        self.leaving_path(pod).exists()
+    }
+
+    /// Notes that a pod's link is gone.
+    pub fn left(&self, pod: &str) -> Result<()> {
+        files::remove(&self.leaving_path(pod))
     }
 
     fn held_path(&self, pod: &str) -> PathBuf {

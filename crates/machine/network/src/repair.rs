@@ -11,12 +11,13 @@ use teu_sys::netlink::Batch;
 
 impl Networks {
     /// Gives back what pods held that are not alive any more, and makes anew what somebody else
-    /// took away (`nft flush ruleset`, `ip link del`). Returns the pods that were given up.
+    /// took away (`nft flush ruleset`, `ip link del`). Networks that are idle go at once. Returns the pods that were given up.
     pub fn repair(&self, live: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut given_up = Vec::new();
         for id in files::names_in(&self.run())? {
             let place = self.place(&id);
-            if place.active()?.is_none() && place.pods()?.is_empty() {
+            let idle = place.pods()?.is_empty() && place.leaving()?.is_empty();
+            if idle && place.active()?.is_none() {
                 continue;
             }
             let _lock = place.lock()?;
@@ -34,6 +35,7 @@ impl Networks {
         given_up: &mut Vec<String>,
     ) -> Result<()> {
         let mut kernel = Kernel::open("network")?;
+        self.finish_all_leaving(&mut kernel, place)?;
         let active = place.active()?;
         let mut recount = false;
         let (mut alive, mut dead) = (Vec::new(), Vec::new());
@@ -57,7 +59,8 @@ impl Networks {
             if let Some(mut leases) = active.as_ref().map(|_| self.leases(place)).transpose()? {
                 leases.clear()?;
             }
-            return self.deactivate(place);
+            self.deactivate(place)?;
+            return self.unmark(place.id());
         }
         let Some(active) = active else { return Ok(()) };
         let leases = self.leases(place)?;

@@ -157,6 +157,22 @@ impl Batch {
         });
     }
 
+    /// Lets a port of a bridge pass nothing any more, and the bridge forget who was behind it.
+    /// Removing the link makes the kernel wait until nobody uses it; this does not.
+    pub fn cut_port(&mut self, name: &str) {
+        self.message(RTM_NEWLINK, NLM_F_ACK, &link_head(0, 0, 0), |body| {
+            body.text(IFLA_IFNAME, name);
+            body.nest(IFLA_LINKINFO, |body| {
+                body.text(IFLA_INFO_SLAVE_KIND, "bridge");
+                body.nest(IFLA_INFO_SLAVE_DATA, |body| {
+                    // A port that is disabled and has a carrier is enabled again by the kernel.
+                    body.u8(IFLA_BRPORT_STATE, BR_STATE_LISTENING);
+                    body.bytes(IFLA_BRPORT_FLUSH, &[]);
+                });
+            });
+        });
+    }
+
     /// Brings a link up.
     pub fn up(&mut self, index: u32) {
         self.message(RTM_NEWLINK, NLM_F_ACK, &link_head(index, IFF_UP, IFF_UP), |_| {});
@@ -189,6 +205,11 @@ impl Batch {
         self.message(RTM_DELLINK, NLM_F_ACK, &link_head(0, 0, 0), |body| {
             body.text(IFLA_IFNAME, name);
         });
+    }
+
+    /// Likewise by its number, which no other link ever gets.
+    pub fn delete_link_number(&mut self, index: u32) {
+        self.message(RTM_DELLINK, NLM_F_ACK, &link_head(index, 0, 0), |_| {});
     }
 
     /// Gives a link an address, usable at once (whoever assigns it knows that it is free).

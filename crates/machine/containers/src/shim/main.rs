@@ -3,6 +3,7 @@
 //! It becomes a session of its own, takes its lock and its socket, and serves until its pod has
 //! ended. Whatever fails on the way is the answer to the first request.
 
+use super::aftermath::Aftermath;
 use super::failure::Failure;
 use super::protocol::Request;
 use super::service::{Setup, Shim};
@@ -35,13 +36,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
     }
     let home = Home { data: PathBuf::from(data), run: PathBuf::from(run) };
     let Ok(first) = detach() else { return EXIT_USAGE };
-    match serve(&home, pod, Path::new(program), &first) {
-        Ok(()) => 0,
+    let aftermath = match serve(&home, pod, Path::new(program), &first) {
+        Ok(done) => done,
         Err(failure) => {
             refuse(&first, &failure);
-            failure.exit_code()
+            return failure.exit_code();
         }
-    }
+    };
+    drop(first);
+    aftermath.outlive();
+    0
 }
 
 /// Executes this again from a file that nobody can write to. Returns only when that failed.
@@ -68,7 +72,8 @@ fn detach() -> Result<OwnedFd, Errno> {
     Ok(first)
 }
 
-fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<(), Failure> {
+/// Answers what is left to do once nobody waits any more.
+fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<Aftermath, Failure> {
     let folder = home.pod_run(pod);
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -94,10 +99,11 @@ fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<(), 
     let result = shim.run();
     // Nobody finds us any more; then, still under the lock, nothing of us is left to be found.
     let _ = rustix::fs::unlinkat(&directory, "shim.sock", AtFlags::empty());
+    let aftermath = shim.aftermath();
     drop(shim);
     let _ = std::fs::remove_dir_all(&folder);
     drop(lock);
-    result
+    result.map(|()| aftermath)
 }
 
 /// Takes the lock that says that this pod has a shim; a predecessor that is just leaving is waited

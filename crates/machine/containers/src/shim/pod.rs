@@ -10,7 +10,7 @@ use crate::record::{ContainerRecord, NamespaceMode, NetworkChoice, PodRecord};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use teu_network::{Config, Endpoint, EndpointRequest, Networks, PortHolds};
+use teu_network::{Config, Departure, Endpoint, EndpointRequest, Networks, PortHolds};
 use teu_runtime::cgroup::Cgroup;
 
 mod ports;
@@ -74,7 +74,8 @@ impl Pod {
         match pod.furnish(containers) {
             Ok(()) => Ok(pod),
             Err(failure) => {
-                pod.take_down();
+                // What fails is left to the next command.
+                let _ = pod.take_down().map(Departure::finish);
                 Err(failure)
             }
         }
@@ -284,27 +285,27 @@ impl Pod {
 
     // === end ===
 
-    /// Gives everything back. What fails is left to the next command's repair.
-    pub(super) fn take_down(&mut self) {
+    /// Gives everything back; what is left are links on networks, to be removed when everybody has
+    /// been answered. What fails is left to the next command's repair.
+    pub(super) fn take_down(&mut self) -> Option<Departure> {
         self.names = None;
         if let Some(reaper) = self.reaper.take() {
             reaper.end();
         }
-        if let NetworkChoice::Networks(_) = self.record.network.choice
-            && let Ok(networks) = self.networks()
-        {
-            if self.endpoints.is_empty() {
-                let _ = networks.disconnect_pod(&self.record.id);
+        let networked = matches!(self.record.network.choice, NetworkChoice::Networks(_));
+        let departure = match self.networks() {
+            Ok(networks) if networked || !self.endpoints.is_empty() => {
+                networks.leave(&self.record.id).ok().flatten()
             }
-            for endpoint in self.endpoints.drain(..) {
-                let _ = networks.disconnect(&endpoint);
-            }
-        }
+            _ => None,
+        };
+        self.endpoints.clear();
         self.holds.clear();
         if let Some(cgroup) = self.cgroup.take() {
             let _ = cgroup.kill_all();
             let _ = cgroup.delete();
         }
+        departure
     }
 }
 

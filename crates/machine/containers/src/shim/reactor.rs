@@ -57,6 +57,8 @@ pub(super) enum Timer {
     Stalled(u32),
     /// Memory that bursts needed is given back.
     Trim,
+    /// A network has been idle for long enough.
+    Networks,
     /// Nobody has asked for anything.
     Idle,
 }

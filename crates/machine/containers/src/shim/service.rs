@@ -1,5 +1,6 @@
 //! The shim itself: its parts, and the loop that hands every event to the part it is for.
 
+use super::aftermath::Aftermath;
 use super::container::Container;
 use super::exec::Executing;
 use super::failure::Failure;
@@ -62,6 +63,8 @@ pub(super) struct Shim {
     next_key: u32,
     /// Clients that wait for the end of the pod.
     stopping: Vec<u32>,
+    /// Links of a pod that has ended.
+    aftermath: Aftermath,
     /// Everything has ended; only what clients still read holds the shim.
     over: bool,
 }
@@ -90,6 +93,7 @@ impl Shim {
             forgot: None,
             next_key: 1,
             stopping: Vec::new(),
+            aftermath: Aftermath::default(),
             over: false,
         };
         shim.adopt(setup.first);
@@ -101,6 +105,9 @@ impl Shim {
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         let mut wakes = Vec::new();
         while !(self.over && self.is_flushed() && self.execs.is_empty()) {
+            if self.aftermath.is_due() {
+                self.tend_networks();
+            }
             self.reactor.wait(&mut wakes).map_err(Failure::system("wait for events"))?;
             for wake in wakes.drain(..) {
                 self.handle(wake);
@@ -110,6 +117,17 @@ impl Shim {
             }
         }
         Ok(())
+    }
+
+    /// What is left to do on networks.
+    pub(super) fn aftermath(&mut self) -> Aftermath {
+        std::mem::take(&mut self.aftermath)
+    }
+
+    fn tend_networks(&mut self) {
+        if let Some(pause) = self.aftermath.tend() {
+            self.reactor.set(Timer::Networks, pause);
+        }
     }
 
     fn is_flushed(&mut self) -> bool {
@@ -179,6 +197,7 @@ impl Shim {
                 self.chunk = Vec::new();
                 self.give_back();
             }
+            Timer::Networks => self.tend_networks(),
             Timer::Idle => {
                 self.settle();
                 self.reactor.sleep_lean();

@@ -213,8 +213,11 @@ fn connects_until_it_is_killed() {
             ..EndpointRequest::default()
         };
         // What an earlier life left may be in the way: that is for the next command to repair.
-        if let Ok(connected) = networks.connect(&request, netns.as_fd()) {
+        let Ok(connected) = networks.connect(&request, netns.as_fd()) else { continue };
+        if number % 2 == 0 {
             networks.disconnect(&connected.endpoint).unwrap();
+        } else if let Some(departure) = networks.leave(&request.pod).unwrap() {
+            departure.finish().unwrap();
         }
     }
 }
@@ -247,7 +250,7 @@ fn a_command_may_be_killed_at_any_instant() {
     }
     let network = host.networks.inspect("bridge").unwrap();
     let names = host.dir.path().join("run/networks").join(&network.id);
-    for left in ["endpoints", "names", "reverse"] {
+    for left in ["endpoints", "names", "reverse", "leaving"] {
         let left = names.join(left);
         assert_eq!(std::fs::read_dir(&left).unwrap().count(), 0, "{}", left.display());
     }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod isolation;
+mod leaving;
 mod life;
 mod publish;
 mod support;

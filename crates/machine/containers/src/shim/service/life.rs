@@ -1,8 +1,9 @@
 //! Lives of containers: start, exit, restart, stop, end of the pod.
 //!
 //! The order at the end: process reaped, output drained, state written, cgroup deleted, then (with
-//! the last container) network and namespaces given back, those who wait answered, what asked for
-//! it removed, and last those answered who wait for the removal or for the output.
+//! the last container) names, addresses and ports given back, those who wait answered, what asked
+//! for it removed, those answered who wait for the removal or for the output, and last, when nobody
+//! waits any more, links removed (see `aftermath`).
 
 use super::super::container::{self, Container, Run, Waiter};
 use super::super::failure::Failure;
@@ -182,7 +183,7 @@ impl Shim {
     pub(super) fn finish(&mut self, key: u32) {
         let last = !self.containers.values().any(Container::is_alive);
         if last && let Some(mut pod) = self.pod.take() {
-            pod.take_down();
+            self.depart(&mut pod);
             if !pod.record.implicit {
                 pod_event(&self.home, &pod.record, "stop");
             }
@@ -206,6 +207,12 @@ impl Shim {
         self.answer(key, |waiter| matches!(waiter, Waiter::Removed(_)));
         self.follow_up(key);
         self.settle();
+    }
+
+    fn depart(&mut self, pod: &mut Pod) {
+        if let Some(departure) = pod.take_down() {
+            self.aftermath.add(departure);
+        }
     }
 
     /// Those who follow a container to its end are told when its output is through.
@@ -242,7 +249,7 @@ impl Shim {
             return;
         }
         if let Some(mut pod) = self.pod.take() {
-            pod.take_down();
+            self.depart(&mut pod);
         }
         for client in std::mem::take(&mut self.stopping) {
             self.reply(client, &Reply::Done, &[]);
