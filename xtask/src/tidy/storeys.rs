@@ -16,7 +16,7 @@ const MACHINE: [&[&str]; 5] = [
 const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
 
 /// The order inside `front`.
-const FRONT: [&[&str]; 2] = [&["cli"], &["teu"]];
+const FRONT: [&[&str]; 3] = [&["compose"], &["cli"], &["teu"]];
 
 /// Where each crate stands: storey, and row within it.
 fn place(name: &str) -> Option<(usize, usize)> {
