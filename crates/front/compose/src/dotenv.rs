@@ -80,7 +80,8 @@ pub fn parse(
         line: 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count(),
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { rest: &text, line: 1, outside, known: HashMap::new(), out: Vec::new() };
+    let mut reader =
+        Reader { rest: &text, line: 1, outside, known: HashMap::new(), out: Vec::new() };
     while reader.statement()? {}
     Ok(reader.out)
 }
@@ -95,8 +96,9 @@ struct Reader<'a> {
 
 impl Variables for Reader<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        (self.outside)(name)
-            .or_else(|| self.known.get(name).and_then(|&at| self.out.get(at)).map(|(_, v)| v.clone()))
+        (self.outside)(name).or_else(|| {
+            self.known.get(name).and_then(|&at| self.out.get(at)).map(|(_, v)| v.clone())
+        })
     }
     fn missing(&self, _: &str) {}
 }

@@ -18,7 +18,9 @@ mod services;
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     /// A service of nothing.
-    #[error("{place}: service {service:?} has neither an image nor a build context specified: invalid compose project")]
+    #[error(
+        "{place}: service {service:?} has neither an image nor a build context specified: invalid compose project"
+    )]
     NoImage {
         /// Where.
         place: Place,
@@ -26,7 +28,9 @@ pub enum FinishError {
         service: String,
     },
     /// A name that nothing has.
-    #[error("{place}: service {service:?} refers to undefined {kind} {name}: invalid compose project")]
+    #[error(
+        "{place}: service {service:?} refers to undefined {kind} {name}: invalid compose project"
+    )]
     Undefined {
         /// Where.
         place: Place,
@@ -38,7 +42,9 @@ pub enum FinishError {
         name: String,
     },
     /// A service that is not there.
-    #[error("{place}: service {service:?} depends on undefined service {name:?}: invalid compose project")]
+    #[error(
+        "{place}: service {service:?} depends on undefined service {name:?}: invalid compose project"
+    )]
     NoService {
         /// Where.
         place: Place,
@@ -61,7 +67,9 @@ pub enum FinishError {
         reason: &'static str,
     },
     /// A secret or config without a source.
-    #[error("{place}: {kind} {name:?} must be one of file, environment, content or external: invalid compose project")]
+    #[error(
+        "{place}: {kind} {name:?} must be one of file, environment, content or external: invalid compose project"
+    )]
     NoSource {
         /// Where.
         place: Place,

@@ -44,11 +44,7 @@ pub fn interpolate(text: &str, variables: &dyn Variables) -> Result<String, Inte
     expand(text, variables, 0)
 }
 
-fn expand(
-    text: &str,
-    variables: &dyn Variables,
-    depth: usize,
-) -> Result<String, InterpolateError> {
+fn expand(text: &str, variables: &dyn Variables, depth: usize) -> Result<String, InterpolateError> {
     let wrong = || InterpolateError::Format(text.to_owned());
     if depth > DEPTH_LIMIT {
         return Err(wrong());
@@ -116,11 +112,7 @@ fn value(name: &str, variables: &dyn Variables) -> String {
 }
 
 /// `NAME`, `NAME:-default`, `NAME-default`, `NAME:?error`, `NAME?error`, `NAME:+other`, `NAME+other`.
-fn braced(
-    text: &str,
-    variables: &dyn Variables,
-    depth: usize,
-) -> Result<String, InterpolateError> {
+fn braced(text: &str, variables: &dyn Variables, depth: usize) -> Result<String, InterpolateError> {
     let end = name_end(text);
     let (name, modifier) = text.split_at(end);
     if end == 0 {

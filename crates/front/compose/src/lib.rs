@@ -1,8 +1,8 @@
 //! Compose applications without a daemon.
 //!
-//! Three cuts: [`model`] reads files into a project (pure but for the files it is handed a reader of),
-//! [`plan`] compares a project with what is observed and gives steps (pure), [`execute`] carries the
-//! steps out over the crates of `machine`.
+//! Reading order: [`schema`] (the specification as tables), [`load`] (files become one tree),
+//! [`finish`] (the tree becomes a project), [`project`] (which services are wanted), [`print`] (what
+//! `config` shows). Everything is pure but for the reader of files it is handed.
 #![forbid(unsafe_code)]
 
 pub mod dotenv;

@@ -143,8 +143,11 @@ pub fn load(request: &LoadRequest, files: &dyn Files) -> Result<Loaded, LoadErro
         warnings: RefCell::default(),
         opened: RefCell::new(0),
     };
-    let loader =
-        Loader { shared: &shared, directory: &request.directory, environment: &request.environment };
+    let loader = Loader {
+        shared: &shared,
+        directory: &request.directory,
+        environment: &request.environment,
+    };
     let tree = loader.all(&request.files, &mut Vec::new())?;
     let path = FieldPath::default();
     let tree = normal(tree, &Kind::Object(&FILE), &path)?;
@@ -227,8 +230,7 @@ impl Loader<'_> {
         }
         drop(opened);
         let bytes = self.shared.files.read(path);
-        let bytes =
-            bytes.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let bytes = bytes.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let shown = path.display().to_string();
         let mut out = Vec::new();
         for mut document in parse(&shown, &bytes)? {
@@ -263,7 +265,8 @@ impl Loader<'_> {
             }
             Value::List(list) => {
                 let mut numbered = list.iter_mut().enumerate();
-                numbered.try_for_each(|(index, item)| self.fill(item, &path.then(&index.to_string())))
+                numbered
+                    .try_for_each(|(index, item)| self.fill(item, &path.then(&index.to_string())))
             }
             Value::Map(map) => {
                 map.iter_mut().try_for_each(|(key, value)| self.fill(value, &path.then(key)))

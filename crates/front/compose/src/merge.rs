@@ -78,9 +78,7 @@ fn maps(mut base: Map, over: Map, kind: &Kind) -> Map {
             Some(_) if key.starts_with("x-") => value,
             // An attachment without settings says nothing against one that has some.
             Some(before) if value.is_null() && value.mark == Mark::None => before.clone(),
-            Some(before) => {
-                merged(before.clone(), value, &field.kind, field.merge, field.unique)
-            }
+            Some(before) => merged(before.clone(), value, &field.kind, field.merge, field.unique),
             None => settled(value, &field.kind, field.unique),
         };
         base.insert(key, value);

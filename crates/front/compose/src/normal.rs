@@ -160,9 +160,7 @@ fn fields(node: Node, object: &'static Object, path: &Path) -> Result<Map, Fault
         out.insert(key, value);
     }
     match object.required.iter().find(|name| !out.contains_key(**name)) {
-        Some(name) if node.mark == Mark::None => {
-            Err(path.fault(&node.at, Problem::Missing(name)))
-        }
+        Some(name) if node.mark == Mark::None => Err(path.fault(&node.at, Problem::Missing(name))),
         _ => Ok(out),
     }
 }
@@ -271,7 +269,8 @@ fn scalar(node: &Node, kind: &Kind, path: &Path) -> Result<Value, Fault> {
         Kind::Bool => Value::Bool(boolean(&node.value).ok_or_else(wrong)?),
         Kind::Int => match &node.value {
             Value::Int(value) => Value::Int(*value),
-            Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => {
+            Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
                 Value::Int(*value as i64)
             }

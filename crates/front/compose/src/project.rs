@@ -28,7 +28,9 @@ pub enum ProjectError {
         near: Option<String>,
     },
     /// A service that is off is needed.
-    #[error("service {name:?} required by {by:?} is disabled. Can be enabled by profiles {profiles:?}")]
+    #[error(
+        "service {name:?} required by {by:?} is disabled. Can be enabled by profiles {profiles:?}"
+    )]
     Disabled {
         /// Which.
         name: String,
@@ -93,9 +95,7 @@ impl Project {
         let mut warnings: Vec<String> = loaded
             .unset
             .iter()
-            .map(|name| {
-                format!("The {name:?} variable is not set. Defaulting to a blank string.")
-            })
+            .map(|name| format!("The {name:?} variable is not set. Defaulting to a blank string."))
             .collect();
         warnings.extend(loaded.warnings);
         Ok(Self { located, tree, model, disabled: BTreeMap::new(), warnings })
@@ -136,11 +136,9 @@ impl Project {
         for name in &wanted {
             let service = &self.model.services[name];
             for (other, dependency) in &service.depends_on {
-                if let (true, false, Some(off)) = (
-                    dependency.required,
-                    wanted.contains(other),
-                    self.model.services.get(other),
-                ) {
+                if let (true, false, Some(off)) =
+                    (dependency.required, wanted.contains(other), self.model.services.get(other))
+                {
                     return Err(ProjectError::Disabled {
                         name: other.clone(),
                         by: name.clone(),
@@ -192,7 +190,11 @@ impl Project {
     }
 
     /// The named services with all they depend on, or all services.
-    pub fn select(&mut self, named: &[String], with_dependencies: bool) -> Result<(), ProjectError> {
+    pub fn select(
+        &mut self,
+        named: &[String],
+        with_dependencies: bool,
+    ) -> Result<(), ProjectError> {
         if named.is_empty() {
             return Ok(());
         }

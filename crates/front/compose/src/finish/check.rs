@@ -47,8 +47,7 @@ pub fn check(map: &Map) -> Result<(), FinishError> {
         }
         let dependencies = service.get("depends_on").and_then(Node::as_map).unwrap_or(&empty);
         for (other, dependency) in dependencies {
-            let required =
-                dependency.get("required").is_none_or(|r| r.value != Value::Bool(false));
+            let required = dependency.get("required").is_none_or(|r| r.value != Value::Bool(false));
             if required && !section("services").contains_key(other) {
                 let place = dependency.at.clone();
                 let (service, name) = (name.clone(), other.clone());
@@ -72,11 +71,7 @@ pub fn check(map: &Map) -> Result<(), FinishError> {
 
 fn conflicts(name: &str, service: &Node) -> Result<(), FinishError> {
     let refuse = |reason: &'static str| {
-        Err(FinishError::Conflict {
-            place: service.at.clone(),
-            service: name.to_owned(),
-            reason,
-        })
+        Err(FinishError::Conflict { place: service.at.clone(), service: name.to_owned(), reason })
     };
     let has = |key: &str| service.get(key).is_some();
     let count = |node: Option<&Node>| match node.map(|node| &node.value) {

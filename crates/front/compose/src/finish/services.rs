@@ -72,7 +72,8 @@ fn variables(
                 around.environment.get(name).cloned().or_else(own)
             };
             let read = read(&path, file.get_text("format"), &lookup, files);
-            let read = read.map_err(|source| FinishError::EnvFile { service: name.to_owned(), source })?;
+            let read =
+                read.map_err(|source| FinishError::EnvFile { service: name.to_owned(), source })?;
             for (key, value) in read {
                 all.insert(key, Node::text(value, &file.at));
             }
@@ -122,7 +123,8 @@ fn labels(
     for file in list.as_list().unwrap_or_default() {
         let path = PathBuf::from(file.as_text().unwrap_or_default());
         let read = read(&path, None, &|_| Some(String::new()), files);
-        let read = read.map_err(|source| FinishError::EnvFile { service: name.to_owned(), source })?;
+        let read =
+            read.map_err(|source| FinishError::EnvFile { service: name.to_owned(), source })?;
         all.extend(read.into_iter().map(|(key, value)| (key, Node::text(value, &file.at))));
     }
     if let Some(Value::Map(own)) = fields.shift_remove("labels").map(|node| node.value) {

@@ -57,11 +57,19 @@ fn every_modifier() {
 #[test]
 fn what_is_refused() {
     let format = "You may need to escape any $ with another $";
-    for text in ["${", "$", "cost: $5", "${}", "${ SET}", "${SET", "$ x", "${SET!x}", "${UNSET:-${}}"] {
+    for text in
+        ["${", "$", "cost: $5", "${}", "${ SET}", "${SET", "$ x", "${SET!x}", "${UNSET:-${}}"]
+    {
         assert!(said(text).contains(format), "{text}: {}", said(text));
     }
-    assert_eq!(said("${UNSET:?is missing}"), "required variable UNSET is missing a value: is missing");
+    assert_eq!(
+        said("${UNSET:?is missing}"),
+        "required variable UNSET is missing a value: is missing"
+    );
     assert_eq!(said("${EMPTY:?}"), "required variable EMPTY is missing a value: ");
-    assert_eq!(said("${UNSET?need $SET}"), "required variable UNSET is missing a value: need value");
+    assert_eq!(
+        said("${UNSET?need $SET}"),
+        "required variable UNSET is missing a value: need value"
+    );
     assert!(interpolate(&"${A:-".repeat(10_000), &lookup).is_err());
 }

@@ -69,9 +69,8 @@ impl Loader<'_> {
         wanted: &str,
         chain: &mut Chain,
     ) -> Result<Option<Node>, LoadError> {
-        let directory = file.parent().unwrap_or(Path::new("/"));
-        let loader =
-            Loader { shared: self.shared, directory, environment: self.environment };
+        let directory = file.parent().unwrap_or_else(|| Path::new("/"));
+        let loader = Loader { shared: self.shared, directory, environment: self.environment };
         let mut all = Map::new();
         for document in loader.documents(file)? {
             all.extend(services(&document));

@@ -41,7 +41,7 @@ impl Loader<'_> {
         let first = files.first().cloned().unwrap_or_default();
         let directory = match include.get_text("project_directory") {
             Some(directory) => paths::absolute(directory, self.directory, self.shared.home),
-            None => first.parent().unwrap_or(Path::new("/")).to_owned(),
+            None => first.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
         };
         chain.push(file.to_owned());
         if chain.len() > DEPTH_LIMIT || files.iter().any(|path| chain.contains(path)) {

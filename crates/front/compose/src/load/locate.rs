@@ -86,8 +86,10 @@ pub fn is_name(name: &str) -> bool {
 /// What is left of a text when it is made a name.
 pub fn name_of(text: &str) -> String {
     let lower = text.to_lowercase();
-    let kept: String =
-        lower.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(*c)).collect();
+    let kept: String = lower
+        .chars()
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(*c))
+        .collect();
     kept.trim_start_matches(['-', '_']).to_owned()
 }
 
@@ -104,7 +106,7 @@ pub fn locate(wishes: &Wishes, files: &dyn Files) -> Result<Located, LocateError
         Some(directory) => paths::clean(directory),
         None => match paths.first() {
             Some(path) if path.as_os_str() != "-" => {
-                path.parent().unwrap_or(Path::new("/")).to_owned()
+                path.parent().unwrap_or_else(|| Path::new("/")).to_owned()
             }
             _ => wishes.here.clone(),
         },

@@ -21,7 +21,9 @@ impl Files for Memory {
 
 /// A project of files below `/p`.
 pub fn files(all: &[(&str, &str)]) -> Memory {
-    Memory(all.iter().map(|(path, text)| (Path::new("/p").join(path), (*text).to_owned())).collect())
+    Memory(
+        all.iter().map(|(path, text)| (Path::new("/p").join(path), (*text).to_owned())).collect(),
+    )
 }
 
 /// A person in `/p`.
@@ -110,7 +112,10 @@ fn overrides_are_found_and_merged() {
 fn extends_of_the_same_and_of_another_file() {
     let base = "services:\n  base:\n    build: ./ctx\n    env_file: b.env\n    volumes: [./v:/v]\n    extends: deeper\n  deeper: {cap_add: [NET_ADMIN], command: x}\n";
     let text = printed(&[
-        ("compose.yaml", "services:\n  web:\n    extends: {file: sub/base.yaml, service: base}\n    command: y\n  two:\n    extends: web\n    image: i\n"),
+        (
+            "compose.yaml",
+            "services:\n  web:\n    extends: {file: sub/base.yaml, service: base}\n    command: y\n  two:\n    extends: web\n    image: i\n",
+        ),
         ("sub/base.yaml", base),
         ("sub/b.env", "FROM=file\n"),
     ]);
@@ -120,17 +125,26 @@ fn extends_of_the_same_and_of_another_file() {
     assert_eq!(text.matches("- NET_ADMIN").count(), 2);
     assert!(text.contains("    command:\n      - \"y\"\n"), "{text}");
     assert!(!text.contains("extends"));
-    let circle = said(&[("compose.yaml", "services:\n  a: {extends: b, image: x}\n  b: {extends: a, image: x}\n")]);
+    let circle = said(&[(
+        "compose.yaml",
+        "services:\n  a: {extends: b, image: x}\n  b: {extends: a, image: x}\n",
+    )]);
     assert!(circle.contains("circular reference: a -> b -> a"), "{circle}");
     let none = said(&[("compose.yaml", "services:\n  a: {extends: b, image: x}\n")]);
-    assert!(none.contains("compose.yaml:2:7: cannot extend service \"a\": service \"b\" not found"), "{none}");
+    assert!(
+        none.contains("compose.yaml:2:7: cannot extend service \"a\": service \"b\" not found"),
+        "{none}"
+    );
 }
 
 #[test]
 fn includes_have_their_own_place_and_variables() {
     let all = [
         ("compose.yaml", "include: [sub/compose.yaml]\nservices: {a: {image: x, depends_on: [b]}}"),
-        ("sub/compose.yaml", "services: {b: {image: 'y:${TAG}', volumes: [./d:/d]}}\nvolumes: {v: }"),
+        (
+            "sub/compose.yaml",
+            "services: {b: {image: 'y:${TAG}', volumes: [./d:/d]}}\nvolumes: {v: }",
+        ),
         ("sub/.env", "TAG=7\n"),
     ];
     let text = printed(&all);
@@ -142,7 +156,10 @@ fn includes_have_their_own_place_and_variables() {
     ]);
     assert!(conflict.ends_with("services.b conflicts with imported resource"), "{conflict}");
     let same = [
-        ("compose.yaml", "include: [{path: [one.yaml, two.yaml], project_directory: other}]\nservices: {a: {image: x}}"),
+        (
+            "compose.yaml",
+            "include: [{path: [one.yaml, two.yaml], project_directory: other}]\nservices: {a: {image: x}}",
+        ),
         ("one.yaml", "services: {b: {build: .}}"),
         ("two.yaml", "services: {b: {image: z}}"),
     ];
@@ -155,16 +172,24 @@ fn includes_have_their_own_place_and_variables() {
 #[test]
 fn variables_come_from_outside_then_from_files() {
     let all = [
-        ("compose.yaml", "services: {a: {image: 'x:${T}', environment: [A, B, 'C=${D:?none}', E, F], env_file: [e.env, {path: none.env, required: false}]}}"),
+        (
+            "compose.yaml",
+            "services: {a: {image: 'x:${T}', environment: [A, B, 'C=${D:?none}', E, F], env_file: [e.env, {path: none.env, required: false}]}}",
+        ),
         (".env", "T=1\nA=dot\nD=${OUT}d\n"),
         ("e.env", "B=file\nA=never\nE=file-e\n"),
     ];
     let mut wishes = wishes();
     wishes.variables.insert("OUT".into(), "o".into());
     let text = crate::print::yaml(&read_as(&wishes, &all).expect("reads").tree);
-    assert!(text.contains("A: dot\n      B: file\n      C: od\n      E: file-e\n      F: null"), "{text}");
+    assert!(
+        text.contains("A: dot\n      B: file\n      C: od\n      E: file-e\n      F: null"),
+        "{text}"
+    );
     wishes.variables.insert("T".into(), "2".into());
-    assert!(crate::print::yaml(&read_as(&wishes, &all).expect("reads").tree).contains("image: x:2"));
+    assert!(
+        crate::print::yaml(&read_as(&wishes, &all).expect("reads").tree).contains("image: x:2")
+    );
     let missing = said(&[("compose.yaml", "services: {a: {image: x, env_file: no.env}}")]);
     assert!(missing.contains("env file /p/no.env not found"), "{missing}");
     let raw = [
@@ -196,7 +221,8 @@ fn names_come_in_order() {
 
 #[test]
 fn files_are_found_above_and_through_variables() {
-    let all = [("compose.yaml", "services: {a: {image: x}}"), ("two.yaml", "services: {b: {image: y}}")];
+    let all =
+        [("compose.yaml", "services: {a: {image: x}}"), ("two.yaml", "services: {b: {image: y}}")];
     let mut below = wishes();
     below.here = "/p/deep/er".into();
     let project = read_as(&below, &all).expect("found above");
@@ -219,27 +245,56 @@ fn contradictions_are_refused() {
         let text = said(&[("compose.yaml", text)]);
         assert!(text.contains(reason), "{text}");
     };
-    check("services: {a: {ports: [80]}}", "service \"a\" has neither an image nor a build context specified");
-    check("services: {a: {image: x, volumes: ['d:/d']}}", "service \"a\" refers to undefined volume d");
+    check(
+        "services: {a: {ports: [80]}}",
+        "service \"a\" has neither an image nor a build context specified",
+    );
+    check(
+        "services: {a: {image: x, volumes: ['d:/d']}}",
+        "service \"a\" refers to undefined volume d",
+    );
     check("services: {a: {image: x, networks: [n]}}", "undefined network n");
     check("services: {a: {image: x, secrets: [s]}}", "undefined secret s");
     check("services: {a: {image: x, depends_on: [b]}}", "depends on undefined service \"b\"");
-    check("services: {a: {image: x, depends_on: [b]}, b: {image: x, links: [a]}}", "dependency cycle detected: a -> b -> a");
-    check("services: {a: {image: x, network_mode: host, networks: [n]}}\nnetworks: {n: }", "mutually exclusive `network_mode` and `networks`");
-    check("services: {a: {image: x, container_name: n, scale: 2}}", "container_name must be unique");
-    check("services: {a: {image: x, scale: 2, deploy: {replicas: 3}}}", "can't set distinct values on 'scale' and 'deploy.replicas'");
+    check(
+        "services: {a: {image: x, depends_on: [b]}, b: {image: x, links: [a]}}",
+        "dependency cycle detected: a -> b -> a",
+    );
+    check(
+        "services: {a: {image: x, network_mode: host, networks: [n]}}\nnetworks: {n: }",
+        "mutually exclusive `network_mode` and `networks`",
+    );
+    check(
+        "services: {a: {image: x, container_name: n, scale: 2}}",
+        "container_name must be unique",
+    );
+    check(
+        "services: {a: {image: x, scale: 2, deploy: {replicas: 3}}}",
+        "can't set distinct values on 'scale' and 'deploy.replicas'",
+    );
     check("services: {a: {image: x}}\nsecrets: {s: {}}", "secret \"s\" must be one of file");
-    check("services: {a: {image: x}}\nnetworks: {n: {external: true, driver: x}}", "conflicting parameters \"external\" and \"driver\"");
+    check(
+        "services: {a: {image: x}}\nnetworks: {n: {external: true, driver: x}}",
+        "conflicting parameters \"external\" and \"driver\"",
+    );
     check("services: {a: {image: x}}\nservice: {}", "did you mean 'services'?");
-    check("services: {a: {image: '${X:?needed}'}}", "compose.yaml:1:16: services.a.image: required variable X is missing a value: needed");
+    check(
+        "services: {a: {image: '${X:?needed}'}}",
+        "compose.yaml:1:16: services.a.image: required variable X is missing a value: needed",
+    );
     check("services: {a: {image: '$'}}", "invalid interpolation format");
     check("- a\n", "must be a mapping, and is a list");
 }
 
 #[test]
 fn unset_variables_are_told() {
-    let project = read_as(&wishes(), &[("compose.yaml", "version: '3'\nservices: {a: {image: 'x$NONE'}}")]).expect("reads");
-    assert_eq!(project.warnings[0], "The \"NONE\" variable is not set. Defaulting to a blank string.");
+    let project =
+        read_as(&wishes(), &[("compose.yaml", "version: '3'\nservices: {a: {image: 'x$NONE'}}")])
+            .expect("reads");
+    assert_eq!(
+        project.warnings[0],
+        "The \"NONE\" variable is not set. Defaulting to a blank string."
+    );
     assert!(project.warnings[1].contains("`version` is obsolete"));
 }
 

@@ -25,15 +25,34 @@ fn scalars_give_way() {
 
 #[test]
 fn mappings_merge_in_both_forms() {
-    check("{environment: {A: 1, B: 2}}", "{environment: [B=3, C]}", "{environment: {A: 1, B: 3, C: }}");
+    check(
+        "{environment: {A: 1, B: 2}}",
+        "{environment: [B=3, C]}",
+        "{environment: {A: 1, B: 3, C: }}",
+    );
     check("{labels: [a=b]}", "{labels: {a: c, d: 1}}", "{labels: {a: c, d: 1}}");
     check("{build: .}", "{build: {args: {A: 1}}}", "{build: {context: ., args: {A: 1}}}");
     check("{sysctls: {a: 1}}", "{sysctls: [a=2]}", "{sysctls: {a: 2}}");
-    check("{extra_hosts: [a=1.1.1.1]}", "{extra_hosts: {a: 1.1.1.1, b: 2.2.2.2}}", "{extra_hosts: [a=1.1.1.1, b=2.2.2.2]}");
-    check("{depends_on: [a]}", "{depends_on: {a: {condition: service_healthy}, b: {condition: service_started}}}",
-        "{depends_on: {a: {condition: service_healthy}, b: {condition: service_started}}}");
-    check("{networks: [a]}", "{networks: {a: {aliases: [x]}, b: }}", "{networks: {a: {aliases: [x]}, b: }}");
-    check("{networks: {a: {aliases: [x]}}}", "{networks: [a, b]}", "{networks: {a: {aliases: [x]}, b: }}");
+    check(
+        "{extra_hosts: [a=1.1.1.1]}",
+        "{extra_hosts: {a: 1.1.1.1, b: 2.2.2.2}}",
+        "{extra_hosts: [a=1.1.1.1, b=2.2.2.2]}",
+    );
+    check(
+        "{depends_on: [a]}",
+        "{depends_on: {a: {condition: service_healthy}, b: {condition: service_started}}}",
+        "{depends_on: {a: {condition: service_healthy}, b: {condition: service_started}}}",
+    );
+    check(
+        "{networks: [a]}",
+        "{networks: {a: {aliases: [x]}, b: }}",
+        "{networks: {a: {aliases: [x]}, b: }}",
+    );
+    check(
+        "{networks: {a: {aliases: [x]}}}",
+        "{networks: [a, b]}",
+        "{networks: {a: {aliases: [x]}, b: }}",
+    );
     check("{ulimits: {nofile: 10}}", "{ulimits: {nproc: 5}}", "{ulimits: {nofile: 10, nproc: 5}}");
 }
 
@@ -43,10 +62,26 @@ fn lists_are_appended_and_doubles_replaced() {
     check("{expose: [80]}", "{expose: ['80', '81']}", "{expose: ['80', '81']}");
     check("{ports: ['80:80']}", "{ports: ['81:80', '80:80']}", "{ports: ['80:80', '81:80']}");
     check("{ports: ['80:80']}", "{ports: [{target: 80, published: 80}]}", "{ports: ['80:80']}");
-    check("{volumes: ['a:/x', 'b:/y']}", "{volumes: ['c:/x:ro']}", "{volumes: ['c:/x:ro', 'b:/y']}");
-    check("{secrets: [a]}", "{secrets: [{source: b, target: /run/secrets/a}]}", "{secrets: [{source: b, target: /run/secrets/a}]}");
-    check("{configs: [a, b]}", "{configs: [{source: c, target: /a}]}", "{configs: [{source: c, target: /a}, b]}");
-    check("{env_file: a}", "{env_file: [b, {path: a, required: false}]}", "{env_file: [{path: a, required: false}, b]}");
+    check(
+        "{volumes: ['a:/x', 'b:/y']}",
+        "{volumes: ['c:/x:ro']}",
+        "{volumes: ['c:/x:ro', 'b:/y']}",
+    );
+    check(
+        "{secrets: [a]}",
+        "{secrets: [{source: b, target: /run/secrets/a}]}",
+        "{secrets: [{source: b, target: /run/secrets/a}]}",
+    );
+    check(
+        "{configs: [a, b]}",
+        "{configs: [{source: c, target: /a}]}",
+        "{configs: [{source: c, target: /a}, b]}",
+    );
+    check(
+        "{env_file: a}",
+        "{env_file: [b, {path: a, required: false}]}",
+        "{env_file: [{path: a, required: false}, b]}",
+    );
     check("{tmpfs: /a}", "{tmpfs: [/b]}", "{tmpfs: [/a, /b]}");
     check("{cap_add: [A]}", "{cap_add: [B, A]}", "{cap_add: [A, B]}");
     check("{devices: ['/a:/x']}", "{devices: ['/b:/x:r']}", "{devices: ['/b:/x:r']}");
@@ -81,9 +116,17 @@ fn logging_merges_for_the_same_driver() {
 fn tags_reset_and_override() {
     check("{image: a, ports: ['80:80']}", "{ports: !reset []}", "{image: a}");
     check("{image: a, command: x}", "{command: !reset null}", "{image: a}");
-    check("{environment: {A: 1, B: 2}}", "{environment: {A: !reset null}}", "{environment: {B: 2}}");
+    check(
+        "{environment: {A: 1, B: 2}}",
+        "{environment: {A: !reset null}}",
+        "{environment: {B: 2}}",
+    );
     check("{ports: ['80:80']}", "{ports: !override ['81:81']}", "{ports: ['81:81']}");
-    check("{build: {context: a, args: {A: 1}}}", "{build: !override {context: b}}", "{build: {context: b}}");
+    check(
+        "{build: {context: a, args: {A: 1}}}",
+        "{build: !override {context: b}}",
+        "{build: {context: b}}",
+    );
     let whole = |text: &str| super::settle(read(text), &FILE).to_json();
     let merged = super::merge(
         read("services: {a: {image: x}, b: {image: y}}\n"),

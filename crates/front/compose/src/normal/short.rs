@@ -13,9 +13,8 @@ pub use volumes::volume;
 pub type Convert = fn(Node, &Path) -> Result<Node, Fault>;
 
 fn map_of(at: &Place, fields: &[(&str, Value)]) -> Node {
-    let field = |(key, value): &(&str, Value)| {
-        ((*key).to_owned(), Node::new(value.clone(), at.clone()))
-    };
+    let field =
+        |(key, value): &(&str, Value)| ((*key).to_owned(), Node::new(value.clone(), at.clone()));
     Node::new(Value::Map(fields.iter().map(field).collect()), at.clone())
 }
 
@@ -55,7 +54,9 @@ pub fn external(mut node: Node, path: &Path) -> Result<Node, Fault> {
     if let Value::Map(inner) = &external.value {
         let name = inner.get("name").cloned();
         if let Some(other) = inner.keys().find(|key| *key != "name" && !key.starts_with("x-")) {
-            return Err(path.then("external").value(&at, format!("additional property '{other}' is not allowed")));
+            return Err(path
+                .then("external")
+                .value(&at, format!("additional property '{other}' is not allowed")));
         }
         map.insert("external".to_owned(), Node::new(Value::Bool(true), at.clone()));
         if let Some(name) = name {
@@ -70,10 +71,10 @@ pub fn external(mut node: Node, path: &Path) -> Result<Node, Fault> {
     });
     let allowed = ["external", "name"];
     match map.keys().find(|key| !allowed.contains(&key.as_str()) && !key.starts_with("x-")) {
-        Some(other) if is_external => Err(path.value(
-            &at,
-            format!("conflicting parameters \"external\" and {other:?} specified"),
-        )),
+        Some(other) if is_external => {
+            Err(path
+                .value(&at, format!("conflicting parameters \"external\" and {other:?} specified")))
+        }
         _ => Ok(node),
     }
 }
@@ -245,10 +246,8 @@ pub fn probe(node: Node, path: &Path) -> Result<Node, Fault> {
         Value::List(list) => match list.first().and_then(Node::as_text) {
             Some("NONE" | "CMD" | "CMD-SHELL") | None if !list.is_empty() => Ok(node),
             None => Ok(node),
-            Some(_) => Err(path.value(
-                &node.at,
-                "when a list, the first item is one of NONE, CMD and CMD-SHELL",
-            )),
+            Some(_) => Err(path
+                .value(&node.at, "when a list, the first item is one of NONE, CMD and CMD-SHELL")),
         },
         _ => Ok(node),
     }

@@ -49,7 +49,9 @@ fn ports() {
     );
     check(
         "ports: [{target: '80', published: 8080, x-a: 1}]",
-        &entry("  - mode: ingress\n    target: 80\n    published: \"8080\"\n    protocol: tcp\n    x-a: 1\n"),
+        &entry(
+            "  - mode: ingress\n    target: 80\n    published: \"8080\"\n    protocol: tcp\n    x-a: 1\n",
+        ),
     );
     for (text, reason) in [
         ("ports: ['a:80']", "invalid hostPort: a"),
@@ -96,7 +98,10 @@ fn volumes() {
 
 #[test]
 fn commands_probes_and_times() {
-    check("command: bundle exec 'a b' \"c d\"", "command:\n  - bundle\n  - exec\n  - a b\n  - c d\n");
+    check(
+        "command: bundle exec 'a b' \"c d\"",
+        "command:\n  - bundle\n  - exec\n  - a b\n  - c d\n",
+    );
     check("command: [a, 3]", "command:\n  - a\n  - \"3\"\n");
     check("entrypoint: ''", "entrypoint: []\n");
     check("healthcheck: {test: curl x}", "healthcheck:\n  test:\n    - CMD-SHELL\n    - curl x\n");
@@ -120,24 +125,41 @@ fn sizes_and_numbers() {
     check("cpus: '0.5'", "cpus: 0.5\n");
     check("cpus: 2", "cpus: 2\n");
     check("privileged: 'yes'", "privileged: true\n");
-    check("ulimits: {nproc: 65535, nofile: {soft: 1, hard: '2'}}",
-        "ulimits:\n  nofile:\n    soft: 1\n    hard: 2\n  nproc:\n    single: 65535\n");
+    check(
+        "ulimits: {nproc: 65535, nofile: {soft: 1, hard: '2'}}",
+        "ulimits:\n  nofile:\n    soft: 1\n    hard: 2\n  nproc:\n    single: 65535\n",
+    );
     assert!(said("mem_limit: 64q").contains("invalid size"));
     assert!(said("privileged: maybe").contains("must be a boolean, and is a string"));
 }
 
 #[test]
 fn the_rest_of_the_short_forms() {
-    check("depends_on: [b, a]", "depends_on:\n  a:\n    condition: service_started\n    required: true\n  b:\n    condition: service_started\n    required: true\n");
+    check(
+        "depends_on: [b, a]",
+        "depends_on:\n  a:\n    condition: service_started\n    required: true\n  b:\n    condition: service_started\n    required: true\n",
+    );
     check("networks: [b, a]", "networks:\n  a: null\n  b: null\n");
     check("environment: [A=1, B, C=]", "environment:\n  A: \"1\"\n  B: null\n  C: \"\"\n");
-    check("environment: {A: 1.10, B: true, C: }", "environment:\n  A: \"1.1\"\n  B: \"true\"\n  C: null\n");
+    check(
+        "environment: {A: 1.10, B: true, C: }",
+        "environment:\n  A: \"1.1\"\n  B: \"true\"\n  C: null\n",
+    );
     check("env_file: a.env", "env_file:\n  - path: a.env\n    required: true\n");
     check("build: ./dir", "build:\n  context: ./dir\n");
     check("secrets: [a]", "secrets:\n  - source: a\n");
-    check("secrets: [{source: a, mode: 0440, uid: 1}]", "secrets:\n  - source: a\n    uid: \"1\"\n    mode: \"0440\"\n");
-    check("extra_hosts: ['a:1.1.1.1', 'b=[::1]', 'c:::1']", "extra_hosts:\n  - a=1.1.1.1\n  - b=::1\n  - c=::1\n");
-    check("devices: ['/dev/a:/dev/b']", "devices:\n  - source: /dev/a\n    target: /dev/b\n    permissions: rwm\n");
+    check(
+        "secrets: [{source: a, mode: 0440, uid: 1}]",
+        "secrets:\n  - source: a\n    uid: \"1\"\n    mode: \"0440\"\n",
+    );
+    check(
+        "extra_hosts: ['a:1.1.1.1', 'b=[::1]', 'c:::1']",
+        "extra_hosts:\n  - a=1.1.1.1\n  - b=::1\n  - c=::1\n",
+    );
+    check(
+        "devices: ['/dev/a:/dev/b']",
+        "devices:\n  - source: /dev/a\n    target: /dev/b\n    permissions: rwm\n",
+    );
     check("extends: base", "extends:\n  service: base\n");
     check("image: x\nx-own: {b: 1}", "image: x\nx-own:\n  b: 1\n");
 }
@@ -153,5 +175,8 @@ fn what_is_refused_says_where_and_what_was_meant() {
         "validating f.yaml:2:3: services.s.healthcheck: additional property 'tst' is not allowed: did you mean 'test'?"
     );
     assert!(said("image: [a]").contains("services.s.image: must be a string, and is a list"));
-    assert!(said("depends_on: {a: {condition: healthy}}").contains("services.s.depends_on.a.condition: must be one of service_started"));
+    assert!(
+        said("depends_on: {a: {condition: healthy}}")
+            .contains("services.s.depends_on.a.condition: must be one of service_started")
+    );
 }

@@ -27,7 +27,10 @@ fn profiles_choose_services() {
     let text = "services: {a: {image: x, depends_on: [b]}, b: {image: y, profiles: [p]}}";
     let mut project = read_as(&wishes(), &[("compose.yaml", text)]).expect("reads");
     let error = project.apply_profiles(&[]).expect_err("needed").to_string();
-    assert_eq!(error, "service \"b\" required by \"a\" is disabled. Can be enabled by profiles [\"p\"]");
+    assert_eq!(
+        error,
+        "service \"b\" required by \"a\" is disabled. Can be enabled by profiles [\"p\"]"
+    );
 }
 
 #[test]
@@ -38,7 +41,12 @@ fn hashes_see_what_matters() {
     };
     let base = hash("services: {a: {image: x, command: 'a <b>'}}");
     assert_eq!(base.len(), 64);
-    assert_eq!(base, hash("services: {a: {command: [a, <b>], image: x, scale: 3, profiles: [p], pull_policy: always}}"));
+    assert_eq!(
+        base,
+        hash(
+            "services: {a: {command: [a, <b>], image: x, scale: 3, profiles: [p], pull_policy: always}}"
+        )
+    );
     assert_ne!(base, hash("services: {a: {image: y, command: 'a <b>'}}"));
     assert_ne!(base, hash("services: {a: {image: x, command: 'a <b>', environment: {A: 1}}}"));
 }

@@ -32,7 +32,10 @@ static FIELDS: &[Field] = &[
     ),
     field("shm_size", Kind::Bytes),
     list("tags", Kind::Texts, Unique::Whole),
-    field("ulimits", Kind::Map(&Kind::Short(short::ulimit, &Kind::Object(&ULIMIT)), Nulls::Refused)),
+    field(
+        "ulimits",
+        Kind::Map(&Kind::Short(short::ulimit, &Kind::Object(&ULIMIT)), Nulls::Refused),
+    ),
     list("platforms", Kind::Texts, Unique::Whole),
     field("privileged", Kind::Bool),
 ];

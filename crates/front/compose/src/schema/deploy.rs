@@ -39,11 +39,7 @@ static RESOURCES: Object = Object {
 };
 
 static LIMITS: Object = Object {
-    fields: &[
-        field("cpus", Kind::Float),
-        field("memory", Kind::Bytes),
-        field("pids", Kind::Int),
-    ],
+    fields: &[field("cpus", Kind::Float), field("memory", Kind::Bytes), field("pids", Kind::Int)],
     required: &[],
 };
 
@@ -69,10 +65,8 @@ pub(super) static DEVICE: Object = Object {
     required: &[],
 };
 
-static GENERIC: Object = Object {
-    fields: &[field("discrete_resource_spec", Kind::Object(&DISCRETE))],
-    required: &[],
-};
+static GENERIC: Object =
+    Object { fields: &[field("discrete_resource_spec", Kind::Object(&DISCRETE))], required: &[] };
 
 static DISCRETE: Object =
     Object { fields: &[field("kind", Kind::Text), field("value", Kind::Int)], required: &[] };
@@ -107,10 +101,7 @@ pub(super) static DEVELOP: Object = Object {
 static WATCH: Object = Object {
     fields: &[
         field("path", Kind::Text),
-        field(
-            "action",
-            Kind::Words(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"]),
-        ),
+        field("action", Kind::Words(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"])),
         field("target", Kind::Text),
         field("exec", Kind::Object(&HOOK)),
         list("include", Kind::Texts, Unique::No),

@@ -120,7 +120,10 @@ static FIELDS: &[Field] = &[
     field("sysctls", Kind::Pairs(Bare::Empty)),
     list("tmpfs", Kind::Texts, Unique::Whole),
     field("tty", Kind::Bool),
-    field("ulimits", Kind::Map(&Kind::Short(short::ulimit, &Kind::Object(&ULIMIT)), Nulls::Refused)),
+    field(
+        "ulimits",
+        Kind::Map(&Kind::Short(short::ulimit, &Kind::Object(&ULIMIT)), Nulls::Refused),
+    ),
     field("use_api_socket", Kind::Bool),
     field("user", Kind::Scalar),
     field("userns_mode", Kind::Text),
@@ -149,10 +152,14 @@ static BLKIO: Object = Object {
     required: &[],
 };
 
-static WEIGHT: Object =
-    Object { fields: &[field("path", Kind::Text), field("weight", Kind::Int)], required: &["path"] };
-static RATE: Object =
-    Object { fields: &[field("path", Kind::Text), field("rate", Kind::Bytes)], required: &["path"] };
+static WEIGHT: Object = Object {
+    fields: &[field("path", Kind::Text), field("weight", Kind::Int)],
+    required: &["path"],
+};
+static RATE: Object = Object {
+    fields: &[field("path", Kind::Text), field("rate", Kind::Bytes)],
+    required: &["path"],
+};
 
 static CREDENTIAL: Object = Object {
     fields: &[

@@ -117,7 +117,8 @@ fn look(text: &str) -> Look {
         look.plain &= !indicator;
         match c {
             '\t' => look.tab = true,
-            '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' if c != '\u{feff}' => {}
+            '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}'
+                if c != '\u{feff}' => {}
             '\u{10000}'.. => {}
             _ => look.special = true,
         }

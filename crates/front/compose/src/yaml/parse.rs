@@ -82,17 +82,11 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Node>, YamlError> {
         let what = "bytes in a file";
         return Err(YamlError::Limit { place: start, limit: FILE_LIMIT_BYTES, what });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| YamlError::Encoding {
-        file: file.clone(),
-        offset: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| YamlError::Encoding { file: file.clone(), offset: error.valid_up_to() })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader {
-        events: Parser::new_from_str(text),
-        file,
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
+    let mut reader =
+        Reader { events: Parser::new_from_str(text), file, anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     while let Some((event, marker)) = reader.next()? {
         match event {
@@ -144,12 +138,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(
-        &mut self,
-        event: Event<'a>,
-        marker: Marker,
-        depth: usize,
-    ) -> Result<Node, YamlError> {
+    fn node(&mut self, event: Event<'a>, marker: Marker, depth: usize) -> Result<Node, YamlError> {
         let at = self.place(marker);
         if depth > DEPTH_LIMIT {
             let what = "levels of nesting";
@@ -172,9 +161,7 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 (scalar_value(&text, style, tag.as_deref()), anchor, tag)
             }
-            Event::SequenceStart(anchor, tag) => {
-                (Value::List(self.list(&at, depth)?), anchor, tag)
-            }
+            Event::SequenceStart(anchor, tag) => (Value::List(self.list(&at, depth)?), anchor, tag),
             Event::MappingStart(anchor, tag) => (Value::Map(self.map(&at, depth)?), anchor, tag),
             _ => {
                 let reason = "unexpected end".to_owned();

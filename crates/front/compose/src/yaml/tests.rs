@@ -69,7 +69,10 @@ fn tags_are_marks() {
 
 #[test]
 fn what_is_refused_says_where() {
-    assert_eq!(said("a: 1\nb: 2\na: 3\n"), "yaml: f.yaml:3:1: mapping key \"a\" already defined at line 1");
+    assert_eq!(
+        said("a: 1\nb: 2\na: 3\n"),
+        "yaml: f.yaml:3:1: mapping key \"a\" already defined at line 1"
+    );
     assert!(said("a:\n\t- b\n").starts_with("yaml: f.yaml:2"), "{}", said("a:\n\t- b\n"));
     assert_eq!(said("1: x\n"), "yaml: f.yaml:1:1: non-string key 1: put it in quotes");
     assert!(said("a: &x [*x]\n").contains("alias"));

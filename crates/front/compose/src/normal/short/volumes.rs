@@ -7,9 +7,7 @@ use crate::normal::{Fault, Path};
 /// The long form of a mount.
 pub fn volume(node: Node, path: &Path) -> Result<Node, Fault> {
     let Value::Text(line) = &node.value else { return Ok(node) };
-    let wrong = |reason: &str| {
-        path.value(&node.at, format!("invalid spec: {line}: {reason}"))
-    };
+    let wrong = |reason: &str| path.value(&node.at, format!("invalid spec: {line}: {reason}"));
     let parts: Vec<&str> = line.split(':').collect();
     let (source, target, mode) = match parts[..] {
         [target] => ("", target, ""),
@@ -27,8 +25,21 @@ pub fn volume(node: Node, path: &Path) -> Result<Node, Fault> {
 /// A word, or several behind commas, that can only be a mode.
 fn is_mode(text: &str) -> bool {
     const MODES: [&str; 15] = [
-        "ro", "rw", "z", "Z", "nocopy", "copy", "consistent", "cached", "delegated", "shared",
-        "rshared", "slave", "rslave", "private", "rprivate",
+        "ro",
+        "rw",
+        "z",
+        "Z",
+        "nocopy",
+        "copy",
+        "consistent",
+        "cached",
+        "delegated",
+        "shared",
+        "rshared",
+        "slave",
+        "rslave",
+        "private",
+        "rprivate",
     ];
     text.split(',').all(|word| MODES.contains(&word))
 }
