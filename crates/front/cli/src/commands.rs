@@ -24,12 +24,15 @@ pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod load;
+pub mod login;
 pub mod logs;
 pub mod network;
 pub mod pause;
 pub mod pod;
 pub mod port;
 pub mod ps;
+pub mod pull;
+pub mod push;
 pub mod rename;
 pub mod restart;
 pub mod rm;
@@ -37,13 +40,13 @@ pub mod rmi;
 pub mod run;
 pub mod runtime;
 pub mod save;
+pub mod search;
 pub mod start;
 pub mod stats;
 pub mod stop;
 pub mod system;
 pub mod tag;
 pub mod top;
-pub mod unavailable;
 pub mod update;
 pub mod version;
 pub mod volume;
@@ -63,6 +66,11 @@ pub const ALL: &[&Command] = &[
     &build::BUILD,
     &images::IMAGES,
     &load::LOAD,
+    &pull::PULL,
+    &push::PUSH,
+    &login::LOGIN,
+    &login::LOGOUT,
+    &search::SEARCH,
     &version::VERSION,
     &info::INFO,
     &builder::BUILDER,
@@ -103,16 +111,11 @@ pub const ALL: &[&Command] = &[
     &completion::COMPLETE,
     &build::WORKER,
     &runtime::RUNTIME,
-    &unavailable::PULL,
-    &unavailable::PUSH,
-    &unavailable::LOGIN,
-    &unavailable::LOGOUT,
-    &unavailable::SEARCH,
 ];
 
 /// The overview's groups.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Common Commands", &["run", "exec", "ps", "build", "images", "load", "version", "info"]),
+    ("Common Commands", &["run", "exec", "ps", "build", "pull", "push", "images", "load", "login", "logout", "search", "version", "info"]),
     (
         "Management Commands",
         &["builder", "container", "image", "network", "pod", "system", "volume"],

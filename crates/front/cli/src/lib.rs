@@ -23,6 +23,7 @@ pub mod flags;
 pub mod foreground;
 pub mod output;
 pub mod progress;
+pub mod registry;
 pub mod request;
 pub mod streams;
 pub mod template;

@@ -2,6 +2,7 @@
 //! elsewhere, nothing when quiet.
 
 pub mod json;
+pub mod layers;
 pub mod live;
 pub mod plain;
 pub mod reading;

@@ -222,6 +222,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: crate::change::ChangeFault,
     },
+    /// A registry.
+    #[error(transparent)]
+    Remote(Box<crate::remote::RemoteError>),
+}
+
+impl From<crate::remote::RemoteError> for Error {
+    fn from(error: crate::remote::RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
 }
 
 /// Why an archive's entry is refused.

@@ -5,6 +5,8 @@
 //! snapshots/<chain hex>/{fs,layer.json}          layers unpacked, only their own files
 //! leases/<name>.json                             what is kept beyond names
 //! tmp/                                           unfinished things, each locked by who makes it
+//! partial/<algorithm>-<hex>                      blobs that have begun to come, for the next pull
+//! packed/<hex>.<how>                             what a layer became when it was compressed
 //! lock                                           flock: writers of index.json and leases
 //! content.lock                                   flock: shared to claim content, exclusive to collect it
 //! ```
@@ -30,6 +32,7 @@ use teu_oci::{ChainId, Digest};
 pub mod archive;
 pub mod blob;
 mod flow;
+pub mod give;
 pub mod image;
 pub mod import;
 mod index;
@@ -38,7 +41,10 @@ pub mod lease;
 mod lock;
 mod mark;
 pub mod name;
+mod packed;
+mod partial;
 pub mod prune;
+pub mod receive;
 pub mod remove;
 mod session;
 pub mod snapshot;

@@ -1,11 +1,13 @@
 //! `teu create`: a container that does not run yet.
 
+use super::pull::{When, ensure};
 use crate::container_flags::CONTAINER;
 use crate::context::{Context, warn};
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Matches, Order};
 use crate::request::request;
 use teu_containers::create::{CreateRequest, Created};
+use teu_oci::Platform;
 
 /// The command.
 pub const CREATE: Command = Command {
@@ -38,69 +40,27 @@ pub fn create(ctx: &Context, matches: &Matches, request: CreateRequest) -> Resul
         ))
         .code(125));
     }
-    pull_policy(ctx, matches, &request)?;
-    let image = request.image.clone();
-    let created = match ctx.containers()?.create(request) {
+    let wanted = matches.nonempty("platform").map(str::parse::<Platform>).transpose();
+    let platform = wanted.map_err(|error| Failure::from(error).code(125))?;
+    let when = When::parse(matches.nonempty("pull"))?;
+    let quiet = matches.switch("quiet");
+    if when == When::Always || platform.is_some() {
+        ensure(ctx, &request.image, platform.as_ref(), (when, quiet))?;
+    }
+    let failed = |error: teu_containers::Error| {
+        let code = u8::try_from(error.exit_code()).unwrap_or(125);
+        Failure::from(error).code(code)
+    };
+    let created = match ctx.containers()?.create(request.clone()) {
         Ok(created) => created,
-        Err(error) => {
-            // Only now: an image that is there costs no second look.
-            check_image(ctx, &image, None)?;
-            let code = u8::try_from(error.exit_code()).unwrap_or(125);
-            return Err(Failure::from(error).code(code));
-        }
+        // Only now: an image that is there costs no second look.
+        Err(error) => match ensure(ctx, &request.image, platform.as_ref(), (when, quiet))? {
+            true => ctx.containers()?.create(request).map_err(failed)?,
+            false => return Err(failed(error)),
+        },
     };
     for warning in &created.warnings {
         warn(warning);
     }
     Ok(created)
-}
-
-fn pull_policy(ctx: &Context, matches: &Matches, request: &CreateRequest) -> Result<()> {
-    match matches.nonempty("pull") {
-        None | Some("missing" | "never") => {}
-        Some("always") => return Err(no_registry(&request.image)),
-        Some(other) => {
-            return Err(Failure::new(format!(
-                "invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\""
-            ))
-            .code(125));
-        }
-    }
-    match matches.nonempty("platform") {
-        None => Ok(()),
-        Some(platform) => check_image(ctx, &request.image, Some(platform)),
-    }
-}
-
-/// Fails in Docker's words if the image is not there, or not for the platform.
-pub fn check_image(ctx: &Context, name: &str, platform: Option<&str>) -> Result<()> {
-    let wanted = platform.map(str::parse::<teu_oci::Platform>).transpose()?;
-    match ctx.images()?.resolve_platform(name, wanted.as_ref()) {
-        Ok(_) => Ok(()),
-        Err(teu_images::Error::NoSuchImage { near, .. }) => Err(missing(name, near.as_deref())),
-        Err(error) => Err(Failure::from(error).code(125)),
-    }
-}
-
-/// The image is not here, and this version cannot fetch it.
-pub fn missing(name: &str, near: Option<&str>) -> Failure {
-    let shown = match name.parse::<teu_oci::Reference>() {
-        Ok(reference) => reference.familiar(),
-        Err(_) => name.to_owned(),
-    };
-    let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-    Failure::new(format!("Unable to find image '{shown}' locally"))
-        .hint(format!(
-            "{near}this version has no registry client: load an archive (teu load -i FILE), build \
-             (teu build -t {shown} .) or import a tar (teu import FILE {shown}); teu images lists \
-             what is here"
-        ))
-        .code(125)
-}
-
-/// Nothing can be pulled yet.
-pub fn no_registry(name: &str) -> Failure {
-    Failure::new(format!("cannot pull {name:?}: this version has no registry client"))
-        .hint("load an archive with teu load -i FILE, for example one that docker save wrote")
-        .code(125)
 }

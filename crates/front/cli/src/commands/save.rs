@@ -1,6 +1,6 @@
 //! `teu save`: images as an archive.
 
-use super::create::missing;
+use super::pull::missing;
 use crate::context::{Context, out_is_terminal};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};

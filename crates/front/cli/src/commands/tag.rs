@@ -1,6 +1,6 @@
 //! `teu tag`: one more name for an image.
 
-use super::create::missing;
+use super::pull::missing;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Matches};

@@ -49,6 +49,13 @@ impl std::fmt::Debug for Hasher {
     }
 }
 
+/// The digest of bytes, of the algorithm that is wanted.
+pub(crate) fn digest_like(wanted: Option<&Digest>, bytes: &[u8]) -> Digest {
+    let mut hasher = wanted.map_or_else(Hasher::sha256, Hasher::like);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
 /// A blob being written; nothing is visible until [`Ingest::commit`].
 #[derive(Debug)]
 pub struct Ingest {
@@ -86,8 +93,13 @@ impl Ingest {
         self.written
     }
 
+    /// Digest and size of what was written until now.
+    pub(crate) fn so_far(&self) -> (Digest, u64) {
+        (self.hasher.clone().finish(), self.written)
+    }
+
     /// A second descriptor of what was written until now, for reading at offsets.
-    pub(super) fn reopen(&self) -> Result<File> {
+    pub(crate) fn reopen(&self) -> Result<File> {
         let path = self.temporary.path();
         File::open(path).map_err(|e| Error::io("open", path, e))
     }

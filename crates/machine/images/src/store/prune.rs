@@ -78,6 +78,8 @@ impl Store {
 
     /// Collects content that nothing keeps, and removes no image.
     pub fn collect(&self) -> Result<Pruned> {
+        self.sweep_partials(true);
+        self.forget_packed();
         self.collect_among(None)
     }
 

@@ -141,7 +141,7 @@ impl Store {
     }
 
     /// One process unpacks an image; others wait and find it done.
-    fn lock_unpacking(&self, top: &ChainId) -> Result<temporary::Named> {
+    pub(super) fn lock_unpacking(&self, top: &ChainId) -> Result<temporary::Named> {
         temporary::Named::wait(&self.tmp(), &format!("unpack-{}", top.hex()))
     }
 

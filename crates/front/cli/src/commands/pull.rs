@@ -1,0 +1,201 @@
+//! `teu pull`, and what `run`, `create` and `build` do about an image that is not here.
+
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Completes, Flag, Matches};
+use crate::progress::layers::{Layers, Place, Way};
+use crate::registry::{Choices, REGISTRY_FLAGS, client};
+use teu_images::remote::{Client, Purpose};
+use teu_images::transfer::{PullRequest, Pulled, Selection, pull as fetch};
+use teu_oci::{Platform, Reference};
+
+/// The command.
+pub const PULL: Command = Command {
+    usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
+    arity: Arity::Exactly(1),
+    flags: &[
+        &[
+            Flag::switch("all-tags", "Download all tagged images in the repository").short('a'),
+            Flag::switch("all-platforms", "Download the image for every platform it exists for"),
+            Flag::switch("allow-foreign-layers", "Fetch layers from the URLs an image names"),
+            Flag::switch("disable-content-trust", "").hidden(),
+            Flag::text("platform", "string", "Set platform if the image has several"),
+            Flag::switch("quiet", "Suppress verbose output").short('q'),
+        ],
+        REGISTRY_FLAGS,
+    ],
+    operands: Completes::Images,
+    examples: &[
+        ("teu pull localhost:5000/app:1", "from a registry of this machine"),
+        ("teu pull --platform linux/arm64 debian", "for another machine"),
+    ],
+    ..Command::new("pull", "Download an image from a registry", run)
+};
+
+fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    let client = client(&Choices::of(matches, "")?)?;
+    let text = matches.operand(0);
+    let mut name: Reference = text.parse()?;
+    let quiet = matches.switch("quiet");
+    let selection = match (matches.switch("all-platforms"), matches.nonempty("platform")) {
+        (true, _) => Selection::All,
+        (false, Some(platform)) => Selection::One(platform.parse()?),
+        (false, None) => Selection::One(Platform::host()),
+    };
+    let foreign = matches.switch("allow-foreign-layers");
+    let place = if quiet { Place::Quiet } else { Place::Out };
+    if !matches.switch("all-tags") {
+        if !quiet && !text.contains('@') && name.digest.is_none() && !has_tag(text) {
+            ctx.line(&format!("Using default tag: {}", teu_oci::reference::DEFAULT_TAG))?;
+        }
+        pull_one(ctx, &client, &name, &selection, (foreign, place))?;
+        ctx.line(&if quiet { name.familiar() } else { name.to_string() })?;
+        return Ok(0);
+    }
+    if has_tag(text) || name.digest.is_some() {
+        return Err(Failure::new("tag can't be used with --all-tags/-a"));
+    }
+    for tag in client.repository(&name, Purpose::Read)?.tags()? {
+        if !Reference::is_tag(&tag) {
+            return Err(Failure::new(format!("the registry lists {tag:?}, which is no tag")));
+        }
+        name = name.with_tag(&tag);
+        pull_one(ctx, &client, &name, &selection, (foreign, place))?;
+    }
+    ctx.line(&if quiet { name.familiar_name() } else { name.name() })?;
+    Ok(0)
+}
+
+/// Whether a person gave a tag.
+pub fn has_tag(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(_, tag)| !tag.contains('/'))
+}
+
+fn pull_one(
+    ctx: &Context,
+    client: &Client,
+    name: &Reference,
+    selection: &Selection,
+    (allows_foreign, place): (bool, Place),
+) -> Result<Pulled> {
+    let layers = Layers::new(Way::Pull, place);
+    let shown = match (&name.tag, &name.digest) {
+        (_, Some(digest)) => digest.to_string(),
+        (tag, None) => tag.clone().unwrap_or_default(),
+    };
+    layers.say(&format!("{shown}: Pulling from {}", name.repository));
+    let request = PullRequest {
+        name,
+        selection: selection.clone(),
+        allows_foreign,
+        gate: None,
+        progress: &layers,
+    };
+    let pulled = fetch(ctx.images()?, client, &request);
+    layers.finish();
+    let pulled = pulled?;
+    layers.say(&format!("Digest: {}", pulled.descriptor.digest));
+    layers.say(&match pulled.was_there {
+        true => format!("Status: Image is up to date for {}", name.familiar()),
+        false => format!("Status: Downloaded newer image for {}", name.familiar()),
+    });
+    Ok(pulled)
+}
+
+/// When an image is pulled that something needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Every time.
+    Always,
+    /// If it is not here.
+    Missing,
+    /// An image that is not here is an error.
+    Never,
+}
+
+impl When {
+    /// `--pull` of `run` and `create`.
+    pub fn parse(text: Option<&str>) -> Result<Self> {
+        match text {
+            None | Some("missing") => Ok(Self::Missing),
+            Some("always") => Ok(Self::Always),
+            Some("never") => Ok(Self::Never),
+            Some(other) => Err(Failure::new(format!(
+                "invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\""
+            ))
+            .code(125)),
+        }
+    }
+}
+
+/// Makes sure that an image is here, for a platform; says on standard error what it does, and in
+/// its answer whether it did anything.
+pub fn ensure(
+    ctx: &Context,
+    name: &str,
+    platform: Option<&Platform>,
+    (when, quiet): (When, bool),
+) -> Result<bool> {
+    let is_here = match (when, ctx.images()?.resolve_platform(name, platform)) {
+        (When::Always, Err(error)) => is_absent(&error),
+        (When::Always, Ok(_)) => false,
+        (_, Ok(_)) => true,
+        (When::Missing, Err(error)) if is_absent(&error) => false,
+        (_, Err(error)) => return Err(not_here(name, error)),
+    };
+    if is_here && when != When::Always {
+        return Ok(false);
+    }
+    // An id names nothing elsewhere.
+    let Ok(reference) = name.parse::<Reference>() else {
+        return match ctx.images()?.resolve_platform(name, platform) {
+            Ok(_) => Ok(false),
+            Err(error) => Err(not_here(name, error)),
+        };
+    };
+    let place = if quiet { Place::Quiet } else { Place::Err };
+    let layers = Layers::new(Way::Pull, place);
+    if when != When::Always {
+        layers.say(&format!("Unable to find image '{}' locally", reference.familiar()));
+    }
+    let host = Platform::host();
+    let selection = Selection::One(platform.unwrap_or(&host).clone());
+    pull_one(ctx, &client(&Choices::default())?, &reference, &selection, (false, place))
+        .map_err(|failure| near(ctx, name, failure).code(125))?;
+    Ok(true)
+}
+
+fn is_absent(error: &teu_images::Error) -> bool {
+    use teu_images::Error;
+    matches!(error, Error::NoSuchImage { .. } | Error::NoPlatform { .. } | Error::Missing { .. })
+}
+
+fn not_here(name: &str, error: teu_images::Error) -> Failure {
+    match error {
+        teu_images::Error::NoSuchImage { near, .. } => missing(name, near.as_deref()),
+        other => Failure::from(other).code(125),
+    }
+}
+
+/// A name that is nearly that of an image that is here was perhaps a slip.
+fn near(ctx: &Context, name: &str, failure: Failure) -> Failure {
+    let found = ctx.images().map(|images| images.resolve(name));
+    match found {
+        Ok(Err(teu_images::Error::NoSuchImage { near: Some(near), .. })) => {
+            failure.hint(format!("did you mean {near}? teu images lists what is here"))
+        }
+        _ => failure,
+    }
+}
+
+/// The image is not here, and nobody asked to fetch it.
+pub fn missing(name: &str, near: Option<&str>) -> Failure {
+    let shown = match name.parse::<Reference>() {
+        Ok(reference) => reference.familiar(),
+        Err(_) => name.to_owned(),
+    };
+    let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    Failure::new(format!("Unable to find image '{shown}' locally"))
+        .hint(format!("{near}teu pull {shown} fetches it; teu images lists what is here"))
+        .code(125)
+}

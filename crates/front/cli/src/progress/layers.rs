@@ -1,0 +1,172 @@
+//! The layers of a pull or push: a line each that is rewritten on a terminal, Docker's plain lines
+//! elsewhere.
+
+use crate::units::human_size;
+use rustix::termios::{isatty, tcgetwinsize};
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use teu_images::transfer::{Progress, State};
+use teu_oci::Digest;
+
+/// Between two drawings.
+const INTERVAL: Duration = Duration::from_millis(80);
+/// Characters of a bar.
+const BAR: usize = 50;
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Down.
+    Pull,
+    /// Up.
+    Push,
+}
+
+/// Where it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Standard output, as of `pull`.
+    Out,
+    /// Standard error, where the output is something else's.
+    Err,
+    /// Nowhere.
+    Quiet,
+}
+
+/// The printer; layers move on several threads.
+#[derive(Debug)]
+pub struct Layers {
+    way: Way,
+    place: Place,
+    is_live: bool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rows: Vec<(Digest, State)>,
+    /// Lines on the screen that will be rewritten.
+    height: usize,
+    drawn: Instant,
+}
+
+impl Layers {
+    /// Shows nothing yet.
+    pub fn new(way: Way, place: Place) -> Self {
+        let is_live = match place {
+            Place::Out => isatty(rustix::stdio::stdout()),
+            Place::Err => isatty(rustix::stdio::stderr()),
+            Place::Quiet => false,
+        };
+        let inner = Inner { rows: Vec::new(), height: 0, drawn: Instant::now() };
+        Self { way, place, is_live, inner: Mutex::new(inner) }
+    }
+
+    /// A line of its own, such as `latest: Pulling from library/busybox`.
+    pub fn say(&self, text: &str) {
+        self.finish();
+        self.write(&format!("{}\n", crate::text::plain(text)));
+    }
+
+    /// Draws what is left and leaves it standing.
+    pub fn finish(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.is_live && !inner.rows.is_empty() {
+            self.draw(&mut inner);
+        }
+        inner.rows.clear();
+        inner.height = 0;
+    }
+
+    fn write(&self, text: &str) {
+        // Whoever closed the other end does not want to know.
+        let _ = match self.place {
+            Place::Out => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            }
+            Place::Err => std::io::stderr().lock().write_all(text.as_bytes()),
+            Place::Quiet => Ok(()),
+        };
+    }
+
+    fn draw(&self, inner: &mut Inner) {
+        inner.drawn = Instant::now();
+        let size = match self.place {
+            Place::Out => tcgetwinsize(rustix::stdio::stdout()),
+            _ => tcgetwinsize(rustix::stdio::stderr()),
+        };
+        let rows = size.as_ref().map_or(24, |size| usize::from(size.ws_row)).max(4) - 1;
+        let columns = size.map_or(80, |size| usize::from(size.ws_col)).max(20);
+        let mut text = String::new();
+        if inner.height > 0 {
+            text.push_str(&format!("\x1b[{}A", inner.height));
+        }
+        text.push_str("\r\x1b[J");
+        // What does not fit the screen could not be rewritten.
+        let shown = &inner.rows[inner.rows.len().saturating_sub(rows)..];
+        for (digest, state) in shown {
+            let line = format!("{}: {}", digest.short(), self.words(state));
+            text.push_str(&crate::text::ellipsis(&line, columns - 1));
+            text.push('\n');
+        }
+        inner.height = shown.len();
+        self.write(&text);
+    }
+
+    fn words(&self, state: &State) -> String {
+        let pull = self.way == Way::Pull;
+        match state {
+            State::Waiting if pull => "Pulling fs layer".to_owned(),
+            State::Waiting => "Preparing".to_owned(),
+            State::Exists if pull => "Already exists".to_owned(),
+            State::Exists => "Layer already exists".to_owned(),
+            State::Mounted(from) => format!("Mounted from {from}"),
+            State::Moving { done, total } => {
+                let verb = if pull { "Downloading" } else { "Pushing" };
+                format!("{verb} {}", bar(*done, *total))
+            }
+            State::Packing => "Compressing".to_owned(),
+            State::Moved if pull => "Download complete".to_owned(),
+            State::Moved => "Pushed".to_owned(),
+            State::Ready => "Pull complete".to_owned(),
+        }
+    }
+}
+
+impl Progress for Layers {
+    fn layer(&self, digest: &Digest, state: State) {
+        let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let row = inner.rows.iter().position(|(known, _)| known == digest);
+        let before = row.map(|row| &inner.rows[row].1);
+        // What was there already is not pulled now.
+        if before == Some(&State::Exists) && state == State::Ready {
+            return;
+        }
+        let is_moving = matches!(state, State::Moving { .. });
+        if !self.is_live && !is_moving && before != Some(&state) {
+            self.write(&format!("{}: {}\n", digest.short(), self.words(&state)));
+        }
+        match row {
+            Some(row) => inner.rows[row].1 = state,
+            None => inner.rows.push((digest.clone(), state)),
+        }
+        if self.is_live && (!is_moving || inner.drawn.elapsed() >= INTERVAL) {
+            self.draw(&mut inner);
+        }
+    }
+}
+
+fn bar(done: u64, total: u64) -> String {
+    let filled = done.saturating_mul(BAR as u64).checked_div(total).unwrap_or(0);
+    let filled = usize::try_from(filled).unwrap_or(BAR).min(BAR);
+    let head = if filled < BAR { ">" } else { "" };
+    let rest = " ".repeat(BAR.saturating_sub(filled + head.len()));
+    format!(
+        "[{}{head}{rest}]  {}/{}",
+        "=".repeat(filled),
+        human_size(done, 4),
+        human_size(total, 4)
+    )
+}

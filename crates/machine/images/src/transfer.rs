@@ -1,0 +1,26 @@
+//! Copying one image, or all that an index leads to, from any kind of storage to any other.
+//!
+//! A [`Source`] gives documents and blobs by descriptor; a [`Sink`] takes them. Each kind of storage
+//! is one or both of it, and [`copy`] knows nothing else about them: what is copied keeps its bytes,
+//! and so its digests, unless a change is asked for ([`recode`]) or the sink cannot hold it.
+//!
+//! Invariant: a document reaches a sink after everything that it leads to, and everything is hashed
+//! on its way.
+
+pub mod copy;
+
+
+pub mod image;
+
+pub mod progress;
+pub mod pull;
+pub mod recode;
+pub mod registry;
+mod threads;
+
+pub use copy::{Copied, CopyRequest, Selection, copy};
+pub use image::{Sink, Source, View};
+pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
+pub use progress::{Progress, Quiet, State};
+pub use recode::{Dialect, Recode};
+pub use registry::{RegistrySink, RegistrySource};

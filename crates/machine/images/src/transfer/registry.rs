@@ -1,0 +1,195 @@
+//! A registry as a source and as a sink.
+
+use super::image::{Blob, Found, Sink, Source};
+use super::progress::State;
+use crate::error::{Error, Result};
+use crate::remote::{Client, Document, Purpose, RemoteError, Repository};
+use std::io::{self, Read};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use teu_oci::Reference;
+use teu_oci::image::Descriptor;
+
+/// Reads from a repository, or from the first of its mirrors that has the image.
+#[derive(Debug)]
+pub struct RegistrySource {
+    client: Client,
+    name: Reference,
+    allows_foreign: bool,
+    found: OnceLock<(Repository, Document)>,
+}
+
+impl RegistrySource {
+    /// Nothing is asked yet.
+    pub fn new(client: &Client, name: &Reference, allows_foreign: bool) -> Self {
+        let (client, name) = (client.clone(), name.clone());
+        Self { client, name, allows_foreign, found: OnceLock::new() }
+    }
+
+    /// Where the image was found.
+    pub fn repository(&self) -> Result<&Repository> {
+        Ok(&self.find()?.0)
+    }
+
+    fn find(&self) -> Result<&(Repository, Document)> {
+        if let Some(found) = self.found.get() {
+            return Ok(found);
+        }
+        let candidates = self.client.repositories(&self.name, Purpose::Read)?;
+        let last = candidates.len().saturating_sub(1);
+        let mut first_error = None;
+        for (number, candidate) in candidates.into_iter().enumerate() {
+            let tried = candidate.connect().and_then(|repository| {
+                let document = repository.manifest(&repository.target())?;
+                Ok((repository, document))
+            });
+            match tried {
+                Ok(found) => return Ok(self.found.get_or_init(|| found)),
+                // A mirror that lacks it, or is down, is no reason to fail.
+                Err(error) if number < last => {
+                    first_error.get_or_insert(error);
+                }
+                // What the registry itself says counts, unless it could not be asked at all.
+                Err(RemoteError::Transport { host, source }) => {
+                    let own = RemoteError::Transport { host, source };
+                    return Err(first_error.take().unwrap_or(own).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RemoteError::Blocked(self.name.registry.clone()).into())
+    }
+}
+
+impl Source for RegistrySource {
+    fn root(&self) -> Result<Document> {
+        Ok(self.find()?.1.clone())
+    }
+
+    fn document(&self, wanted: &Descriptor) -> Result<Document> {
+        let mut document = self.repository()?.manifest(wanted.digest.as_str())?;
+        if document.descriptor.size != wanted.size {
+            let (digest, expected) = (wanted.digest.clone(), wanted.size);
+            return Err(Error::Size { digest, expected, found: document.descriptor.size });
+        }
+        if document.descriptor.media_type != wanted.media_type {
+            return Err(Error::Confused {
+                digest: wanted.digest.clone(),
+                expected: wanted.media_type.chars().take(120).collect(),
+                found: document.descriptor.media_type,
+            });
+        }
+        document.descriptor = wanted.clone();
+        Ok(document)
+    }
+
+    fn blob(&self, wanted: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send + '_>> {
+        let repository = self.repository()?;
+        match repository.blob(wanted, offset) {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) if error.is_absent() && !wanted.urls.is_empty() => {
+                if !self.allows_foreign {
+                    return Err(RemoteError::Foreign(wanted.digest.clone()).into());
+                }
+                Ok(repository.foreign(wanted, offset)?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn place(&self) -> Option<(String, String)> {
+        let (repository, _) = self.found.get()?;
+        let (host, name) = repository.place();
+        Some((host.to_owned(), name.to_owned()))
+    }
+}
+
+/// Writes to a repository.
+#[derive(Debug)]
+pub struct RegistrySink {
+    repository: Repository,
+}
+
+impl RegistrySink {
+    /// Connects to the registry itself, never to a mirror.
+    pub fn new(client: &Client, name: &Reference) -> Result<Self> {
+        Ok(Self { repository: client.repository(name, Purpose::Write)? })
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+}
+
+impl Sink for RegistrySink {
+    fn has_blob(&self, blob: &Descriptor, from: Option<&(String, String)>) -> Result<Found> {
+        if self.repository.has_blob(&blob.digest)? {
+            return Ok(Found::Exists);
+        }
+        let (host, own) = self.repository.place();
+        if let Some((there, from)) = from
+            && there == host
+            && from != own
+            && self.repository.mount(&blob.digest, from)?
+        {
+            return Ok(Found::Mounted(from.clone()));
+        }
+        Ok(Found::Absent)
+    }
+
+    fn put_blob(&self, blob: &Blob<'_>) -> Result<()> {
+        let open = |offset| counted(blob, offset);
+        self.repository.upload(blob.descriptor, &open)?;
+        blob.progress.layer(&blob.descriptor.digest, State::Moved);
+        Ok(())
+    }
+
+    fn put_document(&self, document: &Document, is_root: bool) -> Result<()> {
+        let reference = match is_root {
+            true => self.repository.target(),
+            false => document.descriptor.digest.to_string(),
+        };
+        Ok(self.repository.put_manifest(&reference, document)?)
+    }
+
+    fn wants_compressed(&self) -> bool {
+        true
+    }
+}
+
+fn counted<'p>(blob: &'p Blob<'_>, offset: u64) -> Result<Box<dyn Read + Send + 'p>> {
+    Ok(Box::new(Counting::new((blob.open)(offset)?, offset, blob)))
+}
+
+/// Between two notices of how far a blob is.
+const NOTICE: Duration = Duration::from_millis(100);
+
+/// A stream that tells how much of it has passed.
+#[derive(Debug)]
+pub struct Counting<'p, 'a, R> {
+    inner: R,
+    done: u64,
+    told: Option<Instant>,
+    blob: &'p Blob<'a>,
+}
+
+impl<'p, 'a, R: Read> Counting<'p, 'a, R> {
+    /// Wraps a blob's stream that begins at an offset.
+    pub fn new(inner: R, offset: u64, blob: &'p Blob<'a>) -> Self {
+        Self { inner, done: offset, told: None, blob }
+    }
+}
+
+impl<R: Read> Read for Counting<'_, '_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.done += length as u64;
+        if self.told.is_none_or(|told| told.elapsed() >= NOTICE) {
+            self.told = Some(Instant::now());
+            let (done, total) = (self.done, self.blob.descriptor.size);
+            self.blob.progress.layer(&self.blob.descriptor.digest, State::Moving { done, total });
+        }
+        Ok(length)
+    }
+}
