@@ -74,7 +74,8 @@ fn values_that_run_refuses() {
         ("--runtime nonsense", "unknown or invalid runtime name: nonsense"),
         ("--name -x", "Invalid container name (-x)"),
         ("--detach-keys ctrl-", "invalid detach keys (ctrl-)"),
-        ("--pull always", "no registry client"),
+        ("--pull always", "registry docker.io is blocked"),
+        ("--pull sometimes", "invalid pull option: 'sometimes'"),
         ("--platform plan9/mips", "plan9"),
     ] {
         let said = world.line(&format!("run --network none {flags} busybox true"));
@@ -95,11 +96,14 @@ fn values_that_run_refuses() {
 #[test]
 fn an_image_that_is_not_there() {
     let world = World::busybox();
-    let err = world.line("run --rm busybix true").fails(125);
+    let err = world.line("run --rm --pull never busybix true").fails(125);
     assert!(err.starts_with("teu: Unable to find image 'busybix:latest' locally\nhint: "), "{err}");
-    assert!(err.contains("did you mean busybox") && err.contains("teu load -i"), "{err}");
+    assert!(err.contains("did you mean busybox") && err.contains("teu pull busybix"), "{err}");
+    let err = world.line("run --rm busybix true").fails(125);
+    assert!(err.starts_with("Unable to find image 'busybix:latest' locally\n"), "{err}");
+    assert!(err.contains("did you mean busybox") && err.contains("docker.io is blocked"), "{err}");
     let err = world.line("pull debian").fails(1);
-    assert!(err.contains("this version has no registry client"), "{err}");
+    assert!(err.contains("registry docker.io is blocked"), "{err}");
     let err = world.line("run UPPER true").fails(125);
     assert!(err.contains("must be lowercase"), "{err}");
 }

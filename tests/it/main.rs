@@ -14,4 +14,6 @@ mod cli_usage;
 mod exchange;
 mod peers;
 mod pods;
+mod registry;
+mod remote;
 mod world;

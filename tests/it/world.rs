@@ -50,7 +50,9 @@ impl World {
     /// An empty home.
     pub fn empty() -> Self {
         let home = tempfile::Builder::new().prefix("teu-it-").tempdir().expect("a folder in /tmp");
-        Self { home }
+        let world = Self { home };
+        world.registries("");
+        world
     }
 
     /// A home with the busybox image loaded.
@@ -71,6 +73,19 @@ impl World {
         self.home.path()
     }
 
+    fn registries_conf(&self) -> PathBuf {
+        self.root().join("registries.conf")
+    }
+
+    /// Settings of registries. Whatever else they say, no test reaches further than this machine.
+    pub fn registries(&self, more: &str) {
+        let mut text = "[[registry]]\nprefix = \"*\"\nblocked = true\n".to_owned();
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            text.push_str(&format!("[[registry]]\nprefix = \"{host}\"\n"));
+        }
+        std::fs::write(self.registries_conf(), text + more).expect("writes");
+    }
+
     /// A command ready to be changed further.
     pub fn command<I, S>(&self, args: I) -> Command
     where
@@ -79,6 +94,11 @@ impl World {
     {
         let mut command = Command::new(binary());
         command.env("TEU_ROOT", self.root()).env_remove("TEU_FORMAT").args(args);
+        command.env("TEU_REGISTRIES_CONF", self.registries_conf());
+        command.env("DOCKER_CONFIG", self.root().join("docker-config"));
+        for name in ["REGISTRY_AUTH_FILE", "HTTPS_PROXY", "https_proxy", "http_proxy"] {
+            command.env_remove(name);
+        }
         command.stdin(std::process::Stdio::null());
         command
     }

@@ -87,6 +87,7 @@ fn run(state: PathBuf, mut arguments: impl Iterator<Item = String>) -> Result<St
         instance: format!("bt-{}", home.to_string_lossy()),
         cache_budget_bytes: 0,
         vault: None,
+        outside: None,
         cancel: None,
     };
     let outcome = teu_builder::build(request, &environment, &mut Plain)

@@ -216,13 +216,23 @@ pub enum Cause {
     Problem(#[from] Problem),
     /// The base image is not in the store.
     #[error(
-        "{name}: no such image in the store{}; there is no registry client yet: teu load or teu import it first",
+        "{name}: no such image in the store{}: teu pull, teu load or teu import it first",
         hint(.near)
     )]
     NoImage {
         /// What was asked for.
         name: String,
         /// A name of the store that is near.
+        near: Option<String>,
+    },
+    /// A base image is not here and could not be fetched.
+    #[error("{name}: failed to resolve source metadata: {problem}{}", hint(.near))]
+    Pull {
+        /// What was asked for.
+        name: String,
+        /// What the registry, or the way to it, said.
+        problem: Box<dyn std::error::Error + Send + Sync>,
+        /// A name of the store or of a stage that is near.
         near: Option<String>,
     },
     /// The store failed.

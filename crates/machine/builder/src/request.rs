@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use teu_images::Store;
+pub use teu_images::remote::WebFile;
 use teu_oci::runtime::{Resources, Rlimit};
 use teu_oci::{Platform, Reference};
 
@@ -71,6 +72,8 @@ pub struct BuildRequest {
     pub iidfile: Option<PathBuf>,
     /// `--metadata-file`
     pub metadata_file: Option<PathBuf>,
+    /// `--pull`: base images are looked up at their registry even when they are here.
+    pub pull: bool,
     /// `--check`: parse, plan and warn, then stop.
     pub check_only: bool,
     /// Steps running at the same time; 0 for the number of processors.
@@ -96,8 +99,23 @@ pub struct Environment<'a> {
     pub cache_budget_bytes: u64,
     /// Where secrets and agents are that the request itself does not bring.
     pub vault: Option<&'a (dyn Vault + Sync)>,
+    /// Fetches base images that are not in the store, and files by URL. `None`: they are errors.
+    pub outside: Option<&'a (dyn Outside + Sync)>,
     /// Raised by somebody else to give the build up.
     pub cancel: Option<Arc<Cancel>>,
+}
+
+/// How the builder reaches registries and web servers without knowing about either.
+pub trait Outside: fmt::Debug {
+    /// Brings an image into the store, or up to date there.
+    fn pull(
+        &self,
+        name: &Reference,
+        platform: &Platform,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Opens a file for `ADD`.
+    fn get(&self, url: &str) -> Result<WebFile, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// What a step may need and nobody has sent yet: asked for at the moment the step starts.

@@ -23,6 +23,7 @@ pub mod retry;
 mod session;
 pub mod tls;
 pub mod upload;
+pub mod web;
 
 pub use blob::BlobStream;
 pub use client::{Candidate, Client, RemoteConfig};
@@ -34,3 +35,4 @@ pub use registries::{Purpose, Registries};
 pub use repository::{Document, Repository, fallback_tag};
 pub use retry::RetryPolicy;
 pub use tls::Trust;
+pub use web::WebFile;

@@ -15,6 +15,7 @@ use teu_builder::{
 };
 
 mod network;
+mod outside;
 
 /// Largest Dockerfile on standard input, in bytes.
 const DOCKERFILE_LIMIT_BYTES: u64 = 4 << 20;
@@ -66,7 +67,8 @@ const FLAGS: &[Flag] = &[
     Flag::text("progress", "string", "Set type of progress output (auto|plain|tty|json|quiet)")
         .completes(Completes::Words(&["auto", "plain", "tty", "json", "quiet"])),
     Flag::text("provenance", "string", "").hidden(),
-    Flag::switch("pull", "Always attempt to pull base images").hidden(),
+    Flag::switch("pull", "Always attempt to pull base images"),
+    Flag::switch("push", "Push the tags to their registries when the image is built"),
     Flag::switch("quiet", "Suppress the build output and print image ID on success").short('q'),
     Flag::switch("rm", "").hidden(),
     Flag::text("sbom", "string", "").hidden(),
@@ -110,6 +112,7 @@ fn with_environment<T>(
     body: impl FnOnce(Environment<'_>) -> Result<T>,
 ) -> Result<T> {
     let networks = network::BuildNetwork::new(ctx)?;
+    let outside = outside::BuildOutside::new(ctx.images()?);
     let state = ctx.home().data.join("build");
     body(Environment {
         images: ctx.images()?,
@@ -119,6 +122,7 @@ fn with_environment<T>(
         instance: ctx.home().instance(),
         cache_budget_bytes: CACHE_BUDGET_BYTES,
         vault: None,
+        outside: Some(&outside),
         cancel: None,
     })
 }
@@ -173,9 +177,12 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
             "\nBuilt {} ({} of {} steps from the cache)",
             image.id, outcome.cached, outcome.steps
         );
-        for tag in tags {
+        for tag in &tags {
             let _ = writeln!(err, "Tagged {}", tag.familiar());
         }
+    }
+    if matches.switch("push") && !check {
+        super::push::after_build(ctx, &tags)?;
     }
     Ok(0)
 }
@@ -200,10 +207,6 @@ fn printer(matches: &Matches) -> Result<BuildPrinter> {
 }
 
 fn request(matches: &Matches) -> Result<BuildRequest> {
-    if matches.switch("pull") {
-        return Err(Failure::new("--pull: this version has no registry client")
-            .hint("base images are taken from the local store; teu images lists them"));
-    }
     let mut resources = crate::request::resources(matches)?;
     resources.devices.clear();
     let shm = matches.nonempty("shm-size").map(units::bytes).transpose()?.unwrap_or(0);
@@ -257,6 +260,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         squash: matches.switch("squash"),
         iidfile: matches.nonempty("iidfile").map(PathBuf::from),
         metadata_file: matches.nonempty("metadata-file").map(PathBuf::from),
+        pull: matches.switch("pull"),
         check_only: matches.switch("check"),
         parallelism: 0,
     })

@@ -83,7 +83,7 @@ fn pull_one(
         (_, Some(digest)) => digest.to_string(),
         (tag, None) => tag.clone().unwrap_or_default(),
     };
-    layers.say(&format!("{shown}: Pulling from {}", name.repository));
+    layers.announce(format!("{shown}: Pulling from {}", name.repository));
     let request = PullRequest {
         name,
         selection: selection.clone(),
@@ -136,16 +136,13 @@ pub fn ensure(
     platform: Option<&Platform>,
     (when, quiet): (When, bool),
 ) -> Result<bool> {
-    let is_here = match (when, ctx.images()?.resolve_platform(name, platform)) {
-        (When::Always, Err(error)) => is_absent(&error),
-        (When::Always, Ok(_)) => false,
-        (_, Ok(_)) => true,
-        (When::Missing, Err(error)) if is_absent(&error) => false,
+    let found = ctx.images()?.resolve_platform(name, platform);
+    let other = match (when, found) {
+        (When::Always, _) => None,
+        (_, Ok(_)) => return Ok(false),
+        (When::Missing, Err(error)) if is_absent(&error) => Some(error),
         (_, Err(error)) => return Err(not_here(name, error)),
     };
-    if is_here && when != When::Always {
-        return Ok(false);
-    }
     // An id names nothing elsewhere.
     let Ok(reference) = name.parse::<Reference>() else {
         return match ctx.images()?.resolve_platform(name, platform) {
@@ -155,13 +152,17 @@ pub fn ensure(
     };
     let place = if quiet { Place::Quiet } else { Place::Err };
     let layers = Layers::new(Way::Pull, place);
-    if when != When::Always {
+    let is_other = matches!(other, Some(teu_images::Error::NoPlatform { .. }));
+    if when != When::Always && !is_other {
         layers.say(&format!("Unable to find image '{}' locally", reference.familiar()));
     }
     let host = Platform::host();
     let selection = Selection::One(platform.unwrap_or(&host).clone());
     pull_one(ctx, &client(&Choices::default())?, &reference, &selection, (false, place))
-        .map_err(|failure| near(ctx, name, failure).code(125))?;
+        .map_err(|failure| match other.filter(|_| is_other) {
+            Some(error) => Failure { message: format!("{error}; {failure}"), ..failure }.code(125),
+            None => near(ctx, name, failure).code(125),
+        })?;
     Ok(true)
 }
 

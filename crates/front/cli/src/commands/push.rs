@@ -106,6 +106,20 @@ fn push_one(
     Ok(())
 }
 
+/// `build --push`: every tag that the build gave, told on standard error.
+pub fn after_build(ctx: &Context, names: &[Reference]) -> Result<()> {
+    if names.is_empty() {
+        return Err(Failure::new("--push: the image has no name").hint("give it one with -t"));
+    }
+    let client = client(&Choices::default())?;
+    let layers = Layers::new(Way::Push, Place::Err);
+    for name in names {
+        layers.say(&format!("The push refers to repository [{}]", name.name()));
+        push_one(ctx, &client, name, (None, Recode::default()), &layers)?;
+    }
+    Ok(())
+}
+
 fn all_names(ctx: &Context, wanted: &Reference) -> Result<Vec<Reference>> {
     let images = ctx.images()?.list()?;
     let names = images.into_iter().flat_map(|image| image.names);

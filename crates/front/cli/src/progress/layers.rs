@@ -40,6 +40,8 @@ pub struct Layers {
     way: Way,
     place: Place,
     is_live: bool,
+    /// Said once there is something to say it of.
+    banner: Mutex<Option<String>>,
     inner: Mutex<Inner>,
 }
 
@@ -60,7 +62,12 @@ impl Layers {
             Place::Quiet => false,
         };
         let inner = Inner { rows: Vec::new(), height: 0, drawn: Instant::now() };
-        Self { way, place, is_live, inner: Mutex::new(inner) }
+        Self { way, place, is_live, banner: Mutex::new(None), inner: Mutex::new(inner) }
+    }
+
+    /// A line that is said when the image was found.
+    pub fn announce(&self, text: String) {
+        *self.banner.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(text);
     }
 
     /// A line of its own, such as `latest: Pulling from library/busybox`.
@@ -136,6 +143,13 @@ impl Layers {
 }
 
 impl Progress for Layers {
+    fn image(&self, _: &Digest, _: usize) {
+        let banner = self.banner.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(banner) = banner {
+            self.say(&banner);
+        }
+    }
+
     fn layer(&self, digest: &Digest, state: State) {
         let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let row = inner.rows.iter().position(|(known, _)| known == digest);

@@ -1,16 +1,9 @@
 //! URLs and headers; downloads themselves are tested against a server on loopback.
 
-use super::{FetchProblem, date, disposition, name_of, split};
+use super::{date, disposition, name_of};
 
 #[test]
 fn reads_urls() {
-    assert_eq!(split("http://h:1/a/b?c#d").expect("reads"), ("h:1", "/a/b?c"));
-    assert_eq!(split("http://h").expect("reads"), ("h", ""));
-    assert!(matches!(split("https://h/"), Err(FetchProblem::Tls)));
-    for url in ["ftp://h/", "http://", "http:///a", "http://u@h/", "http://h/a b", "http://h/\r\nx"]
-    {
-        assert!(matches!(split(url), Err(FetchProblem::Scheme)), "{url}");
-    }
     for (url, name) in [
         ("http://h/a/b.txt", Some("b.txt")),
         ("http://h/a/b.txt?x=/y", Some("b.txt")),

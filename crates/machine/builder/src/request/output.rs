@@ -64,7 +64,7 @@ pub enum ParseOutputError {
         key: String,
     },
     /// A registry is needed.
-    #[error("output cannot be pushed: there is no registry client yet; use teu save")]
+    #[error("an output cannot push: use teu build --push, which pushes the tags")]
     Push,
 }
 

@@ -8,8 +8,8 @@ use crate::request::NamedContext;
 use crate::stage::{LayerRef, StageState};
 use crate::tree::{Owner, Tree};
 use std::sync::Arc;
-use teu_images::Error as ImagesError;
-use teu_oci::Platform;
+use teu_images::{Error as ImagesError, Image};
+use teu_oci::{Platform, Reference};
 
 impl Solver<'_> {
     /// An image of the store, as a stage that is finished.
@@ -24,11 +24,7 @@ impl Solver<'_> {
             return Ok(Arc::clone(built));
         }
         let text = name.strip_prefix("docker-image://").unwrap_or(name);
-        let image = self
-            .environment
-            .images
-            .resolve_platform(text, Some(platform))
-            .map_err(|error| self.no_image(text, error))?;
+        let image = self.resolved(text, platform)?;
         let layers = image.config.rootfs.diff_ids.iter().zip(&image.manifest.layers);
         let layers = layers.map(|(diff_id, descriptor)| LayerRef {
             diff_id: diff_id.clone(),
@@ -38,6 +34,43 @@ impl Solver<'_> {
         let built = Arc::new(Built::new(state, Some(Arc::new(image))));
         lock(&self.images).insert(place, Arc::clone(&built));
         Ok(built)
+    }
+
+    /// The image, fetched where it is not here or where that was asked for.
+    fn resolved(&self, text: &str, platform: &Platform) -> Result<Image, Cause> {
+        let images = self.environment.images;
+        let resolve = || images.resolve_platform(text, Some(platform));
+        let absent = match resolve() {
+            Ok(image) if !self.request.pull => return Ok(image),
+            Ok(_) => None,
+            Err(
+                error @ (ImagesError::NoSuchImage { .. }
+                | ImagesError::NoPlatform { .. }
+                | ImagesError::Missing { .. }),
+            ) => Some(error),
+            Err(error) => return Err(self.no_image(text, error)),
+        };
+        match (self.environment.outside, text.parse::<Reference>()) {
+            (Some(outside), Ok(name)) => {
+                if let Err(problem) = outside.pull(&name, platform) {
+                    let near = absent.and_then(|error| self.near(text, error));
+                    return Err(Cause::Pull { name: name.familiar(), problem, near });
+                }
+                resolve().map_err(|error| self.no_image(text, error))
+            }
+            // An id is nowhere else, and is here or not.
+            _ => match absent {
+                Some(error) => Err(self.no_image(text, error)),
+                None => resolve().map_err(|error| self.no_image(text, error)),
+            },
+        }
+    }
+
+    fn near(&self, name: &str, error: ImagesError) -> Option<String> {
+        match self.no_image(name, error) {
+            Cause::NoImage { near, .. } => near,
+            _ => None,
+        }
     }
 
     /// A name may be a slip of a stage's as well as of an image's.

@@ -268,6 +268,7 @@ fn downloads() {
         world.fails(&format!("FROM busybox\nADD --checksum={wrong} http://{address}/f.txt /d/\n"));
     assert!(error.to_string().contains("digest mismatch"), "{error}");
     thread.join().expect("the server");
-    let error = world.fails("FROM busybox\nADD https://127.0.0.1/x /x\n").to_string();
-    assert!(error.contains("https is not supported yet"), "{error}");
+    let https = format!("FROM busybox\nADD https://{address}/x /x\n");
+    let error = world.fails(&https).to_string();
+    assert!(error.contains("cannot reach 127.0.0.1"), "{error}");
 }

@@ -4,10 +4,31 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use teu_builder::{
-    BuildRequest, ContextSource, Environment, Error, Event, Outcome, Output, Progress, Stream,
+    BuildRequest, ContextSource, Environment, Error, Event, Outcome, Output, Outside, Progress, Stream,
+    WebFile,
 };
 use teu_images::Store;
+use teu_images::remote::{Client, RemoteConfig};
 use teu_oci::image::ImageConfig;
+use teu_oci::{Platform, Reference};
+
+/// The way out of a test: to this machine only.
+#[derive(Debug)]
+struct Web;
+
+impl Outside for Web {
+    fn pull(
+        &self,
+        name: &Reference,
+        _: &Platform,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("{}: a test has no registry", name.familiar()).into())
+    }
+
+    fn get(&self, url: &str) -> Result<WebFile, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Client::new(RemoteConfig::default()).web_file(url)?)
+    }
+}
 
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -155,6 +176,7 @@ impl World {
             instance: format!("bt-{name}"),
             cache_budget_bytes: 0,
             vault: None,
+            outside: Some(&Web),
             cancel: None,
         };
         let mut heard = Heard::default();

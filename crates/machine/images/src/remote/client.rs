@@ -111,6 +111,10 @@ impl Client {
         }
     }
 
+    pub(super) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
     fn session(&self, endpoint: &Endpoint, credentials: super::Credentials) -> Result<Session> {
         let (base, verify) = self.base(endpoint)?;
         let (http, retries) = (self.0.http.clone(), self.0.retries);

@@ -32,7 +32,7 @@ impl Solver<'_> {
             value: copy.checksum.clone().unwrap_or_default(),
             expected: "sha256: and 64 hex digits",
         })?;
-        let response = fetch::get(url).map_err(failed)?;
+        let response = fetch::get(self.environment.outside, url).map_err(failed)?;
         let name = response.file_name.clone().or_else(|| fetch::name_of(url));
         let named = copy.destination.ends_with('/');
         let name = match (name, named) {
@@ -55,7 +55,7 @@ impl Solver<'_> {
     }
 }
 
-fn save(mut body: Box<dyn Read>, file: &PathBuf) -> Result<[u8; 32], FetchProblem> {
+fn save(mut body: Box<dyn Read + Send>, file: &PathBuf) -> Result<[u8; 32], FetchProblem> {
     let mut out = std::fs::File::create(file)?;
     let (mut hash, mut total, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
     loop {
