@@ -79,7 +79,8 @@ fn what_is_missing_is_pulled() {
     let always = world.line("run --rm --network=none --pull always busybox echo ran");
     assert!(always.err.contains("Image is up to date for busybox:latest"), "{}", always.err);
     // Builds, too, in FROM and in COPY --from.
-    let dockerfile = format!("FROM {host}/app:1\nCOPY --from={host}/app:2 /bin/busybox /other/busybox\n");
+    let dockerfile =
+        format!("FROM {host}/app:1\nCOPY --from={host}/app:2 /bin/busybox /other/busybox\n");
     let file = world.file("Dockerfile", &dockerfile);
     let folder = file.parent().expect("it lies in one").display().to_string();
     world.teu(["build", "-q", "-t", "built", &folder]).ok();

@@ -115,7 +115,13 @@ pub const ALL: &[&Command] = &[
 
 /// The overview's groups.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Common Commands", &["run", "exec", "ps", "build", "pull", "push", "images", "load", "login", "logout", "search", "version", "info"]),
+    (
+        "Common Commands",
+        &[
+            "run", "exec", "ps", "build", "pull", "push", "images", "load", "login", "logout",
+            "search", "version", "info",
+        ],
+    ),
     (
         "Management Commands",
         &["builder", "container", "image", "network", "pod", "system", "volume"],

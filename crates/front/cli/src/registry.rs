@@ -70,8 +70,7 @@ pub fn client(choices: &Choices) -> Result<Client> {
     directories.extend(variable("TEU_CERTS_DIR").map(PathBuf::from));
     directories.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
     let bundle = variable("SSL_CERT_FILE").map(PathBuf::from);
-    let bundle = bundle
-        .or_else(|| BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file()));
+    let bundle = bundle.or_else(|| BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file()));
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
     Ok(Client::new(RemoteConfig {
         registries,

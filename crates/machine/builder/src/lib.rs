@@ -49,7 +49,8 @@ pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};
 pub use progress::{Event, Progress, Step, StepId, Stream};
 pub use request::{
     Attached, BuildRequest, ContextSource, Destination, DockerfileSource, Entitlement, Environment,
-    NamedContext, NetworkAttach, NetworkMode, Output, Outside, Secret, SecretSource, SshAgent, Vault, WebFile,
+    NamedContext, NetworkAttach, NetworkMode, Output, Outside, Secret, SecretSource, SshAgent,
+    Vault, WebFile,
 };
 pub use solve::cancel::Cancel;
 

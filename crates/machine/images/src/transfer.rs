@@ -9,7 +9,6 @@
 
 pub mod copy;
 
-
 pub mod image;
 
 pub mod progress;
@@ -20,7 +19,7 @@ mod threads;
 
 pub use copy::{Copied, CopyRequest, Selection, copy};
 pub use image::{Sink, Source, View};
-pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
 pub use progress::{Progress, Quiet, State};
+pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
 pub use recode::{Dialect, Recode};
 pub use registry::{RegistrySink, RegistrySource};

@@ -23,7 +23,10 @@ pub const LOGIN: Command = Command {
         Flag::text("cert-dir", "PATH", "Certificates in the layout of /etc/docker/certs.d"),
         Flag::text("tls-verify", "bool", "Require HTTPS and a certificate (default true)"),
     ]],
-    examples: &[("echo $TOKEN | teu login -u me --password-stdin localhost:5000", "without a terminal")],
+    examples: &[(
+        "echo $TOKEN | teu login -u me --password-stdin localhost:5000",
+        "without a terminal",
+    )],
     ..Command::new("login", "Authenticate to a registry", login)
 };
 
@@ -61,7 +64,9 @@ fn login(ctx: &Context, matches: &Matches) -> Result<u8> {
     let credentials = asked(matches)?;
     client.login(&server, credentials.clone())?;
     if logins.login(&server, &credentials)? {
-        warn("Your credentials are stored unencrypted in the configuration file. Configure a credential helper (credsStore) to remove this warning.");
+        warn(
+            "Your credentials are stored unencrypted in the configuration file. Configure a credential helper (credsStore) to remove this warning.",
+        );
     }
     ctx.line("Login Succeeded")?;
     Ok(0)
@@ -99,8 +104,10 @@ fn asked(matches: &Matches) -> Result<Credentials> {
 /// Asks on the terminal; a password is not shown.
 fn prompt(question: &str, shown: bool) -> Result<String> {
     if !in_is_terminal() {
-        return Err(Failure::new("Error: Cannot perform an interactive login from a non TTY device")
-            .hint("use --username and --password-stdin"));
+        return Err(Failure::new(
+            "Error: Cannot perform an interactive login from a non TTY device",
+        )
+        .hint("use --username and --password-stdin"));
     }
     let mut err = std::io::stderr();
     write!(err, "{question}")?;

@@ -158,11 +158,12 @@ pub fn ensure(
     }
     let host = Platform::host();
     let selection = Selection::One(platform.unwrap_or(&host).clone());
-    pull_one(ctx, &client(&Choices::default())?, &reference, &selection, (false, place))
-        .map_err(|failure| match other.filter(|_| is_other) {
+    pull_one(ctx, &client(&Choices::default())?, &reference, &selection, (false, place)).map_err(
+        |failure| match other.filter(|_| is_other) {
             Some(error) => Failure { message: format!("{error}; {failure}"), ..failure }.code(125),
             None => near(ctx, name, failure).code(125),
-        })?;
+        },
+    )?;
     Ok(true)
 }
 

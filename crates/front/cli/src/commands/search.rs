@@ -75,8 +75,8 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
             }
             "is-official" => {
                 let wanted = crate::options::boolean(&value);
-                let wanted =
-                    wanted.ok_or_else(|| Failure::new(format!("invalid filter 'is-official={value}'")))?;
+                let wanted = wanted
+                    .ok_or_else(|| Failure::new(format!("invalid filter 'is-official={value}'")))?;
                 found.retain(|one| one.is_official == wanted);
             }
             "is-automated" => {}

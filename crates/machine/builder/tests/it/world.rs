@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use teu_builder::{
-    BuildRequest, ContextSource, Environment, Error, Event, Outcome, Output, Outside, Progress, Stream,
-    WebFile,
+    BuildRequest, ContextSource, Environment, Error, Event, Outcome, Output, Outside, Progress,
+    Stream, WebFile,
 };
 use teu_images::Store;
 use teu_images::remote::{Client, RemoteConfig};

@@ -70,9 +70,9 @@ fn split(piece: &str) -> (Option<&str>, Option<(String, String)>) {
     match rest.strip_prefix('=') {
         Some(value) => (None, Some((word.to_ascii_lowercase(), unquoted(value.trim())))),
         None => {
-            let parameter = rest.split_once('=').map(|(name, value)| {
-                (name.trim().to_ascii_lowercase(), unquoted(value.trim()))
-            });
+            let parameter = rest
+                .split_once('=')
+                .map(|(name, value)| (name.trim().to_ascii_lowercase(), unquoted(value.trim())));
             (Some(word), parameter)
         }
     }
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn challenges() {
-        let docker = r#"Bearer realm="https://a.b/token",service="r",scope="repository:x:pull,push""#;
+        let docker =
+            r#"Bearer realm="https://a.b/token",service="r",scope="repository:x:pull,push""#;
         for (header, expected) in [
             (docker, vec![bearer("https://a.b/token", Some("r"), Some("repository:x:pull,push"))]),
             (r#"Basic realm="r, with a comma""#, vec![Challenge::Basic]),

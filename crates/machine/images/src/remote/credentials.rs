@@ -44,9 +44,7 @@ impl Credentials {
         match username {
             "<token>" => Self::Identity(password.to_owned()),
             "" if password.is_empty() => Self::Anonymous,
-            _ => {
-                Self::Password { username: username.to_owned(), password: password.to_owned() }
-            }
+            _ => Self::Password { username: username.to_owned(), password: password.to_owned() },
         }
     }
 

@@ -93,7 +93,11 @@ impl DockerConfig {
         Ok(was_there)
     }
 
-    fn change(&self, config: &mut Value, change: impl FnOnce(&mut Map<String, Value>)) -> Result<()> {
+    fn change(
+        &self,
+        config: &mut Value,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<()> {
         let wrong = |reason: String| RemoteError::Settings { path: self.path.clone(), reason };
         let Some(object) = config.as_object_mut() else { return Ok(()) };
         let auths = object.entry("auths").or_insert_with(|| json!({}));
@@ -230,7 +234,11 @@ mod tests {
             ("broken", "y", Credentials::Anonymous),
             ("elsewhere", "y", Credentials::Anonymous),
         ] {
-            assert_eq!(config.find(registry, repository).expect("it is read"), expected, "{registry}");
+            assert_eq!(
+                config.find(registry, repository).expect("it is read"),
+                expected,
+                "{registry}"
+            );
         }
     }
 
@@ -243,6 +251,9 @@ mod tests {
         assert!(!config.logout("localhost:1").expect("nothing to write"));
         let text = std::fs::read_to_string(dir.path().join("config.json")).expect("reads");
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(value, serde_json::json!({"HttpHeaders":{"X":"y"},"auths":{"a":{"auth":"YTpi"}}}));
+        assert_eq!(
+            value,
+            serde_json::json!({"HttpHeaders":{"X":"y"},"auths":{"a":{"auth":"YTpi"}}})
+        );
     }
 }

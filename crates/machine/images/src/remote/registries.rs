@@ -113,8 +113,8 @@ impl Registries {
         let mut found = Vec::new();
         if let (Some(entry), Purpose::Read) = (entry, purpose) {
             for mirror in &entry.mirrors {
-                let wants_digest =
-                    entry.mirror_by_digest_only || mirror.pull_from_mirror.as_deref() == Some("digest-only");
+                let wants_digest = entry.mirror_by_digest_only
+                    || mirror.pull_from_mirror.as_deref() == Some("digest-only");
                 let wants_tag = mirror.pull_from_mirror.as_deref() == Some("tag-only");
                 let fits = if name.digest.is_some() { !wants_tag } else { !wants_digest };
                 if fits {
@@ -164,8 +164,7 @@ fn fits(prefix: &str, full: &str) -> bool {
         let host = full.split('/').next().unwrap_or_default();
         return host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
     }
-    full.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    full.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
 }
 
 /// The name with the entry's prefix exchanged for a location.
@@ -249,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_star_blocks_the_rest() {
-        let text = "[[registry]]\nprefix='*'\nblocked=true\n[[registry]]\nprefix='localhost:5000'\n";
+        let text =
+            "[[registry]]\nprefix='*'\nblocked=true\n[[registry]]\nprefix='localhost:5000'\n";
         let conf = Registries::parse(text).expect("it parses");
         let endpoints = |name: &str| conf.endpoints(&name.parse().expect("a name"), Purpose::Read);
         assert!(endpoints("busybox").is_err());

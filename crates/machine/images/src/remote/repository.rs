@@ -178,7 +178,8 @@ impl Repository {
         let stated = response.header("docker-content-digest").unwrap_or_default();
         if !stated.is_empty() && stated != document.descriptor.digest.as_str() {
             let digest = &document.descriptor.digest;
-            let reason = format!("it took {digest} for {}", stated.chars().take(100).collect::<String>());
+            let reason =
+                format!("it took {digest} for {}", stated.chars().take(100).collect::<String>());
             return Err(self.0.session.protocol("PUT the manifest", reason));
         }
         Ok(())
@@ -278,8 +279,8 @@ impl Repository {
             }
         };
         let index = Index::parse(&bytes, media::INDEX);
-        let index = index
-            .map_err(|e| self.0.session.protocol("GET the referrers", e.to_string()))?;
+        let index =
+            index.map_err(|e| self.0.session.protocol("GET the referrers", e.to_string()))?;
         Ok(index.manifests)
     }
 }
@@ -325,10 +326,8 @@ impl Session {
 pub(super) fn media_type(response: &Response) -> Option<String> {
     let header = response.header("content-type")?;
     let media_type = header.split(';').next().unwrap_or_default().trim();
-    let is_telling = !matches!(
-        media_type,
-        "" | "application/json" | "text/plain" | "application/octet-stream"
-    );
+    let is_telling =
+        !matches!(media_type, "" | "application/json" | "text/plain" | "application/octet-stream");
     is_telling.then(|| media_type.to_owned())
 }
 

@@ -245,8 +245,8 @@ impl Session {
             reason,
         };
         let location = response.header("location").unwrap_or_default();
-        let url = absolute(&self.base, location)
-            .ok_or_else(|| refused(location, "it is no http URL"))?;
+        let url =
+            absolute(&self.base, location).ok_or_else(|| refused(location, "it is no http URL"))?;
         if hops > REDIRECT_LIMIT {
             return Err(refused(location, "there were too many one after another"));
         }

@@ -49,9 +49,7 @@ impl Trust {
             .root_certs(RootCerts::Specific(Arc::new(roots)))
             .client_cert(client)
             .disable_verification(!verify)
-            .unversioned_rustls_crypto_provider(Arc::new(
-                rustls::crypto::ring::default_provider(),
-            ))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build())
     }
 }

@@ -93,8 +93,7 @@ impl Repository {
                 return Err(error.into());
             }
             if barren > 1
-                && let Some(wait) =
-                    self.0.session.retries.wait(barren - 1, None, retry::chance())
+                && let Some(wait) = self.0.session.retries.wait(barren - 1, None, retry::chance())
             {
                 std::thread::sleep(wait);
             }
@@ -156,8 +155,7 @@ impl Repository {
             0 => {
                 let request = Request {
                     payload: Payload::Stream(length, &mut reader),
-                    ..Request::new("PUT", place)
-                        .header("content-type", "application/octet-stream")
+                    ..Request::new("PUT", place).header("content-type", "application/octet-stream")
                 };
                 let response = session.send_once(&scope, request);
                 reader.check()?;
@@ -179,8 +177,7 @@ impl Repository {
             return Ok(Sent::Cut(session.refusal("upload", "PUT the blob", response)));
         }
         // 416: the registry has another number of bytes than we think; its status will tell.
-        let is_passing =
-            super::error::is_passing_status(response.status) || response.status == 416;
+        let is_passing = super::error::is_passing_status(response.status) || response.status == 416;
         let what = format!("upload to {}", self.name());
         let error = session.refusal(&what, "PUT the blob", response);
         if is_passing { Ok(Sent::Cut(error)) } else { Err(error.into()) }

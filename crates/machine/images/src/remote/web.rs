@@ -21,7 +21,9 @@ pub struct WebFile {
 
 impl std::fmt::Debug for WebFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebFile").field("last_modified", &self.last_modified).finish_non_exhaustive()
+        f.debug_struct("WebFile")
+            .field("last_modified", &self.last_modified)
+            .finish_non_exhaustive()
     }
 }
 

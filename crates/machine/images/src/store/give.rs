@@ -40,9 +40,10 @@ impl<'a> StoreSource<'a> {
     #[must_use]
     pub fn beside(mut self, name: &Reference, sink: &RegistrySink) -> Self {
         let (host, _) = sink.repository().place();
-        let other = self.names.iter().find(|other| {
-            other.registry == name.registry && other.repository != name.repository
-        });
+        let other = self
+            .names
+            .iter()
+            .find(|other| other.registry == name.registry && other.repository != name.repository);
         self.neighbour = other.map(|other| (host.to_owned(), other.repository.clone()));
         self
     }

@@ -182,7 +182,8 @@ impl Sink for StoreSink<'_> {
             return Err(Error::LayerCount { image, layers, diff_ids });
         }
         let ids = chain_ids(&diff_ids);
-        self.store.claim(ids.iter().map(ChainId::digest).chain(layers.iter().map(|l| &l.digest)))?;
+        self.store
+            .claim(ids.iter().map(ChainId::digest).chain(layers.iter().map(|l| &l.digest)))?;
         let unpacking = match ids.last() {
             Some(top) if !self.store.is_usable(top) => Some(self.store.lock_unpacking(top)?),
             _ => None,
@@ -198,8 +199,8 @@ impl Sink for StoreSink<'_> {
         self.store.claim([&blob.digest])?;
         let is_here = self.store.blob_size(&blob.digest) == Some(blob.size);
         // One that nothing was made of yet is not believed.
-        let is_good = is_here
-            && (self.is_unpacked(&blob.digest) || self.store.verify_blob(&blob.digest)?);
+        let is_good =
+            is_here && (self.is_unpacked(&blob.digest) || self.store.verify_blob(&blob.digest)?);
         Ok(if is_good { Found::Exists } else { Found::Absent })
     }
 

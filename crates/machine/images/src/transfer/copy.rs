@@ -81,9 +81,11 @@ pub fn choose(document: &Document, platform: &Platform, name: &str) -> Result<De
             && entry.platform.as_ref().is_none_or(|p| p.os != "unknown")
             && !entry.annotations.contains_key("vnd.docker.reference.type")
     };
-    let fitting = index.manifests.iter().filter(usable).filter(|entry| {
-        entry.platform.as_ref().is_none_or(|p| p.satisfies(platform))
-    });
+    let fitting = index
+        .manifests
+        .iter()
+        .filter(usable)
+        .filter(|entry| entry.platform.as_ref().is_none_or(|p| p.satisfies(platform)));
     // One that says its platform before one that does not.
     let chosen = fitting.min_by_key(|entry| entry.platform.is_none());
     chosen.cloned().ok_or_else(|| Error::NoPlatform {
@@ -219,7 +221,10 @@ impl Copy<'_> {
         let (mut packed, file) = repack(store, &blob, compression, level)?;
         packed.annotations.clone_from(&layer.annotations);
         let open = |offset| reopened(&file, offset);
-        self.send(&Blob { descriptor: &packed, open: &open, progress: &As(progress, &layer.digest) }, &layer.digest)?;
+        self.send(
+            &Blob { descriptor: &packed, open: &open, progress: &As(progress, &layer.digest) },
+            &layer.digest,
+        )?;
         remember(store, &layer.digest, compression, level, &packed)?;
         Ok(packed)
     }

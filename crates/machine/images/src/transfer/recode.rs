@@ -254,7 +254,12 @@ mod tests {
             (asked(None, None), media::LAYER_ZSTD, true, (Dialect::Oci, None)),
             (asked(None, Some(Zstd)), media::LAYER_GZIP, true, (Dialect::Oci, Some(Zstd))),
             (asked(None, Some(Plain)), media::LAYER_GZIP, true, (Dialect::Oci, Some(Plain))),
-            (asked(Some(Dialect::Docker), None), media::LAYER_ZSTD, false, (Dialect::Docker, Some(Gzip))),
+            (
+                asked(Some(Dialect::Docker), None),
+                media::LAYER_ZSTD,
+                false,
+                (Dialect::Docker, Some(Gzip)),
+            ),
             (asked(Some(Dialect::Docker), None), media::LAYER_GZIP, false, (Dialect::Docker, None)),
             (asked(None, Some(Gzip)), "application/x-other", true, (Dialect::Oci, None)),
         ] {
