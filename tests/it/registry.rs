@@ -1,7 +1,7 @@
 //! Debian's `docker-registry` for one test: on a port of its own, with its own folder, ended with it.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
