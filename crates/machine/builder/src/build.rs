@@ -29,9 +29,8 @@ pub fn build(
     check(&request)?;
     prepare(environment.state)?;
     let session = Session::begin(environment.state)?;
-    let source = std::mem::take(&mut request.context);
     let streamed = session.directory("context").map_err(|_| Error::Internal("no scratch space"))?;
-    let opened = context::open(source, &request.dockerfile, environment.state, &streamed)?;
+    let opened = context::open(&mut request, environment.state, &streamed)?;
     let file = Dockerfile::parse(&opened.name, &opened.text)?;
     let epoch = epoch(&request)?;
     let platform = request.platform.clone().unwrap_or_else(Platform::host);

@@ -48,6 +48,24 @@ pub enum IgnoreProblem {
     },
 }
 
+/// A file's patterns as whoever sends the files wants to have them: without comments and spaces,
+/// relative, exceptions with their `!`.
+pub fn patterns(text: &[u8]) -> Result<Vec<String>, IgnoreProblem> {
+    Ignore::parse(text)?;
+    let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+    let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
+    let pattern = |line: &str| {
+        let (mark, pattern) = match line.strip_prefix('!') {
+            Some(rest) => ("!", rest.trim()),
+            None => ("", line),
+        };
+        let pattern = clean(pattern);
+        let pattern = pattern.strip_prefix('/').filter(|rest| !rest.is_empty()).unwrap_or(&pattern);
+        format!("{mark}{pattern}")
+    };
+    Ok(lines.filter(|line| !line.is_empty()).map(pattern).collect())
+}
+
 impl Ignore {
     /// Reads a file.
     pub fn parse(text: &[u8]) -> Result<Self, IgnoreProblem> {

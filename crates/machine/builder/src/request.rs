@@ -27,6 +27,9 @@ pub struct BuildRequest {
     pub dockerfile: DockerfileSource,
     /// Stage to build, by name or number; the last one when empty.
     pub target: Option<String>,
+    /// The contexts' directories hold only what their `.dockerignore` lets through: whoever sent the
+    /// files has applied it.
+    pub contexts_are_filtered: bool,
     /// `--build-arg`, in order; a bare `NAME` has been resolved (or left out) by the caller.
     pub build_args: Vec<(String, String)>,
     /// `--secret`
@@ -158,6 +161,8 @@ pub enum ContextSource {
     Empty,
     /// A directory.
     Directory(PathBuf),
+    /// A file with what a stream has.
+    Archive(PathBuf),
     /// A tar (plain, gzip or zstd), or a Dockerfile alone: decided by its first bytes, as Docker
     /// does for `docker build -`. Cannot be sent to another process.
     #[serde(skip)]
@@ -169,6 +174,7 @@ impl fmt::Debug for ContextSource {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Self::Archive(path) => f.debug_tuple("Archive").field(path).finish(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -182,8 +188,17 @@ pub enum DockerfileSource {
     Default,
     /// Path as given to `-f`: looked up on the host first, then in the context.
     Path(PathBuf),
+    /// Path in the context, and only there; links are followed within it.
+    Within(PathBuf),
     /// Read by the caller (`-f -`).
     Bytes(Vec<u8>),
+    /// Read by the caller, who knows what it is called.
+    Named {
+        /// What errors call it.
+        name: String,
+        /// Its bytes.
+        text: Vec<u8>,
+    },
 }
 
 /// `--build-context name=…`

@@ -262,6 +262,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         metadata_file: matches.nonempty("metadata-file").map(PathBuf::from),
         pull: matches.switch("pull"),
         check_only: matches.switch("check"),
+        contexts_are_filtered: false,
         parallelism: 0,
     })
 }

@@ -69,3 +69,10 @@ fn refuses() {
     assert!(matches!(of(&vec![b'a'; (1 << 20) + 1]), IgnoreProblem::TooLarge(_)));
     assert_eq!(of("a\n".repeat(10_002).as_bytes()), IgnoreProblem::TooMany);
 }
+
+#[test]
+fn patterns_are_given_as_senders_want_them() {
+    let text = b"# comment\n  \n/a/./b\n ! /keep \n*.log\n";
+    assert_eq!(super::patterns(text).expect("parses"), ["a/b", "!keep", "*.log"]);
+    assert!(super::patterns(b"!\n").is_err());
+}

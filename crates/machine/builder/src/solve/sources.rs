@@ -1,6 +1,7 @@
 //! Where files come from: images of the store, stages, contexts.
 
 use super::{Built, Solver, lock};
+use crate::context::Ignoring;
 use crate::dockerfile::problem::suggest;
 use crate::error::Cause;
 use crate::plan::Origin;
@@ -100,7 +101,12 @@ impl Solver<'_> {
                     }
                     let shown = format!("context {name}");
                     let state = self.environment.state;
-                    let tree = crate::context::local(path, &shown, None, state);
+                    let tree = crate::context::local(
+                        path,
+                        &shown,
+                        None,
+                        (Ignoring::of(self.request), state),
+                    );
                     let tree = Arc::new(tree.map_err(context_cause)?);
                     lock(&self.named).insert(name.clone(), Arc::clone(&tree));
                     Ok(tree)

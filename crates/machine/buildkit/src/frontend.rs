@@ -1,0 +1,255 @@
+//! `dockerfile.v0`: what its options mean to the builder, and what is refused.
+//!
+//! Options are those of BuildKit's own frontend (`frontend/dockerui`); names and formats are facts
+//! of the protocol. What this engine cannot honour is an error, never ignored in silence.
+
+use crate::rpc::{Code, Status};
+use crate::wire::Any;
+use std::collections::HashMap;
+use std::str::FromStr;
+use teu_builder::{BuildRequest, Entitlement, NetworkMode};
+use teu_oci::Platform;
+use teu_oci::runtime::Rlimit;
+
+/// Options of one request.
+pub type Options = HashMap<String, String>;
+
+/// Where a context comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A directory that the client has under this name.
+    Local(String),
+    /// An image.
+    Image(String),
+    /// What the client has on its standard input, by the path of its URL.
+    Upload(String),
+}
+
+/// What a request asks for, before its files have come.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is known already.
+    pub request: BuildRequest,
+    /// The Dockerfile's name.
+    pub filename: String,
+    /// Name of the client's directory that has the Dockerfile.
+    pub dockerfile: String,
+    /// The main context.
+    pub context: Origin,
+    /// Further ones by name.
+    pub contexts: Vec<(String, Origin)>,
+    /// Notes of what is not done, each with a reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// Options that change nothing here.
+const IGNORED: &[&str] = &[
+    "frontend.caps",
+    "image-resolve-mode",
+    "cache-imports",
+    "multi-platform",
+    "dockerfilekey",
+    "contextkey",
+    "hostname",
+    "contextsubdir",
+    "source",
+    "cmdline",
+    "override-copy-image",
+    "build-arg:BUILDKIT_SYNTAX",
+];
+
+/// Reads the options of a request.
+pub fn read(options: &Options, entitlements: &[String]) -> Result<Asked, Status> {
+    if let Some(request) = options.get("requestid") {
+        return Err(unsupported_request(request));
+    }
+    let text = |key: &str| options.get(key).map(String::as_str).filter(|text| !text.is_empty());
+    let local = |key: &str, default: &str| text(key).unwrap_or(default).to_owned();
+    let dockerfile = local("dockerfilekey", "dockerfile");
+    let mut asked = Asked {
+        request: BuildRequest::default(),
+        filename: local("filename", "Dockerfile"),
+        dockerfile,
+        context: match text("context") {
+            None => Origin::Local(local("contextkey", "context")),
+            Some(url) => origin(url)?,
+        },
+        contexts: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let mut keys: Vec<&String> = options.keys().collect();
+    keys.sort_unstable();
+    for key in keys {
+        option(&mut asked, key, &options[key])?;
+    }
+    for word in entitlements {
+        asked.request.entitlements.push(match word.as_str() {
+            "network.host" => Entitlement::NetworkHost,
+            "security.insecure" => Entitlement::SecurityInsecure,
+            other => return Err(invalid(format!("unknown entitlement {other}"))),
+        });
+    }
+    Ok(asked)
+}
+
+fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
+    let request = &mut asked.request;
+    if let Some((kind, name)) = key.split_once(':').filter(|_| !IGNORED.contains(&key)) {
+        let name = name.to_owned();
+        match kind {
+            "build-arg" => request.build_args.push((name, value.to_owned())),
+            "label" => drop(request.labels.insert(name, value.to_owned())),
+            "context" => {
+                let name = name.split("::").next().unwrap_or_default().to_owned();
+                asked.contexts.push((name, origin(value)?));
+            }
+            "attest" => {
+                // Nobody asks for less than what an option like `disabled=true` says.
+                if !value.contains("disabled=true") {
+                    let reason = "attestations are not made by this engine";
+                    asked.skipped.push((format!("generating attestation {name}"), reason.into()));
+                }
+            }
+            // Of the client's own making, such as `vcs:revision`, `local-sessionid:…`.
+            "vcs" | "local-sessionid" | "local-excludepatterns" | "input-metadata" => {}
+            _ => return Err(unknown(key)),
+        }
+        return Ok(());
+    }
+    match key {
+        "filename" | "context" => {}
+        "target" => request.target = Some(value.to_owned()).filter(|target| !target.is_empty()),
+        "platform" => request.platform = platform(value)?,
+        "no-cache" if value.is_empty() => request.no_cache = true,
+        "no-cache" => request.no_cache_filter = list(value),
+        "add-hosts" => request.add_hosts = hosts(value)?,
+        "shm-size" => request.shm_size_bytes = number(key, value)?,
+        "ulimit" => {
+            request.rlimits = list(value).iter().map(|t| ulimit(t)).collect::<Result<_, _>>()?
+        }
+        "cgroup-parent" => request.cgroup_parent = Some(value.to_owned()),
+        "force-network-mode" => {
+            request.network = match value {
+                "" | "sandbox" | "default" => NetworkMode::Default,
+                "none" => NetworkMode::None,
+                "host" => NetworkMode::Host,
+                other => return Err(invalid(format!("unsupported network mode {other:?}"))),
+            };
+        }
+        "source-date-epoch" if !value.is_empty() => {
+            request.source_date_epoch = Some(number(key, value)?);
+        }
+        "cache-from" => {
+            for name in list(value) {
+                asked.skipped.push(import(&name));
+            }
+        }
+        key if IGNORED.contains(&key) || key.is_empty() => {}
+        _ if value.is_empty() => {}
+        _ => return Err(unknown(key)),
+    }
+    Ok(())
+}
+
+/// A cache of a registry is not used: noted, and no error, as a cache that cannot be reached is not.
+pub fn import(name: &str) -> (String, String) {
+    let reason = "caches of registries are not imported by this engine: its own cache is used";
+    (format!("importing cache manifest from {name}"), reason.to_owned())
+}
+
+/// `docker-image://…`, `local:…`, `http://buildkit-session/…`; others cannot be fetched.
+fn origin(url: &str) -> Result<Origin, Status> {
+    if let Some(name) = url.strip_prefix("local:") {
+        return Ok(Origin::Local(name.to_owned()));
+    }
+    if let Some(image) = url.strip_prefix("docker-image://") {
+        return Ok(Origin::Image(image.to_owned()));
+    }
+    if let Some(path) = url.strip_prefix("http://buildkit-session/") {
+        return Ok(Origin::Upload(path.to_owned()));
+    }
+    let what = match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("oci-layout") => "an OCI layout of the client: load it with docker load first",
+        Some("input" | "target") => {
+            "another build's result: build and tag it, then use docker-image://"
+        }
+        _ => {
+            "remote: this engine fetches no git repositories or URLs. Clone it and build the directory, \
+              or pipe an archive: curl -fL URL | docker build -"
+        }
+    };
+    Err(Status::refused(format!("the context {url} is {what}")))
+}
+
+fn platform(value: &str) -> Result<Option<Platform>, Status> {
+    let names = list(value);
+    match &names[..] {
+        [] => Ok(None),
+        [name] => Platform::from_str(name).map(Some).map_err(|error| invalid(error.to_string())),
+        _ => {
+            let text = format!(
+                "one build is for one platform with this engine, not for {value}: build them one after another"
+            );
+            Err(Status::refused(text))
+        }
+    }
+}
+
+/// `name=address,…`
+fn hosts(value: &str) -> Result<Vec<(String, String)>, Status> {
+    let pair = |text: &String| {
+        let (name, address) = text.split_once('=')?;
+        let address: std::net::IpAddr = address.parse().ok()?;
+        Some((name.to_owned(), address.to_string()))
+    };
+    list(value)
+        .iter()
+        .map(|text| {
+            pair(text)
+                .ok_or_else(|| invalid(format!("invalid host {text:?}: expected name=address")))
+        })
+        .collect()
+}
+
+/// `name=soft[:hard]`
+fn ulimit(text: &str) -> Result<Rlimit, Status> {
+    let wrong = || invalid(format!("invalid ulimit {text:?}: expected name=soft[:hard]"));
+    let (name, limits) = text.split_once('=').ok_or_else(wrong)?;
+    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+    let limit = |text: &str| match text {
+        "-1" => Ok(u64::MAX),
+        text => text.parse().map_err(|_| wrong()),
+    };
+    let kind = format!("RLIMIT_{}", name.to_ascii_uppercase());
+    Ok(Rlimit { kind, soft: limit(soft)?, hard: limit(hard)? })
+}
+
+fn list(value: &str) -> Vec<String> {
+    value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn number<T: FromStr>(key: &str, value: &str) -> Result<T, Status> {
+    value.parse().map_err(|_| invalid(format!("{key} is not a number: {value:?}")))
+}
+
+fn invalid(text: String) -> Status {
+    Status::new(Code::InvalidArgument, text)
+}
+
+fn unknown(key: &str) -> Status {
+    let text = format!("the option {key:?} of dockerfile.v0 is not supported by this engine");
+    Status::refused(text)
+}
+
+/// A request for something else than a build, which clients ask to learn whether it is there.
+fn unsupported_request(name: &str) -> Status {
+    let detail = Any {
+        type_url: "github.com/moby/buildkit/errdefs.Subrequest+json".to_owned(),
+        value: serde_json::json!({ "name": name }).to_string().into_bytes(),
+    };
+    let text = format!("unsupported request {name}");
+    Status { details: vec![detail], ..Status::new(Code::Unimplemented, text) }
+}
+
+#[cfg(test)]
+mod tests;

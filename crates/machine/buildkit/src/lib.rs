@@ -1,0 +1,108 @@
+//! BuildKit's protocol, so that `docker buildx build` and `docker build` of today's clients work.
+//!
+//! ```text
+//! client ──POST /grpc (h2c)───▶ control   Solve, Status, DiskUsage, Prune, ListWorkers, …
+//!                               bridge    the client's own frontend: Solve, Return
+//!        ◀──POST /session (h2c, client serves)── sessions: files, secrets, agents, output
+//!                               │
+//!              frontend (options → request) · transfer (contexts in, results out)
+//!                               ▼
+//!              worker: `teu build-worker`, a process a build  ──▶ builder
+//! ```
+//! The engine hands over connections that it has upgraded ([`BuildKit::serve`],
+//! [`BuildKit::serve_session`]); nothing here knows of HTTP/1 or sockets. A crate of its own for the
+//! sake of its dependencies, and because it can be tested without an engine.
+//!
+//! Refused, in words: LLB of the client's own making (so: remote contexts), several platforms in one
+//! build, attestations, caches of registries. Start reading at `control`, then `build`.
+
+#![forbid(unsafe_code)]
+
+use http::HeaderMap;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use teu_images::Store;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+mod bridge;
+mod build;
+mod control;
+mod export;
+mod frontend;
+mod history;
+mod jobs;
+mod outbox;
+mod rpc;
+mod sessions;
+mod status;
+mod sync;
+mod transfer;
+mod tunnel;
+mod wire;
+pub mod worker;
+
+pub use rpc::Status;
+
+/// What it works with.
+#[derive(Debug)]
+pub struct Config {
+    /// The builder's state: `<data>/build`.
+    pub state: PathBuf,
+    /// The image store.
+    pub images: Store,
+    /// How a build's process is started: program and arguments, such as
+    /// `["/proc/self/exe", "--root", …, "build-worker"]`.
+    pub worker: Vec<OsString>,
+    /// This product's version.
+    pub version: String,
+    /// What `--add-host name:host-gateway` means: the host's address on the default network.
+    pub host_gateway: Option<IpAddr>,
+}
+
+/// The service; clones share it.
+#[derive(Debug, Clone)]
+pub struct BuildKit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    sessions: sessions::Sessions,
+    jobs: jobs::Jobs,
+    contexts: sync::Contexts,
+    history: history::History,
+}
+
+impl BuildKit {
+    /// A service over this state; sweeps what one that died has left.
+    pub fn new(config: Config) -> Self {
+        let contexts = sync::Contexts::new(config.state.join("sync"));
+        outbox::sweep(&config.state);
+        Self(Arc::new(Inner {
+            config,
+            contexts,
+            sessions: sessions::Sessions::default(),
+            jobs: jobs::Jobs::default(),
+            history: history::History::default(),
+        }))
+    }
+
+    /// Serves an upgraded `POST /grpc`, or a connection that spoke HTTP/2 from the start, until it
+    /// ends.
+    pub async fn serve<I>(&self, io: I) -> Result<(), Status>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Ok(rpc::server::serve(io, Arc::clone(&self.0)).await?)
+    }
+
+    /// Serves an upgraded `POST /session`, on which the client answers calls, until it ends.
+    /// `headers` are those of the request.
+    pub async fn serve_session<I>(&self, io: I, headers: &HeaderMap) -> Result<(), Status>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.0.sessions.serve(io, headers).await
+    }
+}
