@@ -11,6 +11,7 @@ mod cli_formats;
 mod cli_life;
 mod cli_streams;
 mod cli_usage;
+mod copy;
 mod exchange;
 mod peers;
 mod pods;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A link whose name makes the binary speak runc's command line.
-fn runtime_link(world: &World) -> String {
+pub fn runtime_link(world: &World) -> String {
     let link = world.root().join("teu-runtime");
     std::os::unix::fs::symlink(binary(), &link).expect("links");
     link.display().to_string()
@@ -62,13 +62,14 @@ fn podman_runs_containers_through_it() {
 }
 
 /// A dockerd of our own, ended with the test.
-struct Daemon {
+pub struct Daemon {
     child: Child,
     socket: String,
 }
 
 impl Daemon {
-    fn start(root: &Path, runtime: &str) -> Self {
+    /// Starts it in a folder.
+    pub fn start(root: &Path, runtime: &str) -> Self {
         let dir = |name: &str| root.join(name).display().to_string();
         let socket = format!("unix://{}", dir("docker.sock"));
         let log = std::fs::File::create(dir("dockerd.log")).expect("creates");
@@ -97,7 +98,13 @@ impl Daemon {
         daemon
     }
 
-    fn docker(&self, args: &[&str]) -> Command {
+    /// `unix://…`
+    pub fn socket(&self) -> &str {
+        &self.socket
+    }
+
+    /// A command of its client.
+    pub fn docker(&self, args: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(["-H", &self.socket]).args(args);
         command

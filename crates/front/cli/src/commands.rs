@@ -10,6 +10,7 @@ pub mod builder;
 pub mod commit;
 pub mod completion;
 pub mod container;
+pub mod copy;
 pub mod cp;
 pub mod create;
 pub mod diff;
@@ -82,6 +83,7 @@ pub const ALL: &[&Command] = &[
     &volume::VOLUME,
     &attach::ATTACH,
     &commit::COMMIT,
+    &copy::COPY,
     &cp::CP,
     &create::CREATE,
     &diff::DIFF,
@@ -131,6 +133,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &[
             "attach",
             "commit",
+            "copy",
             "cp",
             "create",
             "diff",

@@ -311,6 +311,17 @@ pub enum ArchiveFault {
     /// It has no image.
     #[error("it has no image")]
     Empty,
+    /// It has no image of this name.
+    #[error("it has no image named {wanted:?}; it has {}", .present.join(", "))]
+    NoName {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        present: Vec<String>,
+    },
+    /// It has several images, and none was named.
+    #[error("it has several images ({}); name one of them", .0.join(", "))]
+    Several(Vec<String>),
 }
 
 /// Why an overlay's upper directory cannot be a layer.

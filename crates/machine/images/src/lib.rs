@@ -30,6 +30,7 @@ pub mod unpack;
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use store::Store;
+pub use store::archive::source::ArchiveSource;
 pub use store::archive::{Loaded, SaveFormat};
 pub use store::blob::{BlobReader, Ingest};
 pub use store::give::StoreSource;

@@ -159,5 +159,19 @@ impl Store {
     }
 }
 
+/// A directory of the store's `tmp` for one piece of work; gone with it, whatever happens.
+#[derive(Debug)]
+pub(crate) struct Room(temporary::Temporary);
+
+impl Room {
+    pub(crate) fn new(store: &Store) -> Result<Self> {
+        temporary::Temporary::directory(&store.tmp(), "room").map(Self)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 #[cfg(test)]
 mod tests;

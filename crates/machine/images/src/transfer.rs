@@ -8,9 +8,10 @@
 //! on its way.
 
 pub mod copy;
-
+pub mod daemon;
+pub mod directory;
 pub mod image;
-
+pub mod layout;
 pub mod progress;
 pub mod pull;
 pub mod recode;
@@ -18,7 +19,10 @@ pub mod registry;
 mod threads;
 
 pub use copy::{Copied, CopyRequest, Selection, copy};
+pub use daemon::{Daemon, DaemonSink};
+pub use directory::{DirectorySink, DirectorySource};
 pub use image::{Sink, Source, View};
+pub use layout::{ArchiveKind, ArchiveSink, LayoutSink};
 pub use progress::{Progress, Quiet, State};
 pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
 pub use recode::{Dialect, Recode};

@@ -21,6 +21,8 @@ pub enum Way {
     Pull,
     /// Up.
     Push,
+    /// From one place to another.
+    Copy,
 }
 
 /// Where it is shown.
@@ -123,20 +125,26 @@ impl Layers {
     }
 
     fn words(&self, state: &State) -> String {
-        let pull = self.way == Way::Pull;
+        let (pull, copy) = (self.way == Way::Pull, self.way == Way::Copy);
         match state {
             State::Waiting if pull => "Pulling fs layer".to_owned(),
             State::Waiting => "Preparing".to_owned(),
-            State::Exists if pull => "Already exists".to_owned(),
+            State::Exists if pull || copy => "Already exists".to_owned(),
             State::Exists => "Layer already exists".to_owned(),
             State::Mounted(from) => format!("Mounted from {from}"),
             State::Moving { done, total } => {
-                let verb = if pull { "Downloading" } else { "Pushing" };
+                let verb = match self.way {
+                    Way::Pull => "Downloading",
+                    Way::Push => "Pushing",
+                    Way::Copy => "Copying",
+                };
                 format!("{verb} {}", bar(*done, *total))
             }
             State::Packing => "Compressing".to_owned(),
             State::Moved if pull => "Download complete".to_owned(),
+            State::Moved if copy => "Copied".to_owned(),
             State::Moved => "Pushed".to_owned(),
+            State::Ready if copy => "Unpacked".to_owned(),
             State::Ready => "Pull complete".to_owned(),
         }
     }

@@ -19,6 +19,7 @@ mod layers;
 mod members;
 mod oci;
 mod save;
+pub mod source;
 
 pub use save::SaveFormat;
 

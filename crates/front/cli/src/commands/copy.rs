@@ -1,0 +1,109 @@
+//! `teu copy`: an image from any kind of storage to any other.
+
+use super::push::{COMPRESSION_FLAGS, recode};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Flag, Matches};
+use crate::progress::layers::{Layers, Place as Shown, Way};
+use crate::registry::Choices;
+use place::Place;
+use teu_images::transfer::{CopyRequest, Dialect, Recode, Selection, copy};
+use teu_oci::Platform;
+
+pub mod place;
+
+/// The command.
+pub const COPY: Command = Command {
+    usage: "[OPTIONS] SOURCE DESTINATION",
+    arity: Arity::Exactly(2),
+    flags: &[
+        &[
+            Flag::switch("all", "Copy all images of an index").short('a'),
+            Flag::switch("all-platforms", "").hidden(),
+            Flag::text("format", "string", "Documents of the copy (oci, docker)").short('f'),
+            Flag::text("platform", "string", "Copy the image for a platform"),
+            Flag::switch("preserve-digests", "Fail rather than change a digest"),
+            Flag::switch("quiet", "Suppress output").short('q'),
+        ],
+        COMPRESSION_FLAGS,
+        TWO_ENDS,
+    ],
+    examples: &[
+        ("teu copy docker://localhost:5000/app:1 oci:app", "from a registry to a directory"),
+        ("teu copy --all oci-archive:app.tar docker://localhost:5000/app:1", "with all platforms"),
+        ("teu copy app:1 docker-daemon:app:1", "from the local store to dockerd"),
+    ],
+    ..Command::new("copy", "Copy an image between registries, directories, archives and stores", run)
+};
+
+/// Settings of the registry at either end.
+pub const TWO_ENDS: &[Flag] = &[
+    Flag::text("src-creds", "USER[:PASSWORD]", "Credentials for the source"),
+    Flag::text("dest-creds", "USER[:PASSWORD]", "Credentials for the destination"),
+    Flag::text("src-cert-dir", "PATH", "Certificates for the source"),
+    Flag::text("dest-cert-dir", "PATH", "Certificates for the destination"),
+    Flag::text("src-tls-verify", "bool", "Require HTTPS and a certificate of the source"),
+    Flag::text("dest-tls-verify", "bool", "Require HTTPS and a certificate of the destination"),
+    Flag::text("tls-verify", "bool", "Both of them"),
+];
+
+/// `--src-…` or `--dest-…`, and what is for both.
+pub fn choices(matches: &Matches, prefix: &str) -> Result<Choices> {
+    let mut choices = Choices::of(matches, prefix)?;
+    if choices.verify.is_none()
+        && let Some(text) = matches.nonempty("tls-verify")
+    {
+        choices.verify = crate::options::boolean(text);
+    }
+    Ok(choices)
+}
+
+/// `--all` and `--platform`.
+pub fn selection(matches: &Matches) -> Result<Selection> {
+    let all = matches.switch("all") || matches.switch("all-platforms");
+    Ok(match (all, matches.nonempty("platform")) {
+        (true, Some(_)) => {
+            return Err(Failure::new("--all and --platform exclude each other"));
+        }
+        (true, None) => Selection::All,
+        (false, Some(platform)) => Selection::One(platform.parse()?),
+        (false, None) => Selection::One(Platform::host()),
+    })
+}
+
+/// `--format` and the compression.
+pub fn changes(matches: &Matches) -> Result<Recode> {
+    let dialect = match matches.nonempty("format") {
+        None => None,
+        Some("oci") => Some(Dialect::Oci),
+        Some("docker" | "v2s2") => Some(Dialect::Docker),
+        Some(other) => {
+            return Err(Failure::new(format!("format {other:?} is not known")).hint("oci or docker"));
+        }
+    };
+    Ok(Recode { dialect, ..recode(matches)? })
+}
+
+fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    let (from, to) = (Place::parse(matches.operand(0))?, Place::parse(matches.operand(1))?);
+    let selection = selection(matches)?;
+    let platform = match &selection {
+        Selection::One(platform) if matches.nonempty("platform").is_some() => Some(platform),
+        _ => None,
+    };
+    let quiet = matches.switch("quiet");
+    let layers = Layers::new(Way::Copy, if quiet { Shown::Quiet } else { Shown::Err });
+    let source = from.source(ctx, &choices(matches, "src-")?, platform)?;
+    let sink = to.sink(ctx, &choices(matches, "dest-")?, &layers)?;
+    let request = CopyRequest {
+        selection,
+        recode: changes(matches)?,
+        keep_digests: matches.switch("preserve-digests"),
+        store: ctx.images()?,
+        progress: &layers,
+    };
+    let copied = copy(&*source, &*sink, &request);
+    layers.finish();
+    ctx.line(copied?.root.descriptor.digest.as_str())?;
+    Ok(0)
+}
