@@ -56,7 +56,9 @@ fn every_pair_keeps_the_digest() {
         }
     }
     // What skopeo writes is read, too.
-    for (to, _) in [places(900).swap_remove(3), places(901).swap_remove(4), places(902).swap_remove(5)] {
+    for (to, _) in
+        [places(900).swap_remove(3), places(901).swap_remove(4), places(902).swap_remove(5)]
+    {
         skopeo(&["copy", "-q", "--src-tls-verify=false", &first, &to]);
         let back = format!("docker://{}/back:1", registry.host());
         world.teu(["copy", "-q", &to, &back]).ok();
@@ -77,7 +79,8 @@ fn a_running_dockerd() {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     };
     let id_of = |name: &str| {
-        let output = daemon.docker(&["inspect", "-f", "{{.Id}}", name]).output().expect("it starts");
+        let output =
+            daemon.docker(&["inspect", "-f", "{{.Id}}", name]).output().expect("it starts");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     };
     let own = world.line("inspect -f {{.Id}} busybox").ok();
@@ -116,7 +119,9 @@ fn indexes_formats_and_compression() {
     let folder = world.root().join("index").display().to_string();
     let archive = format!("docker-archive:{}", image_archive("busybox").display());
     let one = |platform: &str| format!("docker://{host}/multi:{platform}");
-    world.teu(["copy", "-q", "--format", "oci", "--compression", "zstd", &archive, &one("amd64")]).ok();
+    world
+        .teu(["copy", "-q", "--format", "oci", "--compression", "zstd", &archive, &one("amd64")])
+        .ok();
     let zstd = skopeo(&["inspect", "--tls-verify=false", "--raw", &one("amd64")]);
     assert!(zstd.contains("tar+zstd"), "{zstd}");
     // A second image, that differs, for another machine.
@@ -124,7 +129,10 @@ fn indexes_formats_and_compression() {
     world.teu(["copy", "-q", &one("amd64"), &layout]).ok();
     let index = two_platforms(&folder, &world);
     let place = format!("docker://{host}/multi:1");
-    assert_eq!(world.teu(["copy", "-q", "--all", &format!("oci:{folder}:both"), &place]).ok(), index);
+    assert_eq!(
+        world.teu(["copy", "-q", "--all", &format!("oci:{folder}:both"), &place]).ok(),
+        index
+    );
     assert_eq!(digest(&place), index);
     // skopeo takes all of it, and so does docker-registry.
     let back = format!("oci:{}", world.root().join("back").display());
@@ -149,9 +157,11 @@ fn indexes_formats_and_compression() {
     world.teu(["copy", "-q", "--all", "--format", "docker", &place, &docker]).ok();
     let raw = skopeo(&["inspect", "--tls-verify=false", "--raw", &docker]);
     assert!(raw.contains("manifest.list.v2+json") && !raw.contains("oci"), "{raw}");
-    let platform = skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Architecture}}", &docker]);
+    let platform =
+        skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Architecture}}", &docker]);
     assert_eq!(platform, "amd64");
-    let err = world.teu(["copy", "--preserve-digests", "--format", "docker", &place, &docker]).fails(1);
+    let err =
+        world.teu(["copy", "--preserve-digests", "--format", "docker", &place, &docker]).fails(1);
     assert!(err.contains("--preserve-digests"), "{err}");
 }
 
@@ -161,7 +171,8 @@ fn two_platforms(folder: &str, world: &World) -> String {
     let read = |path: &std::path::Path| -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(path).expect("it is there")).expect("JSON")
     };
-    let blob = |digest: &str| folder.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    let blob =
+        |digest: &str| folder.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
     let put = |value: &serde_json::Value| -> (String, usize) {
         let bytes = serde_json::to_vec(value).expect("JSON");
         let file = world.root().join("document");

@@ -33,7 +33,11 @@ pub const COPY: Command = Command {
         ("teu copy --all oci-archive:app.tar docker://localhost:5000/app:1", "with all platforms"),
         ("teu copy app:1 docker-daemon:app:1", "from the local store to dockerd"),
     ],
-    ..Command::new("copy", "Copy an image between registries, directories, archives and stores", run)
+    ..Command::new(
+        "copy",
+        "Copy an image between registries, directories, archives and stores",
+        run,
+    )
 };
 
 /// Settings of the registry at either end.
@@ -78,7 +82,9 @@ pub fn changes(matches: &Matches) -> Result<Recode> {
         Some("oci") => Some(Dialect::Oci),
         Some("docker" | "v2s2") => Some(Dialect::Docker),
         Some(other) => {
-            return Err(Failure::new(format!("format {other:?} is not known")).hint("oci or docker"));
+            return Err(
+                Failure::new(format!("format {other:?} is not known")).hint("oci or docker")
+            );
         }
     };
     Ok(Recode { dialect, ..recode(matches)? })

@@ -8,8 +8,8 @@ use super::image::{Blob, Found, Sink, View};
 use super::layout::{ArchiveKind, ArchiveSink};
 use crate::error::{Error, Result};
 use crate::remote::Document;
-use crate::store::{Room, Store};
 use crate::store::archive::source::ArchiveSource;
+use crate::store::{Room, Store};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -88,7 +88,11 @@ impl Daemon {
             |_| String::from_utf8_lossy(&bytes).chars().take(300).collect(),
             |answer: Answer| answer.message,
         );
-        Error::io("use the Docker daemon at", &self.socket, io::Error::other(format!("{what}: {message}")))
+        Error::io(
+            "use the Docker daemon at",
+            &self.socket,
+            io::Error::other(format!("{what}: {message}")),
+        )
     }
 
     /// An image of the daemon.

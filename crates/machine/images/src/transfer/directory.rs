@@ -58,8 +58,7 @@ impl DirectorySource {
             let expected = expected.clone();
             return Err(Error::Mismatch { what: "a manifest", expected, found: digest });
         }
-        let shape: Shape =
-            serde_json::from_slice(&bytes).map_err(|e| Error::document(name, e))?;
+        let shape: Shape = serde_json::from_slice(&bytes).map_err(|e| Error::document(name, e))?;
         // The format has no place for a type; OCI's documents need not state theirs.
         let media_type = shape.media_type.unwrap_or_else(|| match shape.manifests {
             Some(_) => media::INDEX.to_owned(),

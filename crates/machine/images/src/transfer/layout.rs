@@ -203,8 +203,7 @@ impl ArchiveSink {
         tar.start(&entry).map_err(written)?;
         let mut buffer = vec![0; 256 << 10];
         loop {
-            let length =
-                source.read(&mut buffer).map_err(|e| Error::stream("read the blob", e))?;
+            let length = source.read(&mut buffer).map_err(|e| Error::stream("read the blob", e))?;
             if length == 0 {
                 return Ok(());
             }
@@ -279,8 +278,7 @@ impl Sink for ArchiveSink {
         }
         let mut out = tar.finish().map_err(written)?;
         out.flush().and_then(|()| out.get_ref().sync_data()).map_err(written)?;
-        fs::rename(&self.beside, &self.place)
-            .map_err(|e| Error::io("put in place", &self.place, e))
+        fs::rename(&self.beside, &self.place).map_err(|e| Error::io("put in place", &self.place, e))
     }
 
     fn holds_index(&self) -> bool {

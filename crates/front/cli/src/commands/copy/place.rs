@@ -60,11 +60,12 @@ impl Place {
             "dir" if !rest.is_empty() => Ok(Self::Directory(PathBuf::from(rest))),
             "docker-daemon" => Ok(Self::Daemon(rest.to_owned())),
             "teu" | "store" => Ok(Self::Store(rest.to_owned())),
-            "containers-storage" | "atomic" | "ostree" | "sif" | "tarball" => {
-                Err(Failure::new(format!("the transport {transport}: is not supported")).hint(
-                    "docker://, oci:, oci-archive:, docker-archive:, dir:, docker-daemon:, or a name",
-                ))
-            }
+            "containers-storage" | "atomic" | "ostree" | "sif" | "tarball" => Err(Failure::new(
+                format!("the transport {transport}: is not supported"),
+            )
+            .hint(
+                "docker://, oci:, oci-archive:, docker-archive:, dir:, docker-daemon:, or a name",
+            )),
             _ => Ok(Self::Store(text.to_owned())),
         }
     }
@@ -118,7 +119,9 @@ impl Place {
         Ok(match self {
             Self::Registry(name) => {
                 if let (Some(_), Some(digest)) = (&name.tag, &name.digest) {
-                    return Err(Failure::new(format!("{digest}: a copy goes to a tag or a digest")));
+                    return Err(Failure::new(format!(
+                        "{digest}: a copy goes to a tag or a digest"
+                    )));
                 }
                 Box::new(RegistrySink::new(&client(choices)?, name)?)
             }

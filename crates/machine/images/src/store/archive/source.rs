@@ -198,7 +198,9 @@ fn not_one(found: usize, name: Option<&str>, mut names: Vec<String>) -> Error {
     names.truncate(20);
     match (found, name) {
         (0, None) => Error::Archive { reason: ArchiveFault::Empty },
-        (0, Some(name)) => Error::Archive { reason: ArchiveFault::NoName { wanted: name.to_owned(), present: names } },
+        (0, Some(name)) => Error::Archive {
+            reason: ArchiveFault::NoName { wanted: name.to_owned(), present: names },
+        },
         _ => Error::Archive { reason: ArchiveFault::Several(names) },
     }
 }
