@@ -1,0 +1,136 @@
+//! What has to be done beside the writes: the next segment of the log, checkpoints, snapshots.
+//!
+//! A second thread does it, so that no write waits for it; in a simulation it is done on the spot.
+
+use super::Shared;
+use super::disk::Disk;
+use super::{base, log, open};
+use crate::error::Error;
+use crate::reply::Answer;
+use crate::store::io_error;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
+
+/// Bytes after which a checkpoint waits for the disk, so that it does not flood it.
+const SYNC_EVERY_BYTES: usize = 1 << 20;
+
+/// Something to do.
+pub enum Job {
+    /// The next segment.
+    Prepare(u64, Sender<io::Result<()>>),
+    /// A checkpoint; whoever waits for it.
+    Checkpoint(Option<Answer<()>>),
+    /// A snapshot.
+    Snapshot(Box<dyn io::Write + Send>, Answer<u64>),
+    /// The end.
+    End,
+}
+
+/// Prepared segments of the log.
+pub struct Spares {
+    jobs: Option<Sender<Job>>,
+    disk: Arc<dyn Disk>,
+    next: Option<(u64, Option<Receiver<io::Result<()>>>)>,
+}
+
+impl Spares {
+    /// Made by the keeper's thread, or on the spot.
+    pub fn new(disk: &Arc<dyn Disk>, jobs: Option<Sender<Job>>) -> Self {
+        Self { jobs, disk: Arc::clone(disk), next: None }
+    }
+
+    /// Asks for one with this number.
+    pub fn ask(&mut self, number: u64) {
+        let waiting = self.jobs.as_ref().and_then(|jobs| {
+            let (sender, receiver) = channel();
+            jobs.send(Job::Prepare(number, sender)).is_ok().then_some(receiver)
+        });
+        self.next = Some((number, waiting));
+    }
+
+    /// Takes the one that was asked for.
+    pub fn take(&mut self) -> io::Result<u64> {
+        let (number, waiting) = self.next.take().unwrap_or((1, None));
+        let made = match waiting {
+            Some(receiver) => {
+                receiver.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+            }
+            None => log::prepare(&*self.disk, number, log::SEGMENT_BYTES),
+        };
+        if let Err(error) = made {
+            // The next write may try again: nothing was lost.
+            self.ask(number);
+            return Err(error);
+        }
+        Ok(number)
+    }
+}
+
+/// A file that is made durable piece by piece.
+struct Paced {
+    file: Box<dyn super::disk::Sequential>,
+    unsynced: usize,
+}
+
+impl io::Write for Paced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        if self.unsynced >= SYNC_EVERY_BYTES {
+            self.unsynced = 0;
+            self.file.sync()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a checkpoint; answers its batch and its size.
+pub fn checkpoint(shared: &Shared) -> io::Result<(u64, u64)> {
+    let disk = &*shared.disk;
+    let mut file = Paced { file: disk.create(open::UNFINISHED)?, unsynced: 0 };
+    let (batch, _, bytes) = base::write(&shared.state, shared.clock.now(), &mut file)?;
+    file.file.sync()?;
+    drop(file);
+    disk.rename(open::UNFINISHED, &base::name(batch))?;
+    disk.sync_names()?;
+    for name in disk.names()? {
+        if base::number(&name).is_some_and(|other| other < batch) {
+            disk.remove(&name)?;
+        }
+    }
+    Ok((batch, bytes))
+}
+
+/// Writes a snapshot.
+pub fn snapshot(shared: &Shared, sink: &mut dyn io::Write) -> Result<u64, Error> {
+    let written = base::write(&shared.state, shared.clock.now(), sink);
+    let flushed = written.and_then(|written| sink.flush().map(|()| written.2));
+    flushed.map_err(|error| io_error("writing the snapshot", &error))
+}
+
+/// The thread.
+pub fn run(shared: &Weak<Shared>, disk: &Arc<dyn Disk>, jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        match job {
+            Job::End => break,
+            Job::Prepare(number, answer) => {
+                let made = log::prepare(&**disk, number, log::SEGMENT_BYTES);
+                let _ = answer.send(made);
+            }
+            Job::Checkpoint(answer) => {
+                let Some(shared) = shared.upgrade() else { break };
+                let done = checkpoint(&shared);
+                shared.queue.push_checkpoint(done, answer);
+            }
+            Job::Snapshot(mut sink, answer) => {
+                let Some(shared) = shared.upgrade() else { break };
+                let _ = answer.send(snapshot(&shared, &mut *sink));
+            }
+        }
+    }
+}
