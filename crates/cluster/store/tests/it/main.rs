@@ -1,5 +1,7 @@
 //! Suites of the store: every backend against the contract, and against faults.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod embedded;
 mod kill;
 mod power;

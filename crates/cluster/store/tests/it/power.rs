@@ -232,7 +232,7 @@ impl InPlace for Handle {
         let cut = self.disk.spend()?;
         let mut inner = self.disk.0.lock().unwrap();
         let at = usize::try_from(at).unwrap();
-        assert!(at % 4096 == 0 && blocks.len() % 4096 == 0, "whole blocks");
+        assert!(at.is_multiple_of(4096) && blocks.len().is_multiple_of(4096), "whole blocks");
         let inner = &mut *inner;
         let file = &mut inner.files[self.file];
         assert!(at + blocks.len() <= file.now.len(), "in place");
