@@ -17,4 +17,5 @@ mod peers;
 mod pods;
 mod registry;
 mod remote;
+mod rootless;
 mod world;

@@ -20,7 +20,7 @@ mod read;
 pub mod route;
 
 pub use batch::{Batch, Body};
-pub use namespace::within;
+pub use namespace::{own as own_namespace, within};
 pub use read::{Attributes, Message, Messages};
 
 /// Wants an answer.

@@ -1,13 +1,14 @@
 //! What every command is given: the home, opened piece by piece as a command needs it, and the
 //! terminal. The environment is read here and in `lib.rs`, nowhere else.
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::{Listing, Style};
 use crate::text::{plain, plain_lines};
 use rustix::termios::{isatty, tcgetwinsize};
 use std::cell::OnceCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use teu_containers::rootless::Membership;
 use teu_containers::{Containers, Home};
 use teu_images::Store;
 use teu_network::Networks;
@@ -21,6 +22,7 @@ pub struct Context {
     images: OnceCell<Store>,
     containers: OnceCell<Containers>,
     networks: OnceCell<Networks>,
+    membership: OnceCell<Membership>,
 }
 
 impl std::fmt::Debug for Context {
@@ -33,7 +35,8 @@ impl Context {
     /// For the system's instance, or the one beneath `root`.
     pub fn new(root: Option<&Path>) -> Result<Self> {
         let home = match root {
-            None => Home::system(),
+            None if rustix::process::geteuid().is_root() => Home::system(),
+            None => of_user()?,
             Some(root) => Home::at(&std::path::absolute(root)?),
         };
         Ok(Self {
@@ -41,7 +44,17 @@ impl Context {
             images: OnceCell::new(),
             containers: OnceCell::new(),
             networks: OnceCell::new(),
+            membership: OnceCell::new(),
         })
+    }
+
+    /// An ordinary user becomes root of a user namespace before anything is opened.
+    fn enter(&self) -> Result<()> {
+        if self.membership.get().is_none() && !rustix::process::geteuid().is_root() {
+            let membership = teu_containers::rootless::enter(&self.home)?;
+            let _ = self.membership.set(membership);
+        }
+        Ok(())
     }
 
     /// Where everything is.
@@ -54,6 +67,7 @@ impl Context {
         match self.images.get() {
             Some(store) => Ok(store),
             None => {
+                self.enter()?;
                 let store = Store::open(&self.home.data.join("images"))?;
                 Ok(self.images.get_or_init(|| store))
             }
@@ -65,6 +79,7 @@ impl Context {
         match self.containers.get() {
             Some(containers) => Ok(containers),
             None => {
+                self.enter()?;
                 let program = PathBuf::from("/proc/self/exe");
                 let containers = Containers::open(self.home.clone(), program)?;
                 Ok(self.containers.get_or_init(|| containers))
@@ -77,9 +92,8 @@ impl Context {
         match self.networks.get() {
             Some(networks) => Ok(networks),
             None => {
-                let (data, run) = (&self.home.data, &self.home.run);
-                let config = teu_network::Config::new(data, run, &self.home.instance());
-                let networks = Networks::open(config)?;
+                self.enter()?;
+                let networks = Networks::open(self.home.networks())?;
                 Ok(self.networks.get_or_init(|| networks))
             }
         }
@@ -106,6 +120,24 @@ impl Context {
         let width = style.width.or_else(terminal_width);
         self.print(&listing.render(Style { width, ..style })?)
     }
+}
+
+/// Where an ordinary user's instance is: the XDG base directories.
+fn of_user() -> Result<Home> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .ok_or_else(|| {
+            Failure::new("neither XDG_DATA_HOME nor HOME says where this user's data is")
+                .hint("set HOME, or give a folder with --root")
+        })?;
+    let uid = rustix::process::getuid();
+    let usual = PathBuf::from(format!("/run/user/{uid}"));
+    let run = absolute("XDG_RUNTIME_DIR").or_else(|| usual.is_dir().then_some(usual));
+    // Without a session there is no folder that ends with it.
+    let run = run.unwrap_or_else(|| data.join("teu/run"));
+    Ok(Home { data: data.join("teu"), run: run.join("teu") })
 }
 
 /// `teu: …` for things that are not errors of the whole command.

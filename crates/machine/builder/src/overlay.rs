@@ -44,6 +44,9 @@ fn mount(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> Result<OwnedFd, Ca
     for layer in lower {
         set("lowerdir+", layer)?;
     }
+    if teu_sys::namespace::is_own_user_namespace() {
+        rustix::mount::fsconfig_set_flag(context.as_fd(), "userxattr").map_err(fail)?;
+    }
     for (key, value) in [("metacopy", "off"), ("index", "off"), ("redirect_dir", "nofollow")] {
         set(key, Path::new(value))?;
     }

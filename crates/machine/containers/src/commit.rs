@@ -8,6 +8,7 @@ use teu_images::LayerOptions;
 use teu_oci::image::config::Empty;
 use teu_oci::image::{Config, History, ImageConfig};
 use teu_oci::{Digest, Reference};
+use teu_runtime::cgroup::Cgroup;
 
 /// `commit`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +52,10 @@ impl Containers {
         config.config = configuration(&found, &base.config.config);
         // Refused before anything is frozen or written.
         teu_images::change::apply(&mut config.config, &request.changes)?;
-        let frozen = (request.pause && found.state.status == Status::Running)
+        // Nothing can stop what no control group holds: it is taken as it is.
+        let path = self.home.container_cgroup(&found.pod, &found.record.id);
+        let can_pause = !Cgroup::open(&path).is_ok_and(|group| group.is_nowhere());
+        let frozen = (request.pause && can_pause && found.state.status == Status::Running)
             .then(|| self.freeze(&found))
             .transpose()?;
         let chain = self.chain(&found)?;

@@ -182,8 +182,13 @@ fn same(new: &Stat, old: &Stat) -> bool {
 }
 
 fn is_opaque(dir: &OwnedFd) -> bool {
+    // In an ordinary user's overlay the mark is one that such a user may set.
+    let name = match teu_sys::namespace::is_own_user_namespace() {
+        true => "user.overlay.opaque",
+        false => "trusted.overlay.opaque",
+    };
     let mut value = [0_u8; 1];
-    let read = rustix::fs::fgetxattr(dir, "trusted.overlay.opaque", &mut value[..]);
+    let read = rustix::fs::fgetxattr(dir, name, &mut value[..]);
     matches!(read, Ok(1)) && value[0] == b'y'
 }
 

@@ -30,6 +30,9 @@ pub enum Error {
     /// The name breaks the grammar.
     #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     InvalidName(String),
+    /// An ordinary user's namespaces could not be entered.
+    #[error(transparent)]
+    Rootless(#[from] crate::rootless::Error),
     /// The request contradicts itself, or the machine cannot do it.
     #[error(transparent)]
     Invalid(#[from] crate::create::Invalid),

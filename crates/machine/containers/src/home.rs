@@ -34,6 +34,12 @@ impl Home {
         digest.hex()[..8].to_owned()
     }
 
+    /// The networks of this instance, wherever whoever runs it may make them.
+    pub fn networks(&self) -> teu_network::Config {
+        let config = teu_network::Config::new(&self.data, &self.run, &self.instance());
+        teu_network::Config { site: crate::rootless::site(self), ..config }
+    }
+
     /// Directory of a pod's lasting records.
     pub fn pod(&self, pod: &str) -> PathBuf {
         self.data.join("pods").join(pod)

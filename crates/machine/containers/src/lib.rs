@@ -50,6 +50,7 @@ pub mod remove;
 mod repair;
 mod resume;
 mod root;
+pub mod rootless;
 mod shelf;
 pub mod shim;
 pub mod signal;

@@ -31,8 +31,7 @@ impl Containers {
         private(&home.run.join("pods"))?;
         let volumes = Volumes::open(&home.data.join("volumes"))?;
         let images = Store::open(&home.data.join("images"))?;
-        let config = teu_network::Config::new(&home.data, &home.run, &home.instance());
-        let networks = Networks::open(config)?;
+        let networks = Networks::open(home.networks())?;
         let containers = Self { home, program, volumes, images, networks };
         // What cannot be finished now is tried again by the next command.
         let _ = containers.sweep();

@@ -78,6 +78,9 @@ impl Containers {
         if let Some(record) = self.read_pod(pod)? {
             self.kill_remains(&record)?;
         }
+        if teu_sys::namespace::is_own_user_namespace() {
+            lost.iter().for_each(|(_, state)| kill_first(state));
+        }
         self.networks.disconnect_pod(pod)?;
         for (id, state) in lost {
             self.lose(pod, &id, state)?;
@@ -154,6 +157,19 @@ impl Containers {
             }
         }
         Ok(())
+    }
+}
+
+/// Kills a container's first process, and with it all others, where no control group names them. The
+/// time it began says that the number is still its own.
+fn kill_first(state: &ContainerState) {
+    let proc = std::path::PathBuf::from(format!("/proc/{}", state.pid));
+    if let Some(pid) = rustix::process::Pid::from_raw(state.pid)
+        && let Ok(process) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        && state.pid_start_ticks != 0
+        && crate::root::start_ticks(&proc) == Some(state.pid_start_ticks)
+    {
+        let _ = rustix::process::pidfd_send_signal(&process, rustix::process::Signal::KILL);
     }
 }
 

@@ -55,7 +55,13 @@ pub(crate) fn mount_overlay(
         rustix::mount::fsconfig_set_string(&context, "upperdir", upper)?;
         rustix::mount::fsconfig_set_string(&context, "workdir", work)?;
     }
-    for (key, value) in [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")] {
+    let mut redirect = "off";
+    if teu_sys::namespace::is_own_user_namespace() {
+        rustix::mount::fsconfig_set_flag(&context, "userxattr")?;
+        // As good as "off", which the kernel does not take together with it.
+        redirect = "nofollow";
+    }
+    for (key, value) in [("redirect_dir", redirect), ("metacopy", "off"), ("index", "off")] {
         rustix::mount::fsconfig_set_string(&context, key, value)?;
     }
     rustix::mount::fsconfig_create(&context)?;

@@ -27,6 +27,7 @@ mod probe;
 pub mod protocol;
 mod reactor;
 mod records;
+mod relay;
 mod restart;
 mod service;
 mod streams;

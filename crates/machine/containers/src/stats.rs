@@ -89,7 +89,11 @@ impl Sampler {
         let id = found.record.id.clone();
         let name = found.record.name.clone();
         let path = self.containers.home.container_cgroup(&found.pod, &id);
-        let used = match Cgroup::open(&path).and_then(|group| group.stats()) {
+        let counted = Cgroup::open(&path).and_then(|group| match group.is_nowhere() {
+            true => Ok(summed(&crate::top::fellows(found.state.pid))),
+            false => group.stats(),
+        });
+        let used = match counted {
             Ok(used) => used,
             Err(cgroup::Error::Absent { .. }) => return Ok(Stats { id, name, ..Stats::default() }),
             // It ended between two reads.
@@ -181,4 +185,25 @@ mod tests {
         assert!((percent(1, 4) - 25.0).abs() < f64::EPSILON);
         assert!(percent(1, 0).abs() < f64::EPSILON);
     }
+}
+
+/// What processes use, added up from `/proc`, where no control group counts it: without what has
+/// ended, and memory that is shared counts once for each.
+fn summed(pids: &[i32]) -> cgroup::Stats {
+    const TICKS_A_SECOND: u64 = 100;
+    let mut used = cgroup::Stats::default();
+    for pid in pids {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: state is field 3, so utime is the 12th from there.
+        let fields: Vec<u64> = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest.split_whitespace().map(|f| f.parse().unwrap_or(0)).collect())
+            .unwrap_or_default();
+        let ticks: u64 = fields.iter().skip(11).take(2).sum();
+        used.cpu.usage_ns += ticks * (1_000_000_000 / TICKS_A_SECOND);
+        let pages = fields.get(21).copied().unwrap_or_default();
+        used.memory.usage_bytes += pages * rustix::param::page_size() as u64;
+    }
+    used.pids.current = pids.len() as u64;
+    used
 }

@@ -34,12 +34,31 @@ impl Containers {
         }
         let path = self.home.container_cgroup(&found.pod, &found.record.id);
         let group = Cgroup::open(&path).map_err(Error::Cgroup)?;
-        let pids = group.pids().map_err(Error::Cgroup)?;
+        let pids = match group.is_nowhere() {
+            true => fellows(found.state.pid),
+            false => group.pids().map_err(Error::Cgroup)?,
+        };
         if ps_args.is_empty() || ps_args == ["-ef"] {
             return Ok(full(&pids));
         }
         through_ps(&pids, ps_args)
     }
+}
+
+/// Processes of the same pid namespace, where no control group counts them.
+pub(crate) fn fellows(first: i32) -> Vec<i32> {
+    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let (Some(wanted), Ok(all)) = (namespace(first), fs::read_dir("/proc")) else {
+        return Vec::new();
+    };
+    // In the machine's own it is alone, as far as can be told.
+    if namespace(std::process::id().cast_signed()) == Some(wanted.clone()) {
+        return vec![first];
+    }
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut pids: Vec<i32> = pids.filter(|pid| namespace(*pid) == Some(wanted.clone())).collect();
+    pids.sort_unstable();
+    pids
 }
 
 fn through_ps(pids: &[i32], ps_args: &[String]) -> Result<Processes> {

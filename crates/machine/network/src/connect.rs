@@ -14,8 +14,9 @@ use crate::kernel::Kernel;
 use crate::lease::{Leases, SHARDS_MAX, Window};
 use crate::networks::{LOOPBACK, Networks, random_id};
 use crate::place::{Active, Held, Place, addresses, check_component};
-use crate::ports::{self, Scope};
+use crate::ports::Scope;
 use crate::record::{Pool, plan};
+use crate::site::{Need, Reserve};
 use rustix::io::Errno;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
@@ -24,6 +25,14 @@ use teu_sys::netlink::{Batch, Socket, within};
 
 pub mod publish;
 
+/// A connect, and how ports are kept for it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a EndpointRequest,
+    netns: BorrowedFd<'a>,
+    reserve: &'a Reserve<'a>,
+}
+
 const INTERFACE: &str = "eth0";
 
 impl Networks {
@@ -31,6 +40,15 @@ impl Networks {
     /// calling thread visits the namespace and comes back.
     pub fn connect(&self, request: &EndpointRequest, netns: BorrowedFd<'_>) -> Result<Connected> {
         check(request)?;
+        self.on_site(Need::Build, |reserve| self.connect_on_site(request, netns, reserve))
+    }
+
+    fn connect_on_site(
+        &self,
+        request: &EndpointRequest,
+        netns: BorrowedFd<'_>,
+        reserve: &Reserve<'_>,
+    ) -> Result<Connected> {
         let network = self.inspect(&request.network)?;
         let place = self.place(&network.id);
         place.make()?;
@@ -42,7 +60,8 @@ impl Networks {
         let mut kernel = Kernel::open(&request.network)?;
         self.refuse_second(&mut kernel, &place, request)?;
         let mut active = self.ensure_active(&mut kernel, &place, network)?;
-        let outcome = self.connect_active(&mut kernel, &place, &mut active, request, netns);
+        let asked = Asked { request, netns, reserve };
+        let outcome = self.connect_active(&mut kernel, &place, &mut active, &asked);
         if outcome.is_err() && place.pods()?.is_empty() {
             self.deactivate(&place)?;
         }
@@ -54,9 +73,9 @@ impl Networks {
         kernel: &mut Kernel,
         place: &Place,
         active: &mut Active,
-        request: &EndpointRequest,
-        netns: BorrowedFd<'_>,
+        asked: &Asked<'_>,
     ) -> Result<Connected> {
+        let Asked { request, netns, reserve } = *asked;
         let (ipv4, ipv6) = pools(active);
         let (ipv4, ipv6) = (ipv4.cloned(), ipv6.cloned());
         let mut leases = Leases::open(&place.leases(), ipv4.as_ref(), ipv6.as_ref())?;
@@ -78,7 +97,7 @@ impl Networks {
                 ipv6: held.endpoint.ipv6.is_some(),
                 binding: active.network.host_binding.or(self.config.host_binding),
             };
-            let reserved = ports::reserve(&request.ports, scope);
+            let reserved = reserve(&request.ports, scope);
             let reserved = reserved.map_err(|error| self.name_holder(error))?;
             held.endpoint.ports = reserved.ports;
             place.hold(&held)?;

@@ -24,6 +24,7 @@ use crate::kernel::Kernel;
 use crate::lease::Leases;
 use crate::networks::Networks;
 use crate::place::{Held, Place, addresses, check_component};
+use crate::site::Need;
 use teu_sys::netlink::Batch;
 
 /// A pod that has left its networks, whose links are still to be removed.
@@ -125,13 +126,15 @@ impl Networks {
         }
         let _lock = place.lock()?;
         let Some(held) = place.held(pod)? else { return Ok(()) };
-        let mut kernel = Kernel::open(&held.endpoint.network)?;
-        let mut leases = self.leases_of(&place, &held)?;
-        self.release(&mut kernel, &place, &mut leases, &held)?;
-        if leases.count() == 0 && place.pods()?.is_empty() {
-            self.deactivate(&place)?;
-        }
-        Ok(())
+        self.on_site(Need::Undo, |_| {
+            let mut kernel = Kernel::open(&held.endpoint.network)?;
+            let mut leases = self.leases_of(&place, &held)?;
+            self.release(&mut kernel, &place, &mut leases, &held)?;
+            if leases.count() == 0 && place.pods()?.is_empty() {
+                self.deactivate(&place)?;
+            }
+            Ok(())
+        })
     }
 
     /// Gives back what a pod holds on all its networks, but for its links: those are cut off, and
@@ -152,11 +155,13 @@ impl Networks {
         let place = self.place(id);
         let _lock = place.lock()?;
         let Some(held) = place.held(pod)? else { return Ok(()) };
-        let mut kernel = Kernel::open(&held.endpoint.network)?;
         let mut leases = self.leases_of(&place, &held)?;
         // From here on there is work that somebody has to do.
         self.mark(id)?;
-        self.retract(&mut kernel, &place, &held, Link::Cut)?;
+        self.on_site(Need::Undo, |_| {
+            let mut kernel = Kernel::open(&held.endpoint.network)?;
+            self.retract(&mut kernel, &place, &held, Link::Cut)
+        })?;
         place.make()?;
         place.leave(pod)?;
         give_back(&held.endpoint, &mut leases)?;
@@ -187,6 +192,10 @@ impl Networks {
     /// Removes links of pods that left, those of `first` before the others'. The lock is not held
     /// while the kernel waits.
     fn clear_one(&self, id: &str, first: &str) -> Result<()> {
+        self.on_site(Need::Undo, |_| self.clear_on_site(id, first))
+    }
+
+    fn clear_on_site(&self, id: &str, first: &str) -> Result<()> {
         let place = self.place(id);
         if !place.exists() {
             return Ok(());

@@ -159,7 +159,16 @@ pub struct Connected {
 }
 
 /// Sockets bound to the published ports of the host, so that no other process takes them unnoticed:
-/// the kernel itself refuses with "address already in use". Nothing is ever read from them.
+/// the kernel itself refuses with "address already in use".
 #[derive(Debug, Default)]
 #[must_use = "another process may take the ports once this is dropped"]
 pub struct PortHolds(pub(crate) Vec<OwnedFd>);
+
+impl PortHolds {
+    /// Bound, and nothing else yet: where the kernel may not be told to lead packets elsewhere, whoever
+    /// keeps them can listen on them and carry what comes.
+    #[must_use]
+    pub fn sockets(&self) -> &[OwnedFd] {
+        &self.0
+    }
+}

@@ -17,6 +17,7 @@ use crate::files::{self, Lock, failed};
 use crate::kernel::Kernel;
 use crate::networks::Networks;
 use crate::place::Active;
+use crate::site::Need;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
@@ -108,8 +109,11 @@ impl Keeper {
     /// Takes down what is kept by what is remembered of it.
     fn take_down_kept(&mut self) -> Result<()> {
         for (id, active) in std::mem::take(&mut self.kept) {
-            let mut kernel = Kernel::open(&active.network.name)?;
-            self.networks.take_down(&mut kernel, &self.networks.place(&id), &active)?;
+            let networks = &self.networks;
+            networks.on_site(Need::Undo, |_| {
+                let mut kernel = Kernel::open(&active.network.name)?;
+                networks.take_down(&mut kernel, &networks.place(&id), &active)
+            })?;
         }
         Ok(())
     }
@@ -207,7 +211,7 @@ impl Networks {
             return fs::write(&path, "").map_err(failed("write", &path));
         }
         if place.pods()?.is_empty() {
-            self.deactivate(&place)?;
+            self.on_site(Need::Undo, |_| self.deactivate(&place))?;
         }
         self.unmark(id)
     }

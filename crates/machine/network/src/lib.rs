@@ -33,6 +33,7 @@ mod pool;
 mod ports;
 mod record;
 mod repair;
+mod site;
 
 pub use address::{Mac, ParseError, Subnet};
 pub use disconnect::Departure;
@@ -45,6 +46,7 @@ pub use keeper::Keeper;
 pub use names::Names;
 pub use networks::{Config, Networks, Pruned, loopback_up};
 pub use record::{DEFAULT_NETWORK, Network, NetworkSpec, Pool, SubnetSpec};
+pub use site::{Need, Site};
 
 /// Fills a buffer from the kernel's source of randomness.
 fn random(buffer: &mut [u8]) -> Result<()> {

@@ -6,14 +6,16 @@ use crate::files;
 use crate::names::Names;
 use crate::place::{Held, Place};
 use crate::record::{DEFAULT_NETWORK, Network, NetworkSpec, plan};
+use crate::site::{Need, Site};
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use teu_sys::netlink::{Batch, Socket, within};
 
 /// What an instance is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// `Home::data`: records go to `networks/` beneath.
     pub data: PathBuf,
@@ -24,6 +26,8 @@ pub struct Config {
     /// Address of the host where ports are published unless a port or a network says otherwise;
     /// `None` for all.
     pub host_binding: Option<IpAddr>,
+    /// Where links and rules are made; `None` for the caller's own network namespace.
+    pub site: Option<Arc<dyn Site>>,
     /// Interfaces on one bridge before another is joined to it.
     pub shard_limit: u16,
     /// How long a [`crate::Keeper`] keeps a network that nobody is on.
@@ -46,6 +50,7 @@ impl Config {
             run: run.into(),
             instance: instance.to_owned(),
             host_binding: None,
+            site: None,
             shard_limit: Self::SHARD_LIMIT,
             linger: Self::LINGER,
         }
@@ -193,9 +198,11 @@ impl Networks {
             return Err(Error::InUse { name: network.name, endpoints: names.join(", ") });
         }
         if place.active()?.is_some() {
-            let mut kernel = crate::kernel::Kernel::open(&network.name)?;
-            self.finish_all_leaving(&mut kernel, &place)?;
-            self.deactivate(&place)?;
+            self.on_site(Need::Undo, |_| {
+                let mut kernel = crate::kernel::Kernel::open(&network.name)?;
+                self.finish_all_leaving(&mut kernel, &place)?;
+                self.deactivate(&place)
+            })?;
         }
         self.unmark(&network.id)?;
         files::remove(&self.record_path(&network.id))?;

@@ -157,6 +157,11 @@ fn bind_all(request: &PortRequest, hosts: &[IpAddr], first: u16) -> Result<Vec<O
                     let problem = "the host has no such address".to_owned();
                     return Err(refused(request, host, port, problem));
                 }
+                Err(Errno::ACCESS) => {
+                    let problem = "ports this low are root's: choose one from 1024 up, or let the machine's \
+                                   root lower net.ipv4.ip_unprivileged_port_start (sysctl)";
+                    return Err(refused(request, host, port, problem.to_owned()));
+                }
                 Err(errno) => return Err(refused(request, host, port, errno.to_string())),
             }
         }

@@ -7,6 +7,7 @@ use crate::kernel::Kernel;
 use crate::lease::Leases;
 use crate::networks::Networks;
 use crate::place::{Active, Held, Place, addresses};
+use crate::site::Need;
 use teu_sys::netlink::Batch;
 
 impl Networks {
@@ -21,27 +22,22 @@ impl Networks {
                 continue;
             }
             let _lock = place.lock()?;
-            self.repair_place(&place, live, &mut given_up)?;
+            let alive: Vec<String> = place.pods()?.into_iter().filter(|pod| live(pod)).collect();
+            let need = if alive.is_empty() { Need::Undo } else { Need::Build };
+            given_up.extend(self.on_site(need, |_| self.repair_place(&place, &alive))?);
         }
         given_up.sort();
         given_up.dedup();
         Ok(given_up)
     }
 
-    fn repair_place(
-        &self,
-        place: &Place,
-        live: &dyn Fn(&str) -> bool,
-        given_up: &mut Vec<String>,
-    ) -> Result<()> {
+    fn repair_place(&self, place: &Place, alive: &[String]) -> Result<Vec<String>> {
+        let mut given_up = Vec::new();
         let mut kernel = Kernel::open("network")?;
         self.finish_all_leaving(&mut kernel, place)?;
         let active = place.active()?;
         let mut recount = false;
-        let (mut alive, mut dead) = (Vec::new(), Vec::new());
-        for pod in place.pods()? {
-            if live(&pod) { alive.push(pod) } else { dead.push(pod) }
-        }
+        let dead = place.pods()?.into_iter().filter(|pod| !alive.contains(pod));
         for pod in dead {
             match place.held(&pod) {
                 Ok(Some(held)) => self.give_up(&mut kernel, place, &held)?,
@@ -60,14 +56,15 @@ impl Networks {
                 leases.clear()?;
             }
             self.deactivate(place)?;
-            return self.unmark(place.id());
+            self.unmark(place.id())?;
+            return Ok(given_up);
         }
-        let Some(active) = active else { return Ok(()) };
+        let Some(active) = active else { return Ok(given_up) };
         let leases = self.leases(place)?;
         if recount || leases.count() != alive.len() {
             self.recount(place, leases)?;
         }
-        self.ensure_active(&mut kernel, place, active.network).map(|_| ())
+        self.ensure_active(&mut kernel, place, active.network).map(|_| given_up)
     }
 
     fn leases(&self, place: &Place) -> Result<Leases> {

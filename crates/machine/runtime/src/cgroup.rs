@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use teu_oci::runtime::linux::Resources;
 
 mod apply;
+mod delegated;
 mod devices;
 mod directory;
 mod entry;
@@ -94,7 +95,8 @@ impl Cgroup {
     pub fn create_in(path: &str, resources: &Resources, extent: Extent) -> Result<Self, Error> {
         let layout = Layout::detect()?;
         let path = path::normalise(path)?;
-        let plan = Plan::new(layout, resources, Phase::Create)?;
+        let plan = Plan::new(layout, resources, Phase::Create);
+        let plan = plan.map_err(|error| error.of_layout(layout))?;
         let places = places(layout, &plan, resources, extent);
         let mut group = Self { layout, path, places, warnings: plan.warnings.clone() };
         let mut made = Vec::new();
@@ -147,7 +149,12 @@ impl Cgroup {
         let mut group = Self { layout, path, places: Vec::new(), warnings: Vec::new() };
         group.places =
             group.all_places().filter(|place| group.directory(*place).is_dir()).collect();
-        if group.places.is_empty() { Err(Error::Absent { path: group.path }) } else { Ok(group) }
+        // With nowhere to make one, each is there and is nothing: it limits, counts and stops nobody.
+        if group.places.is_empty() && !layout.is_empty() {
+            Err(Error::Absent { path: group.path })
+        } else {
+            Ok(group)
+        }
     }
 
     /// Whether a group is at that path in any hierarchy.
@@ -157,6 +164,12 @@ impl Cgroup {
             Err(Error::Absent { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there is none: an ordinary user to whom no groups were delegated.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Path below the mounts.

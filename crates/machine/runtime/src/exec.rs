@@ -50,6 +50,8 @@ struct Child<'a> {
     plan: &'a ProcessPlan,
     channel: Channel,
     target: BorrowedFd<'a>,
+    /// What is joined by one that leaves.
+    kinds: Kinds,
     stdio: &'a Stdio,
     descriptors: &'a [OwnedFd],
     entry: Option<&'a Entry>,
@@ -73,7 +75,10 @@ pub fn exec(request: Exec<'_>) -> Result<Running, Error> {
     let (uid, gid) = if has_own_users { (None, None) } else { (Some(uid), Some(gid)) };
     let stdio = launch::own_streams(request.stdio, uid, gid)?;
     let (ours, theirs) = channel::pair().map_err(system("make a channel"))?;
+    let in_own = teu_sys::namespace::is_own_user_namespace();
+    let all = Kinds::USER | Kinds::PROCESS_ID | SHARED;
     let child = Child {
+        kinds: if in_own { others(request.target, all) } else { all },
         plan: &plan,
         channel: theirs,
         target: target.as_fd(),
@@ -81,7 +86,8 @@ pub fn exec(request: Exec<'_>) -> Result<Running, Error> {
         descriptors: &request.descriptors,
         entry: entry.as_ref(),
     };
-    let forked = if has_own_users { by_intermediate(child, ours)? } else { direct(child, ours)? };
+    let aside = has_own_users || in_own;
+    let forked = if aside { by_intermediate(child, ours)? } else { direct(child, ours)? };
     let listener = request.seccomp.and_then(Listener::for_exec);
     let started = until_running(&forked, listener.as_ref());
     if started.is_err() {
@@ -134,7 +140,7 @@ fn by_intermediate(child: Child<'_>, parent: Channel) -> Result<spawn::Child, Er
             let prepared = hide()
                 .and_then(|()| child.limit_on_host(false))
                 .and_then(|()| identity::set_limits(child.plan, None, &warn))
-                .and_then(|()| child.join(Kinds::USER | Kinds::PROCESS_ID | SHARED));
+                .and_then(|()| child.join(child.kinds));
             if let Err(failure) = prepared {
                 fail(&child.channel, failure);
             }
@@ -161,6 +167,30 @@ const SHARED: Kinds = Kinds::MOUNT
     .union(Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME)
     .union(Kinds::CONTROL_GROUP)
     .union(Kinds::TIME);
+
+/// Those of the kinds that are not the caller's already: in a user namespace of one's own, one may not
+/// join even where one is, if that is the machine's.
+fn others(target: Pid, kinds: Kinds) -> Kinds {
+    const NAMES: [(Kinds, &str); 8] = [
+        (Kinds::USER, "user"),
+        (Kinds::PROCESS_ID, "pid"),
+        (Kinds::MOUNT, "mnt"),
+        (Kinds::NETWORK, "net"),
+        (Kinds::INTER_PROCESS_COMMUNICATION, "ipc"),
+        (Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME, "uts"),
+        (Kinds::CONTROL_GROUP, "cgroup"),
+        (Kinds::TIME, "time"),
+    ];
+    let number = |of: &str, name: &str| {
+        let found = rustix::fs::stat(format!("/proc/{of}/ns/{name}")).ok()?;
+        Some((found.st_dev, found.st_ino))
+    };
+    let target = target.as_raw_nonzero().to_string();
+    NAMES
+        .into_iter()
+        .filter(|(_, name)| number("self", name) == number(&target, name))
+        .fold(kinds, |kinds, (kind, _)| kinds.difference(kind))
+}
 
 /// Keeps what runs in the container from reading or tracing this process.
 fn hide() -> Step {

@@ -6,6 +6,7 @@
 //! not wait for this, and the container's name, addresses and ports are free already. A copy that is
 //! killed leaves marks, which the next command sees.
 
+use crate::rootless::Membership;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use std::os::fd::AsFd as _;
@@ -49,16 +50,21 @@ impl Aftermath {
 
     /// Goes on in a process of its own while the caller ends. The caller has one thread and holds no
     /// descriptor that anybody waits for.
-    pub(super) fn outlive(mut self) {
+    pub(super) fn outlive(mut self, membership: Option<Membership>) {
         if self.departed.is_empty() && self.keeper.is_none() {
             return;
         }
         match teu_sys::process::clone3(CloneFlags::NONE, None) {
-            Ok(Forked::Parent { .. }) => {}
+            Ok(Forked::Parent { pid, .. }) => {
+                if let Some(membership) = membership {
+                    membership.hand_to(pid);
+                }
+            }
             Ok(Forked::Child) => {
                 let _ = rustix::thread::set_name(c"teu-network");
                 self.stay();
                 drop(self);
+                drop(membership);
                 teu_sys::process::exit_now(0)
             }
             // No room for a process: nothing is kept.

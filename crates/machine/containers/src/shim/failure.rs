@@ -60,6 +60,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Users(#[from] teu_runtime::users::Error),
     #[error(transparent)]
+    Rootless(#[from] crate::rootless::Error),
+    #[error(transparent)]
     Network(#[from] teu_network::Error),
     #[error(transparent)]
     Volumes(#[from] teu_volumes::Error),

@@ -9,6 +9,7 @@ use super::protocol::Request;
 use super::service::{Setup, Shim};
 use super::{channel, client};
 use crate::Home;
+use crate::rootless::Membership;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, listen};
@@ -36,7 +37,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
     }
     let home = Home { data: PathBuf::from(data), run: PathBuf::from(run) };
     let Ok(first) = detach() else { return EXIT_USAGE };
-    let aftermath = match serve(&home, pod, Path::new(program), &first) {
+    let (aftermath, membership) = match serve(&home, pod, Path::new(program), &first) {
         Ok(done) => done,
         Err(failure) => {
             refuse(&first, &failure);
@@ -44,7 +45,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
         }
     };
     drop(first);
-    aftermath.outlive();
+    aftermath.outlive(membership);
     0
 }
 
@@ -72,8 +73,11 @@ fn detach() -> Result<OwnedFd, Errno> {
     Ok(first)
 }
 
+/// What is left to do, and the namespaces to do it in.
+type Done = (Aftermath, Option<Membership>);
+
 /// Answers what is left to do once nobody waits any more.
-fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<Aftermath, Failure> {
+fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<Done, Failure> {
     let folder = home.pod_run(pod);
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -81,6 +85,7 @@ fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<Afte
         .create(&folder)
         .map_err(Failure::io("create", &folder))?;
     let lock = lock(&folder)?;
+    let membership = Membership::inherited(home)?;
     let directory = super::pod::open(&folder, OFlags::PATH | OFlags::DIRECTORY)?;
     let listener = listener(&directory)?;
     let wanted = SignalSet::of(&[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT]);
@@ -103,7 +108,7 @@ fn serve(home: &Home, pod: &str, program: &Path, first: &OwnedFd) -> Result<Afte
     drop(shim);
     let _ = std::fs::remove_dir_all(&folder);
     drop(lock);
-    result.map(|()| aftermath)
+    result.map(|()| (aftermath, membership))
 }
 
 /// Takes the lock that says that this pod has a shim; a predecessor that is just leaving is waited

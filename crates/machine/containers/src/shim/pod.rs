@@ -4,13 +4,15 @@
 //! process: a namespace lives as long as the shim's descriptor of it.
 
 use super::failure::Failure;
+use super::reactor::Reactor;
+use super::relay::Relays;
 use crate::Home;
 use crate::record::network::EndpointRecord;
 use crate::record::{ContainerRecord, NamespaceMode, NetworkChoice, PodRecord};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use teu_network::{Config, Departure, Endpoint, EndpointRequest, Networks, PortHolds};
+use teu_network::{Departure, Endpoint, EndpointRequest, Networks, PortHolds};
 use teu_runtime::cgroup::Cgroup;
 
 mod ports;
@@ -94,6 +96,11 @@ impl Pod {
                 self.join(endpoint, index, containers)?;
             }
             self.write_endpoints()?;
+            if let Some(problem) = crate::rootless::no_way_out(&self.home) {
+                let warning =
+                    format!("containers of this user do not reach beyond this machine: {problem}");
+                self.warnings.push(warning);
+            }
         }
         self.write_texts(containers)?;
         self.serve_names(containers)
@@ -102,8 +109,7 @@ impl Pod {
     // === networks ===
 
     fn networks(&self) -> Result<Networks, Failure> {
-        let config = Config::new(&self.home.data, &self.home.run, &self.home.instance());
-        Ok(Networks::open(config)?)
+        Ok(Networks::open(self.home.networks())?)
     }
 
     fn join(
@@ -195,6 +201,14 @@ impl Pod {
     fn write_endpoints(&self) -> Result<(), Failure> {
         let path = self.home.pod_run(&self.record.id).join("endpoints.json");
         super::records::write(&path, &self.endpoints)
+    }
+
+    /// Where the kernel may not be told to lead them, the shim listens on the pod's ports.
+    pub(super) fn publish(&self, relays: &mut Relays, reactor: &Reactor) -> Result<(), Failure> {
+        match teu_sys::namespace::is_own_user_namespace() {
+            true => relays.follow(&self.endpoints, &self.holds, reactor),
+            false => Ok(()),
+        }
     }
 
     // === names ===

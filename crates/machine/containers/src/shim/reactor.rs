@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// Most events taken at a time.
 const BATCH: usize = 16;
 
+/// Both directions, and the other side's end.
+const EDGES: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+
 /// Who a descriptor belongs to. Numbers are keys of containers, clients, sinks and execs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
@@ -40,6 +44,12 @@ pub(super) enum Source {
     Exec(u32),
     /// Output of a probe.
     ProbeOutput(u32),
+    /// A port that the shim itself listens on.
+    Published(u32),
+    /// A connection to such a port, either end.
+    Flow(u32),
+    /// What stands for a sender of datagrams.
+    Session(u32),
 }
 
 /// What is due at a time.
@@ -59,6 +69,8 @@ pub(super) enum Timer {
     Trim,
     /// A network has been idle for long enough.
     Networks,
+    /// Senders of datagrams are looked through.
+    Sessions,
     /// Nobody has asked for anything.
     Idle,
 }
@@ -96,6 +108,16 @@ impl Reactor {
     /// Watches for the events of a cgroup v2 file or an eventfd.
     pub(super) fn watch_priority(&self, fd: BorrowedFd<'_>, source: Source) -> Result<(), Errno> {
         epoll::add(&self.epoll, fd, source.data(), EventFlags::IN | EventFlags::PRI)
+    }
+
+    /// Watches for news of either kind: what is there already is told once, and then what comes.
+    pub(super) fn watch_edges(&self, fd: BorrowedFd<'_>, source: Source) -> Result<(), Errno> {
+        epoll::add(&self.epoll, fd, source.data(), EDGES)
+    }
+
+    /// What is there is told once more.
+    pub(super) fn rearm_edges(&self, fd: BorrowedFd<'_>, source: Source) -> Result<(), Errno> {
+        epoll::modify(&self.epoll, fd, source.data(), EDGES)
     }
 
     /// Watches no more; what was not watched is no error.
@@ -177,6 +199,9 @@ impl Source {
             Self::Sink(key) => (10, key),
             Self::Exec(key) => (11, key),
             Self::ProbeOutput(key) => (12, key),
+            Self::Published(key) => (13, key),
+            Self::Flow(key) => (14, key),
+            Self::Session(key) => (15, key),
         };
         EventData::new_u64(kind << 32 | u64::from(key))
     }
@@ -197,6 +222,9 @@ impl Source {
             10 => Self::Sink(key),
             11 => Self::Exec(key),
             12 => Self::ProbeOutput(key),
+            13 => Self::Published(key),
+            14 => Self::Flow(key),
+            15 => Self::Session(key),
             _ => return None,
         })
     }

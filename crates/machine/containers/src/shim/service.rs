@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::pod::Pod;
 use super::protocol::Reply;
 use super::reactor::{Reactor, Source, Timer, Wake};
+use super::relay::Relays;
 use super::streams::{CHUNK_BYTES, Output};
 use super::{channel, records};
 use crate::Home;
@@ -54,6 +55,8 @@ pub(super) struct Shim {
     pub(super) containers: BTreeMap<u32, Container>,
     pub(super) execs: BTreeMap<u32, Executing>,
     pub(super) pod: Option<Pod>,
+    /// Of an ordinary user's pod; empty for root, whose kernel does it.
+    relays: Relays,
     /// What output goes through; there only while it flows.
     chunk: Vec<u8>,
     /// Something was allocated since memory was last given back.
@@ -88,6 +91,7 @@ impl Shim {
             containers: BTreeMap::new(),
             execs: BTreeMap::new(),
             pod: None,
+            relays: Relays::default(),
             chunk: Vec::new(),
             untidy: true,
             forgot: None,
@@ -174,6 +178,21 @@ impl Shim {
             }
             Source::Exec(key) => self.exec_ended(key),
             Source::ProbeOutput(key) => self.probe_output(key),
+            Source::Published(key) => {
+                self.untidy = true;
+                self.relays.arrived(key, &mut self.reactor);
+            }
+            Source::Flow(key) => {
+                self.untidy = true;
+                if self.chunk.is_empty() {
+                    self.chunk = vec![0; CHUNK_BYTES];
+                }
+                self.relays.flow(key, &self.reactor, &mut self.chunk);
+            }
+            Source::Session(key) => {
+                self.untidy = true;
+                self.relays.answered(key);
+            }
         }
     }
 
@@ -198,6 +217,7 @@ impl Shim {
                 self.give_back();
             }
             Timer::Networks => self.tend_networks(),
+            Timer::Sessions => self.relays.sweep(&mut self.reactor),
             Timer::Idle => {
                 self.settle();
                 self.reactor.sleep_lean();

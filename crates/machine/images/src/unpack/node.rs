@@ -21,7 +21,13 @@ pub(super) struct Creation {
 impl Creation {
     pub(super) fn new(is_fresh: bool, owner: Option<(u32, u32)>) -> Self {
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Self { is_fresh, owner, own, umask: umask(), in_user_namespace: in_user_namespace() }
+        Self {
+            is_fresh,
+            owner,
+            own,
+            umask: umask(),
+            in_user_namespace: teu_sys::namespace::is_own_user_namespace(),
+        }
     }
 
     /// Makes a file, link, device or pipe with its content and metadata. `EEXIST` comes back as
@@ -227,9 +233,4 @@ fn umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o777)
-}
-
-fn in_user_namespace() -> bool {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    !map.split_whitespace().eq(["0", "0", "4294967295"])
 }

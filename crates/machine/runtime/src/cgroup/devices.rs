@@ -157,10 +157,15 @@ pub fn apply(group: &Cgroup, rules: &[DeviceRule]) -> Result<(), Error> {
     if let Some(directory) = group.v1("devices") {
         return apply_v1(&directory, &rules);
     }
-    if group.layout.hierarchy("devices").is_none() && group.unified().is_some() {
+    let own_user_namespace = teu_sys::namespace::is_own_user_namespace();
+    if group.layout.hierarchy("devices").is_none()
+        && group.unified().is_some()
+        && !own_user_namespace
+    {
         return apply_unified(group, &rules, restricts);
     }
-    if restricts {
+    // Where only lent nodes exist and none can be made, there is nothing to keep from.
+    if restricts && !own_user_namespace {
         return Err(Error::NoController { controller: "devices", field: "devices" });
     }
     Ok(())

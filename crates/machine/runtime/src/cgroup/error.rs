@@ -17,6 +17,11 @@ pub enum Error {
         "{field} cannot be enforced: the {controller} controller is not available on this machine"
     )]
     NoController { controller: &'static str, field: &'static str },
+    #[error(
+        "{field} cannot be enforced: control groups are not delegated to this user. It takes cgroup v2 \
+         and a systemd user session (try `systemd-run --user --scope teu …`), or root"
+    )]
+    NotDelegated { field: &'static str },
     #[error("{field} cannot be enforced: this kernel's {controller} controller has no {file}")]
     NoFile { controller: &'static str, field: &'static str, file: String },
     #[error(
@@ -55,6 +60,16 @@ pub enum Error {
     DeviceRule { rule: String, reason: &'static str },
     #[error("watching cgroup {path:?} for lack of memory")]
     Watch { path: PathBuf, source: io::Error },
+}
+
+impl Error {
+    /// Says whose fault a missing controller is.
+    pub(super) fn of_layout(self, layout: &super::Layout) -> Self {
+        match self {
+            Self::NoController { field, .. } if layout.is_empty() => Self::NotDelegated { field },
+            error => error,
+        }
+    }
 }
 
 /// A limit that was dropped, in words for the person who asked for it.

@@ -78,7 +78,8 @@ fn not_frozen(path: &Path, state: String) -> Error {
 }
 
 fn freezer(group: &Cgroup) -> Result<std::path::PathBuf, Error> {
-    group.v1("freezer").ok_or(Error::NoController { controller: "freezer", field: "pause" })
+    let none = Error::NoController { controller: "freezer", field: "pause" };
+    group.v1("freezer").ok_or_else(|| none.of_layout(group.layout))
 }
 
 fn set(path: &Path, value: &str) -> Result<(), Error> {

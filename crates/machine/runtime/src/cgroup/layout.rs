@@ -3,7 +3,7 @@
 //! Detected once per process. A host with v2 alone is recognised by one `statfs`; only otherwise is
 //! `/proc/self/mountinfo` read. Of a hierarchy mounted twice the first mount is taken, as systemd's.
 
-use super::Error;
+use super::{Error, delegated};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -69,11 +69,20 @@ impl Layout {
             unified.controllers = text.split_whitespace().map(str::to_owned).collect();
         }
         layout.systemd = Path::new("/run/systemd/system").exists();
-        if layout.v1.is_empty() && layout.unified.is_none() {
+        if teu_sys::namespace::is_own_user_namespace() {
+            delegated::keep(&mut layout);
+            Ok(layout)
+        } else if layout.is_empty() {
             Err(Error::NoCgroups)
         } else {
             Ok(layout)
         }
+    }
+
+    /// Whether there is nowhere to make a group: an ordinary user to whom none was delegated.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.v1.is_empty() && self.unified.is_none()
     }
 
     /// From the text of `/proc/self/mountinfo`; the v2 tree's controllers are not in it.

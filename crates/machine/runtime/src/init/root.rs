@@ -82,6 +82,10 @@ pub fn overlay(lower: &[CString], upper: &CStr, work: &CStr) -> Step<OwnedFd> {
     }
     set_path(&fs, c"upperdir", upper).at(Stage::Root, name)?;
     set_path(&fs, c"workdir", work).at(Stage::Root, work.to_bytes())?;
+    if teu_sys::namespace::is_own_user_namespace() {
+        // Its marks are attributes that an ordinary user may set, and no others.
+        rustix::mount::fsconfig_set_flag(&fs, c"userxattr").at(Stage::Root, name)?;
+    }
     rustix::mount::fsconfig_create(&fs).map_err(|errno| {
         let subject = match kernel_message(&fs) {
             Some(message) => format!("{} ({message})", upper.to_string_lossy()),

@@ -180,7 +180,10 @@ impl Namespaces {
     #[must_use]
     pub fn needs_intermediate(&self) -> bool {
         match self.user {
-            UserNamespace::Caller => false,
+            // An ordinary user's process could join, but not come back to the machine's.
+            UserNamespace::Caller => {
+                self.pid.is_some() && teu_sys::namespace::is_own_user_namespace()
+            }
             UserNamespace::New { .. } => !self.joined.is_empty() || self.pid.is_some(),
             UserNamespace::Joined(_) => true,
         }

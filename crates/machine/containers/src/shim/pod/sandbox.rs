@@ -51,10 +51,42 @@ pub(super) fn namespaces(home: &Home, record: &PodRecord) -> Result<Made, Failur
         NamespaceMode::Private => fresh |= CloneFlags::NEW_UTS,
     }
     refuse_sysctls_of_the_host(record, fresh)?;
-    let own = |kind: &str| open(&Path::new("/proc/self/ns").join(kind), OFlags::RDONLY);
+    if fresh.is_empty() {
+        return Ok(made);
+    }
+    if teu_sys::namespace::is_own_user_namespace() {
+        // Nobody could come back to a network that is the machine's: a thread goes, and stays.
+        let fresh = teu_sys::namespace::aside(|| make(record, fresh))?;
+        return Ok(joined(made, fresh));
+    }
     let host = own("net")?;
+    let inside = make(record, fresh);
+    if fresh.contains(CloneFlags::NEW_NET) {
+        // Whatever happened inside, the shim must not stay there.
+        move_into_link_name_space(host.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(Failure::system("leave the pod's network namespace"))?;
+    }
+    Ok(joined(made, inside?))
+}
+
+fn joined(joined: Made, fresh: Made) -> Made {
+    Made {
+        network: joined.network.or(fresh.network),
+        ipc: joined.ipc.or(fresh.ipc),
+        uts: joined.uts.or(fresh.uts),
+    }
+}
+
+/// One of the calling thread's namespaces.
+fn own(kind: &str) -> Result<OwnedFd, Failure> {
+    open(&Path::new("/proc/thread-self/ns").join(kind), OFlags::RDONLY)
+}
+
+/// Moves the calling thread into new namespaces, and opens them.
+fn make(record: &PodRecord, fresh: CloneFlags) -> Result<Made, Failure> {
+    let mut made = Made::default();
     teu_sys::namespace::unshare(fresh).map_err(Failure::system("make the pod's namespaces"))?;
-    let inside = enter(record, fresh);
+    enter(record, fresh)?;
     if fresh.contains(CloneFlags::NEW_IPC) {
         made.ipc = Some(own("ipc")?);
     }
@@ -63,13 +95,10 @@ pub(super) fn namespaces(home: &Home, record: &PodRecord) -> Result<Made, Failur
     }
     if fresh.contains(CloneFlags::NEW_NET) {
         let network = own("net")?;
-        // Whatever happened inside, the shim must not stay there.
-        move_into_link_name_space(host.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(Failure::system("leave the pod's network namespace"))?;
         teu_network::loopback_up(network.as_fd())?;
         made.network = Some(network);
     }
-    inside.map(|()| made)
+    Ok(made)
 }
 
 /// Sets names and kernel parameters from within.

@@ -11,6 +11,7 @@ use super::super::launch::{self, Launched};
 use super::super::pod::Pod;
 use super::super::protocol::Reply;
 use super::super::reactor::{Source, Timer};
+use super::super::relay::Relays;
 use super::super::{clock, records, streams};
 use super::{LINGER, Shim};
 use crate::record::{NamespaceMode, PodRecord};
@@ -86,6 +87,10 @@ impl Shim {
             .ok_or_else(|| Failure::NoContainer { id: self.pod_id.clone() })?;
         let mut pod = Pod::set_up(&self.home, record, &self.records())?;
         self.watch_names(&pod);
+        if let Err(failure) = pod.publish(&mut self.relays, &self.reactor) {
+            self.depart(&mut pod);
+            return Err(failure);
+        }
         let warnings = std::mem::take(&mut pod.warnings);
         if !pod.record.implicit {
             pod_event(&self.home, &pod.record, "start");
@@ -184,6 +189,7 @@ impl Shim {
         let last = !self.containers.values().any(Container::is_alive);
         if last && let Some(mut pod) = self.pod.take() {
             self.depart(&mut pod);
+            self.relays = Relays::default();
             if !pod.record.implicit {
                 pod_event(&self.home, &pod.record, "stop");
             }
@@ -250,6 +256,7 @@ impl Shim {
         }
         if let Some(mut pod) = self.pod.take() {
             self.depart(&mut pod);
+            self.relays = Relays::default();
         }
         for client in std::mem::take(&mut self.stopping) {
             self.reply(client, &Reply::Done, &[]);

@@ -298,6 +298,7 @@ impl Shim {
         let warnings = pod.connect(endpoint, &records)?;
         if let Some(pod) = &self.pod {
             self.watch_names(pod);
+            pod.publish(&mut self.relays, &self.reactor)?;
         }
         Ok(Some(if warnings.is_empty() { Reply::Done } else { Reply::DoneWith { warnings } }))
     }
@@ -308,6 +309,7 @@ impl Shim {
             return Err(Failure::Refused { what: "the pod is not running" });
         };
         pod.disconnect(network, &records)?;
+        pod.publish(&mut self.relays, &self.reactor)?;
         Ok(Some(Reply::Done))
     }
 
