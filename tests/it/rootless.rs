@@ -30,7 +30,7 @@ fn port(user: &User, name: &str) -> String {
 }
 
 fn fetch(user: &User, port: &str) -> String {
-    user.run(&["wget", "-q", "-T", "5", "-O", "-", &format!("http://127.0.0.1:{port}/")]).out
+    user.run(&["wget", "-q", "-O", "-", &format!("http://127.0.0.1:{port}/")]).out
 }
 
 #[test]
@@ -77,21 +77,20 @@ fn containers_talk_over_networks_of_the_user_and_reach_beyond() {
     user.line("network create back").ok();
     user.teu(&["run", "-d", "--name", "db", "--network", "back", "busybox", "sh", "-c", SERVE])
         .ok();
-    let ask = "run --rm --network back busybox wget -q -T 5 -O - http://db/";
+    let ask = "run --rm --network back busybox wget -q -O - http://db/";
     eventually("a container is found by its name", || user.line(ask).out == "from a user\n");
     user.line("run -d --name other busybox sleep 1000").ok();
-    let away = user.teu(&["exec", "other", "wget", "-q", "-T", "2", "-O", "-", "http://db/"]);
+    let away = user.teu(&["exec", "other", "wget", "-q", "-O", "-", "http://db/"]);
     assert_ne!(away.code, 0, "networks are apart: {away:?}");
     user.line("network connect back other").ok();
-    let near = user.teu(&["exec", "other", "wget", "-q", "-T", "5", "-O", "-", "http://db/"]);
+    let near = user.teu(&["exec", "other", "wget", "-q", "-O", "-", "http://db/"]);
     assert_eq!(near.ok(), "from a user");
 
     // An address of the machine's, by way of pasta.
     let server = user.serve_on_the_machine("from the machine\n");
     let url = format!("http://{server}/");
     eventually("a container reaches beyond the user's network", || {
-        user.teu(&["exec", "other", "wget", "-q", "-T", "5", "-O", "-", &url]).out
-            == "from the machine\n"
+        user.teu(&["exec", "other", "wget", "-q", "-O", "-", &url]).out == "from the machine\n"
     });
     let host = user.teu(&["run", "--rm", "--network=host", "busybox", "ip", "-o", "address"]).ok();
     assert!(host.contains(world::ADDRESS), "{host}");
@@ -176,7 +175,7 @@ fn pods_share_and_a_killed_shim_is_cleared_away() {
     let user = User::with_busybox();
     user.line("pod create --name shop -p 127.0.0.1:0:80 --share pid,net,ipc,uts").ok();
     user.teu(&["run", "-d", "--pod", "shop", "--name", "page", "busybox", "sh", "-c", SERVE]).ok();
-    let local = "run --rm --pod shop busybox wget -q -T 5 -O - http://127.0.0.1/";
+    let local = "run --rm --pod shop busybox wget -q -O - http://127.0.0.1/";
     eventually("the page answers in the pod", || user.line(local).out == "from a user\n");
     let seen = user.line("run --rm --pod shop busybox ps").ok();
     assert!(seen.contains("httpd"), "one pid namespace: {seen}");

@@ -10,7 +10,7 @@ use crate::failure::Result;
 use detach::{DetachKeys, Scan};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 use rustix::termios::isatty;
@@ -83,13 +83,30 @@ pub fn for_container(wanted: Wanted) -> Result<(Attach, Ends)> {
     } else if wanted.stdin {
         theirs.stdin = Some(duplicate(rustix::stdio::stdin())?);
     }
-    if wanted.stdout {
-        theirs.stdout = Some(duplicate(rustix::stdio::stdout())?);
-    }
-    if wanted.stderr {
-        theirs.stderr = Some(duplicate(rustix::stdio::stderr())?);
+    for (wanted, stream, theirs, ours) in [
+        (wanted.stdout, rustix::stdio::stdout(), &mut theirs.stdout, &mut ours.stdout),
+        (wanted.stderr, rustix::stdio::stderr(), &mut theirs.stderr, &mut ours.stderr),
+    ] {
+        if wanted && can_be_opened_again(stream) {
+            *theirs = Some(duplicate(stream)?);
+        } else if wanted {
+            let (read, write) = pair()?;
+            (*theirs, *ours) = (Some(write), Some(read));
+        }
     }
     Ok((theirs, ours))
+}
+
+/// The shim opens pipes and terminals anew, so as not to block. One that another user made (`su`,
+/// `sudo -u`) is ours to write to, and not to open: then we stand between.
+fn can_be_opened_again(stream: BorrowedFd<'_>) -> bool {
+    let kind = rustix::fs::fstat(stream).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    if !matches!(kind, Ok(FileType::Fifo | FileType::CharacterDevice)) {
+        return true;
+    }
+    let path = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&stream));
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    rustix::fs::open(path, flags, Mode::empty()).is_ok()
 }
 
 /// For a process in a container, which will hold what it is given: only pipes. A directory, a file

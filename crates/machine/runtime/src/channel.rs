@@ -8,6 +8,8 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
@@ -98,7 +100,11 @@ impl<T> At<T> for std::io::Result<T> {
 
 /// One end.
 #[derive(Debug)]
-pub struct Channel(OwnedFd);
+pub struct Channel {
+    socket: OwnedFd,
+    /// Came while another report was waited for.
+    early: RefCell<VecDeque<Report>>,
+}
 
 /// The parent's end and the child's.
 ///
@@ -111,13 +117,14 @@ pub fn pair() -> rustix::io::Result<(Channel, Channel)> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    Ok((Channel(parent), Channel(child)))
+    let end = |socket| Channel { socket, early: RefCell::default() };
+    Ok((end(parent), end(child)))
 }
 
 impl Channel {
     /// Moves the descriptor to a number of at least `minimum`.
     pub fn raise_above(&mut self, minimum: i32) -> rustix::io::Result<()> {
-        self.0 = rustix::io::fcntl_dupfd_cloexec(&self.0, minimum)?;
+        self.socket = rustix::io::fcntl_dupfd_cloexec(&self.socket, minimum)?;
         Ok(())
     }
 
@@ -130,7 +137,7 @@ impl Channel {
             descriptors = [fd];
             ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         }
-        rustix::net::sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
+        rustix::net::sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
     }
 
     /// The child's side: reports. A parent that is gone is not an error: `create` has ended.
@@ -160,13 +167,30 @@ impl Channel {
 
     /// The parent's side: the next report; `None` when the child has executed its program or ended.
     pub fn next(&self) -> rustix::io::Result<Option<Report>> {
+        if let Some(report) = self.early.borrow_mut().pop_front() {
+            return Ok(Some(report));
+        }
+        self.receive()
+    }
+
+    /// The parent's side: keeps a report for those who will ask for the next one.
+    pub fn keep(&self, report: Report) {
+        self.early.borrow_mut().push_back(report);
+    }
+
+    /// The parent's side: what comes next, whatever was kept.
+    pub fn receive(&self) -> rustix::io::Result<Option<Report>> {
         let mut buffer = [0; LIMIT_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let length = loop {
             let mut parts = [IoSliceMut::new(&mut buffer)];
-            match rustix::net::recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-            {
+            match rustix::net::recvmsg(
+                &self.socket,
+                &mut parts,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            ) {
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => break 0,
                 result => break result?.bytes,
@@ -207,7 +231,7 @@ impl Channel {
     pub fn wait(&self) -> rustix::io::Result<Option<Order>> {
         let mut buffer = [0; 8];
         let length = loop {
-            match rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::empty()) {
+            match rustix::net::recv(&self.socket, &mut buffer[..], RecvFlags::empty()) {
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => break 0,
                 result => break result?.1,

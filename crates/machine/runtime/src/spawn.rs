@@ -122,7 +122,7 @@ fn join(plan: &Plan) -> Step<Vec<(usize, OwnedFd)>> {
 /// Learns the pid of a sibling from the intermediate process, and reaps the latter.
 pub fn adopt(parent: Channel, intermediate: &OwnedFd) -> Result<Child, Error> {
     let child = loop {
-        match parent.next().map_err(system("listen to the first process"))? {
+        match parent.receive().map_err(system("listen to the first process"))? {
             Some(Report::Pid(number)) => {
                 let pid =
                     Pid::from_raw(number).ok_or_else(|| system("read a pid")(Errno::PROTO))?;
@@ -131,7 +131,8 @@ pub fn adopt(parent: Channel, intermediate: &OwnedFd) -> Result<Child, Error> {
                 break Ok((pid, pidfd));
             }
             Some(Report::Failed(failure)) => break Err(failure.into_error()),
-            Some(_) => {}
+            // The sibling may be quicker than whoever made it.
+            Some(report) => parent.keep(report),
             None => {
                 break Err(Error::InitDied {
                     during: "while it joined namespaces",
