@@ -170,23 +170,6 @@ fn sum_interfaces(text: &str) -> (u64, u64) {
     sums
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn interfaces_are_summed_without_loopback() {
-        let text = "Inter-|   Receive  |  Transmit
- face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
-    lo: 100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0
-  eth0: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
-  eth1: 5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
-        assert_eq!(sum_interfaces(text), (15, 27));
-        assert!((percent(1, 4) - 25.0).abs() < f64::EPSILON);
-        assert!(percent(1, 0).abs() < f64::EPSILON);
-    }
-}
-
 /// What processes use, added up from `/proc`, where no control group counts it: without what has
 /// ended, and memory that is shared counts once for each.
 fn summed(pids: &[i32]) -> cgroup::Stats {
@@ -206,4 +189,21 @@ fn summed(pids: &[i32]) -> cgroup::Stats {
     }
     used.pids.current = pids.len() as u64;
     used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_summed_without_loopback() {
+        let text = "Inter-|   Receive  |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+    lo: 100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0
+  eth0: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
+  eth1: 5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
+        assert_eq!(sum_interfaces(text), (15, 27));
+        assert!((percent(1, 4) - 25.0).abs() < f64::EPSILON);
+        assert!(percent(1, 0).abs() < f64::EPSILON);
+    }
 }

@@ -76,7 +76,7 @@ pub struct Pod {
 }
 
 impl Pod {
-    pub fn within<T>(&self, visit: impl FnOnce() -> T) -> T {
+    pub fn within<T: Send>(&self, visit: impl FnOnce() -> T + Send) -> T {
         within(self.netns.as_fd(), || Ok(visit())).unwrap()
     }
 
