@@ -101,8 +101,8 @@ fn network(world: &World<'_>) -> Result<Vec<Row>> {
     const CASE: &str = "run --rm busybox /bin/true, default network";
     let what = "--rm busybox:latest /bin/true";
     let run = format!("run {what}");
-    let shell = Shell::alone(&world.scratch)?;
-    let (shell, teu) = incumbents::teu(world, shell, "busybox.tar")?;
+    let alone = || incumbents::teu(world, Shell::alone(&world.scratch)?, "busybox.tar");
+    let (shell, teu) = alone()?;
     let mut list = vec![Contestant::new("teu", shell, format!("{teu} {run}"))];
     if world.options.has("podman") {
         let made = incumbents::podman(world, "busybox.tar").map(|(shell, command)| {
@@ -117,58 +117,67 @@ fn network(world: &World<'_>) -> Result<Vec<Row>> {
             .map(|shell| Contestant::new("docker run", shell, format!("{} {run}", docker.command)));
         add(&mut list, "docker", made);
     }
-    Ok(rows(CASE, in_turns(world.options.rounds, list)))
+    let mut found = in_turns(world.options.rounds, list);
+    // The others' bridges stand as long as they do; Teu's for two seconds after the last container.
+    let (shell, teu) = alone()?;
+    let mut first = Contestant::new("teu, with its bridge to make", shell, format!("{teu} {run}"));
+    first.before = Some(format!("{teu} system prune -f"));
+    found.extend(in_turns(world.options.rounds, vec![first]));
+    Ok(rows(CASE, found))
 }
 
-/// A Debian image from its archive to a container that could start.
+/// A Debian image from its archive to a container that could start. Every round has folders of its
+/// own and nothing is deleted before the end: an ext4 without a journal looks at each inode that was
+/// deleted in the last minute before it makes one, which made a round seven times as slow as the one
+/// before.
 fn unpack(world: &World<'_>) -> Result<Vec<Row>> {
     const CASE: &str = "load and unpack debian (120 MB)";
+    const ROUNDS_MAX: usize = 6;
     let archive = text(&world.images.join("debian.tar"));
     let home = text(&world.scratch.join("unpack"));
     let teu = text(&world.teu);
-    let mut list = Vec::new();
-    let mut contestant = Contestant::new(
-        "teu load, create",
-        Shell::plain(&world.scratch)?,
-        format!(
-            "TEU_ROOT={home}-{{n}} {teu} load -i {archive} && TEU_ROOT={home}-{{n}} {teu} create --network=none debian:latest true"
+    let plain = || Shell::plain(&world.scratch);
+    let mut list = vec![
+        Contestant::new(
+            "teu load, create",
+            plain()?,
+            format!(
+                "export TEU_ROOT={home}-{{n}}; {teu} load -i {archive} && {teu} create --network=none debian:latest true"
+            ),
         ),
-    );
-    contestant.after = Some(format!("rm -rf {home}-{{n}}"));
-    list.push(contestant);
-    let mut disk = Contestant::new(
-        "tar x of its layer (the disk)",
-        Shell::plain(&world.scratch)?,
-        format!(
-            "mkdir {home}-tar && tar -xOf {archive} --wildcards '*layer.tar' | tar -x -C {home}-tar"
+        Contestant::new(
+            "tar x of its layer (the disk)",
+            plain()?,
+            format!(
+                "mkdir {home}-tar-{{n}} && tar -xOf {archive} --wildcards '*layer.tar' | tar -x -C {home}-tar-{{n}}"
+            ),
         ),
-    );
-    disk.after = Some(format!("rm -rf {home}-tar"));
-    list.push(disk);
+    ];
     if world.options.has("podman") {
-        let shell = Shell::apart(&world.scratch, &["-m", "-n"])?;
-        let podman = format!(
-            "podman --root {home}-podman/root --runroot {home}-podman/run --tmpdir {home}-podman/tmp"
-        );
-        let mut load = Contestant::new("podman load", shell, format!("{podman} load -i {archive}"));
-        load.after = Some(format!("{podman} rmi -f debian:latest"));
-        list.push(load);
+        let made = Shell::apart(&world.scratch, &["-m", "-n"]).map(|shell| {
+            let folder = format!("{home}-podman-{{n}}");
+            let podman =
+                format!("podman --root {folder}/root --runroot {folder}/run --tmpdir {folder}/tmp");
+            Contestant::new("podman load", shell, format!("{podman} load -i {archive}"))
+        });
+        add(&mut list, "podman", made);
     }
-    let docker = docker(world, "busybox.tar");
-    if let Some(docker) = &docker {
-        let shell = Shell::plain(&world.scratch)?;
-        let command = format!("{} load -i {archive}", docker.command);
-        let mut load = Contestant::new("docker load", shell, command);
-        load.after = Some(format!("{} rmi -f debian:latest", docker.command));
-        list.push(load);
+    if world.options.has("docker") {
+        let made = Shell::alone(&world.scratch).map(|shell| {
+            let verb = format!("load -i {archive}");
+            incumbents::docker_afresh("docker load", shell, &format!("{home}-docker-{{n}}"), &verb)
+        });
+        add(&mut list, "docker", made);
     }
-    Ok(rows(CASE, in_turns(world.options.rounds.min(10), list)))
+    Ok(rows(CASE, in_turns(world.options.rounds.min(ROUNDS_MAX), list)))
 }
 
 /// Containers that stay, one after another: the last has to be as fast as the first.
 fn many(world: &World<'_>) -> Result<Vec<Row>> {
+    const WINDOW: usize = 20;
+    const REMOVED_AT_ONCE: usize = 50;
     let count = world.options.count;
-    let window = (count / 10).clamp(1, 50);
+    let window = WINDOW.min(count / 2);
     let (mut shell, teu) = incumbents::teu(world, Shell::plain(&world.scratch)?, "busybox.tar")?;
     let mut samples = Samples::default();
     let mut failure = None;
@@ -182,8 +191,9 @@ fn many(world: &World<'_>) -> Result<Vec<Row>> {
             }
         }
     }
-    for number in 0..samples.count() {
-        let _ = shell.run(&format!("{teu} kill m{number}; {teu} rm -f m{number}"));
+    let all: Vec<String> = (0..samples.count()).map(|number| format!("m{number}")).collect();
+    for some in all.chunks(REMOVED_AT_ONCE) {
+        let _ = shell.run(&format!("{teu} rm -f {}", some.join(" ")));
     }
     if let Some(error) = failure {
         return Err(error.context(format!("container {} of {count}", samples.count() + 1)));

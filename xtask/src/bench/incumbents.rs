@@ -113,6 +113,35 @@ fn fresh(world: &World<'_>, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The command of a dockerd that keeps everything in a folder.
+fn dockerd(folder: &str) -> String {
+    format!(
+        "dockerd -H unix://{folder}/sock --data-root {folder}/data --exec-root {folder}/exec \
+         --pidfile {folder}/pid --bip 10.213.7.1/24 --cgroup-parent /{}/docker",
+        super::CGROUP
+    )
+}
+
+/// A contestant with a new dockerd each round, in a folder of the round's (`{n}` in its name): what
+/// the last one loaded is not there, and nothing had to be deleted.
+pub fn docker_afresh(
+    name: &str,
+    shell: Shell,
+    folder: &str,
+    verb: &str,
+) -> super::measure::Contestant {
+    let client = format!("docker -H unix://{folder}/sock");
+    let mut made = super::measure::Contestant::new(name, shell, format!("{client} {verb}"));
+    made.before = Some(format!(
+        "mkdir -p {folder}; {} 2>{folder}/log & \
+         for i in $(seq 300); do {client} version >{folder}/version 2>&1 && break; sleep 0.1; done; \
+         {client} version",
+        dockerd(folder)
+    ));
+    made.after = Some(format!("kill $(cat {folder}/pid); wait"));
+    made
+}
+
 /// A dockerd in a network namespace of its own: its bridge and its rules are nobody else's, and it
 /// has no way out.
 pub struct Docker {
@@ -126,13 +155,7 @@ impl Docker {
     pub fn start(world: &World<'_>, archive: &str) -> Result<Self> {
         let folder = fresh(world, "docker")?;
         let (socket, log) = (folder.join("sock"), std::fs::File::create(folder.join("log"))?);
-        let script = format!(
-            "ip link set lo up && exec dockerd -H unix://{1} --data-root {0}/data \
-             --exec-root {0}/exec --pidfile {0}/pid --bip 10.213.7.1/24 --cgroup-parent /{2}/docker",
-            folder.display(),
-            socket.display(),
-            super::CGROUP
-        );
+        let script = format!("ip link set lo up && exec {}", dockerd(&text(&folder)));
         let mut command = Command::new("unshare");
         command.args(["-n", "sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(log).spawn().context("starting dockerd")?;

@@ -2,7 +2,7 @@
 
 use super::shell::Shell;
 use anyhow::{Context, Result};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Times of one contestant.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +63,7 @@ impl Contestant {
         if let Some(before) = &self.before {
             self.shell.run(&fill(before))?;
         }
+        std::thread::sleep(SETTLE);
         let time = self.shell.run(&fill(&self.command));
         if let Some(after) = &self.after {
             self.shell.run(&fill(after))?;
@@ -71,13 +72,25 @@ impl Contestant {
     }
 }
 
+/// What one leaves behind (namespaces and links that the kernel takes apart, daemons that tidy up) is
+/// not to be paid by the next.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// A case ends after the round in which it has taken so long; the table says how many it had.
+const CASE_LIMIT: Duration = Duration::from_secs(240);
+
 /// Two rounds to warm up, then `rounds` that count, all contestants in turn. One that fails leaves
 /// with a message.
 pub fn in_turns(rounds: usize, mut contestants: Vec<Contestant>) -> Vec<(String, Samples)> {
     const WARM_UP: usize = 2;
+    let begun = Instant::now();
     let mut samples = vec![Samples::default(); contestants.len()];
     let mut failed = vec![false; contestants.len()];
     for number in 0..rounds + WARM_UP {
+        if begun.elapsed() > CASE_LIMIT && number > WARM_UP {
+            eprintln!("{} of {rounds} rounds: the case has had its time", number - WARM_UP);
+            break;
+        }
         for (at, contestant) in contestants.iter_mut().enumerate() {
             if failed[at] {
                 continue;

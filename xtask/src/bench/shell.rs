@@ -2,9 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Nothing that is compared takes so long: a command that does hangs.
+const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
 /// Bytes of an error message that are shown.
 const SHOWN_BYTES: usize = 600;
@@ -50,6 +54,7 @@ impl Shell {
         let errors = scratch.join(format!("errors-{number}"));
         let file = std::fs::File::create(&errors)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        command.process_group(0);
         let mut child = command.spawn().context("starting sh")?;
         let input = child.stdin.take().context("the shell's input")?;
         let output = BufReader::new(child.stdout.take().context("the shell's output")?);
@@ -67,6 +72,7 @@ impl Shell {
         let begun = Instant::now();
         self.input.write_all(line.as_bytes())?;
         let mut answer = String::new();
+        self.wait(command)?;
         self.output.read_line(&mut answer)?;
         let time = begun.elapsed();
         if answer.trim() == "0" {
@@ -76,6 +82,20 @@ impl Shell {
         let tail =
             String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN_BYTES)..]).into_owned();
         bail!("`{command}` ended with {}: {}", answer.trim(), tail.trim())
+    }
+
+    /// Waits for an answer, but not for ever.
+    fn wait(&mut self, command: &str) -> Result<()> {
+        let limit = rustix::event::Timespec::try_from(COMMAND_LIMIT)?;
+        let output = self.output.get_ref();
+        let mut watched = [rustix::event::PollFd::new(output, rustix::event::PollFlags::IN)];
+        if rustix::event::poll(&mut watched, Some(&limit))? > 0 {
+            return Ok(());
+        }
+        if let Some(group) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        bail!("`{command}` did not end within {} s", COMMAND_LIMIT.as_secs())
     }
 }
 
