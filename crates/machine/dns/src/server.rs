@@ -24,6 +24,8 @@ pub const QUERY_BYTES_MAX: usize = 4096;
 const DATAGRAMS_AT_ONCE: usize = 64;
 const EVENTS_AT_ONCE: usize = 32;
 
+const GONE: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
+
 const UDP: u64 = 0;
 const TCP: u64 = 1;
 const TIMER: u64 = 2;
@@ -98,10 +100,16 @@ impl Server {
             outcome => outcome?,
         };
         for event in events {
+            let flags = event.flags;
             match event.data.u64() {
                 UDP => self.datagrams(zone, now)?,
                 TCP => self.clients.accept(&self.sockets.tcp, &self.watch, now),
                 TIMER => {}
+                // It is told even of one that waits for its answer, over and over: nobody is left
+                // to read that.
+                token if token < FLIGHTS && flags.intersects(GONE) => {
+                    self.clients.close(token);
+                }
                 token if token < FLIGHTS => {
                     let messages = self.clients.ready(token, &self.watch, now);
                     self.queries(messages, token, zone, now);

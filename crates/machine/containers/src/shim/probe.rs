@@ -87,7 +87,7 @@ impl Shim {
     pub(super) fn probe_output(&mut self, key: u32) {
         let Some(container) = self.containers.get_mut(&key) else { return };
         let Some(probing) = &mut container.probing else { return };
-        if !probing.read() {
+        if probing.read() == Found::End {
             self.reactor.forget(probing.output.as_fd());
         }
     }
@@ -109,7 +109,8 @@ impl Shim {
         let Some(container) = found else { return };
         let key = container.key;
         let Some(mut probing) = container.probing.take() else { return };
-        while probing.read() && probing.text.len() < OUTPUT_LIMIT_BYTES {}
+        // What it started in the background may hold the pipe open for ever: only what is there.
+        while probing.read() == Found::Some && probing.text.len() < OUTPUT_LIMIT_BYTES {}
         self.reactor.forget(probing.output.as_fd());
         self.reactor.forget(probing.pidfd.as_fd());
         self.reactor.cancel(Timer::ProbeTimeout(key));
@@ -156,18 +157,29 @@ impl Shim {
     }
 }
 
+/// What a probe's pipe had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Something.
+    Some,
+    /// Nothing yet.
+    Nothing,
+    /// Nobody writes any more.
+    End,
+}
+
 impl Probing {
-    /// Reads some. `false` when there is nothing (more) to read.
-    fn read(&mut self) -> bool {
+    /// Reads some.
+    fn read(&mut self) -> Found {
         let mut chunk = [0; OUTPUT_LIMIT_BYTES];
         match rustix::io::read(&self.output, &mut chunk) {
             Ok(length) if length > 0 => {
                 let room = OUTPUT_LIMIT_BYTES - self.text.len();
                 self.text.extend_from_slice(&chunk[..length.min(room)]);
-                true
+                Found::Some
             }
-            Err(rustix::io::Errno::AGAIN) => true,
-            _ => false,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Found::Nothing,
+            _ => Found::End,
         }
     }
 }

@@ -67,6 +67,8 @@ pub(super) enum Timer {
     Stalled(u32),
     /// Memory that bursts needed is given back.
     Trim,
+    /// Connections are accepted again.
+    Listen,
     /// A network has been idle for long enough.
     Networks,
     /// Senders of datagrams are looked through.

@@ -216,6 +216,7 @@ impl Shim {
                 self.chunk = Vec::new();
                 self.give_back();
             }
+            Timer::Listen => self.listen_again(),
             Timer::Networks => self.tend_networks(),
             Timer::Sessions => self.relays.sweep(&mut self.reactor),
             Timer::Idle => {

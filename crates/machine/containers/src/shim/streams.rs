@@ -231,9 +231,7 @@ impl Streams {
                 _ => self.end(0, reactor),
             }
         }
-        if let Some(stdin) = self.stdin.take() {
-            reactor.forget(stdin.fd.as_fd());
-        }
+        self.drop_stdin(reactor);
     }
 
     /// Room in a client's pipe.
@@ -403,16 +401,21 @@ impl Streams {
                     let _ = reactor.watch_writable(stdin.fd.as_fd(), Source::Stdin(self.key));
                     return;
                 }
-                Err(_) => {
-                    // The container closed its input: nobody will read what comes.
-                    self.stdin = None;
-                    return;
-                }
+                // The container closed its input: nobody will read what comes.
+                Err(_) => return self.drop_stdin(reactor),
             }
         }
         stdin.pending = Vec::new();
         if stdin.ending {
-            self.stdin = None;
+            self.drop_stdin(reactor);
+        }
+    }
+
+    /// A terminal stays open by our other descriptor of it: without this its room would be told, for
+    /// ever, to nobody.
+    fn drop_stdin(&mut self, reactor: &Reactor) {
+        if let Some(stdin) = self.stdin.take() {
+            reactor.forget(stdin.fd.as_fd());
         }
     }
 

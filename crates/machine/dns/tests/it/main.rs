@@ -172,6 +172,27 @@ fn an_upstream_that_says_nothing_is_given_up() {
 }
 
 #[test]
+fn a_client_that_has_gone_is_no_work() {
+    let running = serve(&["127.0.0.20:53"]);
+    let mute = TcpListener::bind("127.0.0.20:53").unwrap();
+    let mut client = TcpStream::connect(ADDRESS).unwrap();
+    let mut question = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    question.extend_from_slice(b"\x04slow\x07example\x00\x00\x01\x00\x01");
+    client.write_all(&(question.len() as u16).to_be_bytes()).unwrap();
+    client.write_all(&question).unwrap();
+    // It is on its way once the upstream has it.
+    let (mut asked, _) = mute.accept().unwrap();
+    let mut whole = vec![0; question.len() + 2];
+    asked.read_exact(&mut whole).unwrap();
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let before = running.wakes.load(Ordering::Relaxed);
+    std::thread::sleep(Duration::from_millis(300));
+    let wakes = running.wakes.load(Ordering::Relaxed) - before;
+    assert!(wakes < 20, "{wakes} wakes for nobody");
+}
+
+#[test]
 fn a_circle_ends() {
     let _running = serve(&[ADDRESS]);
     let start = Instant::now();

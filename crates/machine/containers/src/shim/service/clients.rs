@@ -1,19 +1,33 @@
 //! Connections: accepted from ourselves and root only, counted, dropped when they misbehave.
 
 use super::super::protocol::{CLIENT_LIMIT, Reply, Request};
-use super::super::reactor::Source;
+use super::super::reactor::{Source, Timer};
 use super::super::{Error, channel};
 use super::Shim;
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags, accept_with};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
+/// A pause after a connection could not be accepted.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 /// Requests taken from one client before others have their turn.
 const TURN: usize = 8;
 
 impl Shim {
     pub(super) fn accept(&mut self) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        while let Ok(socket) = accept_with(&self.listener, flags) {
+        loop {
+            let socket = match accept_with(&self.listener, flags) {
+                Ok(socket) => socket,
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(Errno::AGAIN) => return,
+                // No descriptor or no memory for it: it waits, and the listener goes on saying so.
+                Err(_) => {
+                    self.reactor.forget(self.listener.as_fd());
+                    return self.reactor.set(Timer::Listen, LISTEN_AGAIN);
+                }
+            };
             // The path is 0600 in a folder 0700 already; this is the second lock (B2 row 16).
             let own = rustix::process::geteuid();
             let allowed = rustix::net::sockopt::socket_peercred(&socket)
@@ -22,6 +36,11 @@ impl Shim {
                 self.adopt(socket);
             }
         }
+    }
+
+    /// Connections that could not be accepted are tried again.
+    pub(super) fn listen_again(&mut self) {
+        let _ = self.reactor.watch(self.listener.as_fd(), Source::Listener);
     }
 
     pub(super) fn adopt(&mut self, socket: OwnedFd) -> u32 {

@@ -75,6 +75,23 @@ fn a_probe_is_bounded_in_time_and_output() {
 }
 
 #[test]
+fn a_probe_may_leave_something_running() {
+    let mut world = World::new();
+    let record = world.edited(words("sleep 1000"), |_, record| {
+        record.healthcheck = Some(check("sleep 778 & echo left"));
+    });
+    world.start(&record);
+    // What is left holds the probe's output open; the verdict does not wait for it, nor the shim.
+    world.until(&record, |state| state.health.as_ref().is_some_and(|h| h.status == "healthy"));
+    let probe = world.state(&record).health.unwrap().log.pop().unwrap();
+    assert_eq!((probe.exit_code, probe.output.as_str()), (0, "left\n"));
+    let connection = world.shim(&record.pod);
+    let check = exec(&record.id, words("true"));
+    assert!(matches!(call(&connection, &check, &[]), Reply::Executing { .. }));
+    assert_eq!(exited(&connection), 0);
+}
+
+#[test]
 fn too_much_memory_is_flagged() {
     let mut world = World::new();
     let command = script("x=x; while :; do x=$x$x$x; done");
