@@ -57,8 +57,6 @@ impl Choices {
 
 /// A client with the settings of this machine and person.
 pub fn client(choices: &Choices) -> Result<Client> {
-    let mut registries = registries()?;
-    registries.trust_anybody = choices.verify == Some(false);
     let credentials: Box<dyn CredentialSource> = match &choices.credentials {
         Some(text) => {
             let (username, password) = text.split_once(':').unwrap_or((text, ""));
@@ -66,6 +64,13 @@ pub fn client(choices: &Choices) -> Result<Client> {
         }
         None => Box::new(logins()),
     };
+    client_with(credentials, choices)
+}
+
+/// The same with logins from elsewhere.
+pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) -> Result<Client> {
+    let mut registries = registries()?;
+    registries.trust_anybody = choices.verify == Some(false);
     let mut directories: Vec<PathBuf> = choices.certificates.clone().into_iter().collect();
     directories.extend(variable("TEU_CERTS_DIR").map(PathBuf::from));
     directories.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));

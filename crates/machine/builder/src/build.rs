@@ -139,7 +139,12 @@ pub fn supported(platform: &Platform) -> Result<()> {
     Err(Error::Platform { wanted: platform.to_string(), host: host.to_string() })
 }
 
-fn global_scope(file: &Dockerfile, request: &BuildRequest, platform: &Platform) -> Result<Scope> {
+/// Variables before the first stage.
+pub fn global_scope(
+    file: &Dockerfile,
+    request: &BuildRequest,
+    platform: &Platform,
+) -> Result<Scope> {
     let escape = file.directives.escape;
     let mut scope = Scope::new(&request.build_args, escape, &Platform::host(), platform);
     for located in &file.global_args {

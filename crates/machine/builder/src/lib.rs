@@ -30,6 +30,7 @@ pub mod glob;
 pub mod ignore;
 pub mod key;
 pub mod mounts;
+pub mod needs;
 pub mod outcome;
 pub mod overlay;
 pub mod plan;

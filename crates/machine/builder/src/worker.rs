@@ -55,6 +55,8 @@ pub enum Question {
     Secret(String),
     /// The agent of this id.
     Agent(String),
+    /// Who the client is at this registry.
+    Credentials(String),
 }
 
 /// The answer to one question.
@@ -75,6 +77,13 @@ pub enum Found {
     Secret(Vec<u8>),
     /// An agent's socket.
     Agent(PathBuf),
+    /// A login: without a name, the secret is an identity token.
+    Credentials {
+        /// Who.
+        username: String,
+        /// The password or token.
+        secret: String,
+    },
     /// There is none of that id.
     Nothing,
     /// It could not be looked up.
@@ -173,7 +182,7 @@ struct Questions {
 /// is given what belongs into the [`Environment`](crate::Environment).
 pub fn serve(
     mut socket: File,
-    build: impl FnOnce(BuildRequest, &Worker, Arc<Cancel>, &mut dyn Progress) -> Result<Outcome>,
+    build: impl FnOnce(BuildRequest, &Arc<Worker>, Arc<Cancel>, &mut dyn Progress) -> Result<Outcome>,
 ) -> std::io::Result<()> {
     let request = receive::<BuildRequest>(&mut socket)?;
     let mut answers = socket.try_clone()?;
@@ -222,6 +231,15 @@ impl Worker {
         questions.open.clear();
     }
 
+    /// The client's name and password (or no name and a token) for a registry, if it has any.
+    pub fn credentials(&self, registry: &str) -> std::io::Result<Option<(String, String)>> {
+        match self.ask(Question::Credentials(registry.to_owned()))? {
+            Found::Credentials { username, secret } => Ok(Some((username, secret))),
+            Found::Error(reason) => Err(std::io::Error::other(reason)),
+            _ => Ok(None),
+        }
+    }
+
     fn ask(&self, question: Question) -> std::io::Result<Found> {
         let gone = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         let (sender, answer) = sync_channel(1);
@@ -248,7 +266,7 @@ impl Vault for Worker {
         match self.ask(Question::Secret(id.to_owned()))? {
             Found::Secret(value) => Ok(Some(value)),
             Found::Error(reason) => Err(reason.into()),
-            Found::Nothing | Found::Agent(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -256,7 +274,7 @@ impl Vault for Worker {
         match self.ask(Question::Agent(id.to_owned()))? {
             Found::Agent(socket) => Ok(Some(socket)),
             Found::Error(reason) => Err(reason.into()),
-            Found::Nothing | Found::Secret(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 }

@@ -52,7 +52,7 @@ pub async fn call(inner: &Inner, method: &str, mut call: Call) -> Result<(), Sta
     match method {
         "Ping" => {
             call.request::<Empty>().await?;
-            inner.jobs.named(&reference)?.begun().await?;
+            inner.jobs.begun(&reference).await?;
             call.responses.send(&pong(inner)).await
         }
         "Solve" => {
@@ -62,8 +62,7 @@ pub async fn call(inner: &Inner, method: &str, mut call: Call) -> Result<(), Sta
         }
         "Return" => {
             let request: ReturnRequest = call.request().await?;
-            let job = inner.jobs.named(&reference)?;
-            job.begun().await?;
+            let (job, _) = inner.jobs.begun(&reference).await?;
             job.give(match request.error {
                 Some(error) => Err(error.into()),
                 None => returned(request.result),
@@ -106,8 +105,7 @@ async fn solve(
     reference: &str,
     request: &SolveRequest,
 ) -> Result<SolveResponse, Status> {
-    let job = inner.jobs.named(reference)?;
-    let begun = job.begun().await?;
+    let (job, begun) = inner.jobs.begun(reference).await?;
     if request.definition.as_ref().is_some_and(|definition| !definition.def.is_empty())
         || !request.frontend_inputs.is_empty()
     {

@@ -12,10 +12,12 @@ use crate::wire::SolveRequest;
 use crate::{Inner, export};
 use listener::Client;
 use rustix::fs::{CWD, Mode, OFlags};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use teu_builder::{BuildRequest, ContextSource, DockerfileSource, NamedContext, beneath, ignore};
+use teu_builder::{
+    BuildRequest, ContextSource, DockerfileSource, NamedContext, beneath, ignore, needs,
+};
 
 mod failure;
 mod listener;
@@ -63,11 +65,19 @@ pub async fn prepare(
     if shown.is_none() {
         request.dockerfile = DockerfileSource::Within(filename.into());
     }
+    // Its name is all that counts here; the files come below.
+    let named = |(name, _): &(String, Origin)| (name.clone(), NamedContext::Image(String::new()));
+    request.build_contexts = contexts.iter().map(named).collect();
+    let needed = shown
+        .as_ref()
+        .and_then(|file| needs::of_context(file.text.as_bytes(), &request, &inner.config.images));
+    request.build_contexts.clear();
     request.context = match context {
         Origin::Local(name) => {
             request.contexts_are_filtered = true;
-            let path = fetch.context(&name, beside, "[internal] load build context").await?;
-            ContextSource::Directory(path)
+            let title = "[internal] load build context";
+            let wanted = Wanted { name: &name, title, beside, needed };
+            ContextSource::Directory(fetch.context(wanted).await?)
         }
         Origin::Upload(path) => ContextSource::Archive(fetch.upload(&path).await?),
         Origin::Image(image) => {
@@ -80,7 +90,8 @@ pub async fn prepare(
             Origin::Image(image) => NamedContext::Image(image),
             Origin::Local(local) => {
                 let title = format!("[context {name}] load from client");
-                NamedContext::Directory(fetch.context(&local, None, &title).await?)
+                let wanted = Wanted { name: &local, title: &title, beside: None, needed: None };
+                NamedContext::Directory(fetch.context(wanted).await?)
             }
             Origin::Upload(_) => {
                 let text = format!("the context {name} cannot come from standard input");
@@ -137,6 +148,18 @@ async fn deliver((job, begun): (&Job, &Begun), delivery: &export::Delivery) -> R
     end(job, &vertex, sent)
 }
 
+/// What of a client's directory is wanted.
+struct Wanted<'a> {
+    /// The client's name of it.
+    name: &'a str,
+    /// What the step is called.
+    title: &'a str,
+    /// The `.dockerignore` that counts instead of the directory's own.
+    beside: Option<Vec<u8>>,
+    /// Only these paths, if it is known which.
+    needed: Option<BTreeSet<String>>,
+}
+
 /// Fetches files of one build.
 struct Fetch<'a> {
     inner: &'a Inner,
@@ -172,12 +195,8 @@ impl Fetch<'_> {
     }
 
     /// A directory of the client, without what its `.dockerignore` excludes.
-    async fn context(
-        &mut self,
-        name: &str,
-        beside: Option<Vec<u8>>,
-        title: &str,
-    ) -> Result<PathBuf, Status> {
+    async fn context(&mut self, wanted: Wanted<'_>) -> Result<PathBuf, Status> {
+        let Wanted { name, title, beside, needed } = wanted;
         let text = match beside {
             Some(text) => Some(text),
             None => self.ignore_file(name, title).await?,
@@ -189,7 +208,12 @@ impl Fetch<'_> {
             })?,
         };
         let vertex = self.job.log.begin(title);
-        let selection = Selection { name, exclude: &exclude, ..Selection::default() };
+        let mut follow: Vec<String> = needed.iter().flatten().cloned().collect();
+        if needed.is_some() && follow.is_empty() {
+            // Nothing: a name that no file has, since no names at all mean everything.
+            follow.push(IGNORE_FILE.to_owned());
+        }
+        let selection = Selection { name, follow: &follow, exclude: &exclude };
         let got = self.receive(&selection, &vertex, "transferring context:").await;
         let kept = end(self.job, &vertex, got)?;
         let path = kept.path().to_owned();

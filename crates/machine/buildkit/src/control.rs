@@ -121,11 +121,7 @@ async fn solve(inner: &Inner, request: SolveRequest) -> Result<SolveResponse, St
 
 /// What happens in a build, from its beginning to its end.
 async fn status(inner: &Inner, reference: &str, call: &Call) -> Result<(), Status> {
-    let job = inner.jobs.named(reference)?;
-    if let Err(missing) = job.begun().await {
-        inner.jobs.forget_unbegun(&job);
-        return Err(missing);
-    }
+    let (job, _) = inner.jobs.begun(reference).await?;
     let mut next = 0;
     while let Some((entries, after)) = job.log.read(next).await {
         for entry in &entries {

@@ -45,7 +45,6 @@ pub struct Asked {
 /// Options that change nothing here.
 const IGNORED: &[&str] = &[
     "frontend.caps",
-    "image-resolve-mode",
     "cache-imports",
     "multi-platform",
     "dockerfilekey",
@@ -120,6 +119,7 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
         "filename" | "context" => {}
         "target" => request.target = Some(value.to_owned()).filter(|target| !target.is_empty()),
         "platform" => request.platform = platform(value)?,
+        "image-resolve-mode" => request.pull = value == "pull",
         "no-cache" if value.is_empty() => request.no_cache = true,
         "no-cache" => request.no_cache_filter = list(value),
         "add-hosts" => request.add_hosts = hosts(value)?,

@@ -30,7 +30,7 @@ pub struct Jobs(Mutex<HashMap<String, Arc<Job>>>);
 #[derive(Debug)]
 pub struct Job {
     /// Its name.
-    pub reference: String,
+    reference: String,
     /// What happens.
     pub log: StatusLog,
     state: Mutex<State>,
@@ -79,12 +79,19 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Takes out a job that nobody has begun: a status was asked for something that never came.
-    pub fn forget_unbegun(&self, job: &Job) {
+    /// The job of this name and what `Solve` said of it, once that has come.
+    pub async fn begun(&self, reference: &str) -> Result<(Arc<Job>, Begun), Status> {
+        let job = self.named(reference)?;
+        let wait = job.wait(|state| state.begun.clone());
+        if let Ok(begun) = tokio::time::timeout(PATIENCE, wait).await {
+            return Ok((job, begun));
+        }
+        // A status was asked for something that never came.
         let mut jobs = self.lock();
         if job.lock().begun.is_none() {
-            jobs.remove(&job.reference);
+            jobs.remove(reference);
         }
+        Err(Status::new(Code::NotFound, format!("no such job {reference}")))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Job>>> {
@@ -104,12 +111,6 @@ impl Job {
         drop(state);
         self.changed.notify_waiters();
         Ok(Running(Arc::clone(self)))
-    }
-
-    /// What `Solve` said, once it has come.
-    pub async fn begun(&self) -> Result<Begun, Status> {
-        let waited = tokio::time::timeout(PATIENCE, self.wait(|state| state.begun.clone())).await;
-        waited.map_err(|_| self.missing())
     }
 
     /// Keeps what a frontend has made until it is returned; gives its name.
@@ -148,10 +149,6 @@ impl Job {
             }
             changed.await;
         }
-    }
-
-    fn missing(&self) -> Status {
-        Status::new(Code::NotFound, format!("no such job {}", self.reference))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

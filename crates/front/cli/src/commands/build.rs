@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
     BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
-    NetworkMode, Output, Secret, SecretSource, SshAgent,
+    NetworkMode, Output, Outside, Secret, SecretSource, SshAgent, Vault,
 };
 
 mod network;
@@ -136,9 +136,12 @@ pub const WORKER: Command = Command {
 fn worker(ctx: &Context, _: &Matches) -> Result<u8> {
     let socket = std::fs::File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     with_environment(ctx, |environment| {
-        teu_builder::worker::serve(socket, |request, vault, cancel, progress| {
-            let environment =
-                Environment { vault: Some(vault), cancel: Some(cancel), ..environment };
+        teu_builder::worker::serve(socket, |request, client, cancel, progress| {
+            let outside = outside::BuildOutside::of_client(environment.images, client);
+            let (vault, outside): (&(dyn Vault + Sync), &(dyn Outside + Sync)) =
+                (&**client, &outside);
+            let (vault, outside, cancel) = (Some(vault), Some(outside), Some(cancel));
+            let environment = Environment { vault, outside, cancel, ..environment };
             teu_builder::build(request, &environment, progress)
         })?;
         Ok(0)

@@ -7,7 +7,9 @@ use crate::sessions::Session;
 use crate::status::Dockerfile;
 use crate::tunnel;
 use crate::wire::Empty;
-use crate::wire::session::{CheckAgentRequest, GetSecretRequest, GetSecretResponse};
+use crate::wire::session::{
+    CheckAgentRequest, CredentialsRequest, CredentialsResponse, GetSecretRequest, GetSecretResponse,
+};
 use crate::worker::Listener;
 use http::{HeaderName, HeaderValue};
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use tokio::task::JoinSet;
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 const CHECK_AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
 const FORWARD_AGENT: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
+const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
 const AGENT_ID: HeaderName = HeaderName::from_static("buildkit.ssh.id");
 /// Connections to one agent at the same time.
 const AGENT_CONNECTION_LIMIT: usize = 64;
@@ -61,6 +64,23 @@ impl<'a> Client<'a> {
             Err(status) if status.is(Code::NotFound) => Ok(Found::Nothing),
             Err(status) => Err(status),
         }
+    }
+
+    async fn credentials(&self, registry: String) -> Result<Found, Status> {
+        if !self.session.supports(CREDENTIALS) {
+            return Ok(Found::Nothing);
+        }
+        // The name under which clients keep the login of the default registry.
+        let host = match registry.as_str() {
+            "docker.io" => "registry-1.docker.io".to_owned(),
+            _ => registry,
+        };
+        let answer = self.session.unary(CREDENTIALS, &CredentialsRequest { host }).await?;
+        let CredentialsResponse { username, secret } = answer;
+        if username.is_empty() && secret.is_empty() {
+            return Ok(Found::Nothing);
+        }
+        Ok(Found::Credentials { username, secret })
     }
 
     async fn agent(&self, id: String) -> Result<Found, Status> {
@@ -106,6 +126,7 @@ impl Listener for Client<'_> {
         let found = match question {
             Question::Secret(id) => self.secret(id).await,
             Question::Agent(id) => self.agent(id).await,
+            Question::Credentials(registry) => self.credentials(registry).await,
         };
         found.unwrap_or_else(|status| Found::Error(status.message))
     }

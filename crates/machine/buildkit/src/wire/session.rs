@@ -93,3 +93,17 @@ pub struct CheckAgentRequest {
     #[prost(string, tag = "1")]
     pub id: String,
 }
+
+#[derive(Clone, PartialEq, Message)]
+pub struct CredentialsRequest {
+    #[prost(string, tag = "1")]
+    pub host: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct CredentialsResponse {
+    #[prost(string, tag = "1")]
+    pub username: String,
+    #[prost(string, tag = "2")]
+    pub secret: String,
+}

@@ -1,11 +1,13 @@
 //! Registries and web servers, for builds: base images that are not here, and `ADD` of URLs.
 
 use crate::failure::Result;
-use crate::registry::{Choices, client};
+use crate::registry::{Choices, client, client_with, logins};
 use std::error::Error;
+use std::sync::Arc;
+use teu_builder::worker::Worker;
 use teu_builder::{Outside, WebFile};
 use teu_images::Store;
-use teu_images::remote::Client;
+use teu_images::remote::{Client, CredentialSource, Credentials, RemoteError};
 use teu_images::transfer::{PullRequest, Quiet, Selection, pull};
 use teu_oci::{Platform, Reference};
 
@@ -13,15 +15,46 @@ use teu_oci::{Platform, Reference};
 #[derive(Debug)]
 pub(super) struct BuildOutside {
     images: Store,
+    /// Whoever asked the engine for the build, and has logins of its own.
+    asker: Option<Arc<Worker>>,
 }
 
 impl BuildOutside {
     pub(super) fn new(images: &Store) -> Self {
-        Self { images: images.clone() }
+        Self { images: images.clone(), asker: None }
+    }
+
+    /// With the logins of the engine's client before those of this machine.
+    pub(super) fn of_client(images: &Store, asker: &Arc<Worker>) -> Self {
+        Self { images: images.clone(), asker: Some(Arc::clone(asker)) }
     }
 
     fn client(&self) -> Result<Client> {
-        client(&Choices::default())
+        match &self.asker {
+            None => client(&Choices::default()),
+            Some(asker) => client_with(Box::new(Asked(Arc::clone(asker))), &Choices::default()),
+        }
+    }
+}
+
+/// The logins of the engine's client, and where it has none, this machine's.
+#[derive(Debug)]
+struct Asked(Arc<Worker>);
+
+impl CredentialSource for Asked {
+    fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> std::result::Result<Credentials, RemoteError> {
+        match self.0.credentials(registry) {
+            Ok(Some((username, secret))) if username.is_empty() => {
+                Ok(Credentials::Identity(secret))
+            }
+            Ok(Some((username, secret))) => Ok(Credentials::of(&username, &secret)),
+            // A client that is gone has given the build up: what this machine knows does no harm.
+            Ok(None) | Err(_) => logins().find(registry, repository),
+        }
     }
 }
 
