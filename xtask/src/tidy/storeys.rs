@@ -27,6 +27,7 @@ fn place(name: &str) -> Option<(usize, usize)> {
     let row = |rows: &[&[&str]]| rows.iter().position(|row| row.contains(&name));
     match name {
         "oci" => Some((1, 0)),
+        "docker" => Some((1, 1)),
         _ => row(&BASE)
             .map(|row| (0, row))
             .or_else(|| row(&MACHINE).map(|row| (2, row)))

@@ -14,6 +14,7 @@ pub mod copy;
 pub mod cp;
 pub mod create;
 pub mod diff;
+pub mod engine;
 pub mod events;
 pub mod exec;
 pub mod export;
@@ -87,6 +88,7 @@ pub const ALL: &[&Command] = &[
     &cp::CP,
     &create::CREATE,
     &diff::DIFF,
+    &engine::ENGINE,
     &events::EVENTS,
     &export::EXPORT,
     &history::HISTORY,
@@ -137,6 +139,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "cp",
             "create",
             "diff",
+            "engine",
             "events",
             "export",
             "history",

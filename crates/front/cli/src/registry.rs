@@ -116,3 +116,14 @@ fn registries() -> Result<Registries> {
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+/// The engine's clients: this machine's settings, and whatever credentials a request brings.
+#[derive(Debug)]
+pub struct ForEngine;
+
+impl teu_engine::Registries for ForEngine {
+    fn client(&self, credentials: Credentials) -> std::result::Result<Client, String> {
+        client_with(Box::new(Fixed(credentials)), &Choices::default())
+            .map_err(|failure| failure.message)
+    }
+}

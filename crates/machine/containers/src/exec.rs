@@ -26,6 +26,8 @@ pub struct ExecRequest {
     pub tty: Option<(u16, u16)>,
     /// All capabilities.
     pub privileged: bool,
+    /// Names it in events. One that has a name outlives who started it: its terminal stays open.
+    pub id: Option<String>,
 }
 
 /// Standard input, output and error of the process: given to it as they are, nothing is copied.
@@ -88,6 +90,7 @@ impl Containers {
             process: Box::new(process),
             user: request.user.clone(),
             privileged: request.privileged,
+            exec_id: request.id.clone(),
         };
         let given = match request.tty {
             Some(_) => Vec::new(),
@@ -100,7 +103,8 @@ impl Containers {
             return Err(Error::ShimLost(found.pod.id));
         };
         let command = request.command.join(" ");
-        self.journal(&found.record, &format!("exec_start: {command}"), &[]);
+        let named = request.id.as_ref().map(|id| ("execID", id.as_str()));
+        self.journal(&found.record, &format!("exec_start: {command}"), named.as_slice());
         Ok(Execution { connection, pod: found.pod.id, pid, terminal: received.pop() })
     }
 }

@@ -67,6 +67,7 @@ pub use diff::Change;
 pub use error::{Error, Result};
 pub use home::Home;
 pub use open::Containers;
+pub use poll::Hangup;
 pub use remove::Pruned;
 pub use resume::Resumed;
 pub use shelf::Found;

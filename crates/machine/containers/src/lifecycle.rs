@@ -15,6 +15,8 @@ use teu_oci::runtime::Resources;
 mod change;
 mod wait;
 
+pub use wait::Waiting;
+
 /// SIGKILL.
 pub(crate) const KILL: i32 = 9;
 
@@ -288,6 +290,17 @@ impl Session {
     /// New size of the terminal, over a connection of its own.
     pub fn resize(&self, rows: u16, columns: u16) -> Result<()> {
         self.containers.resize(&self.id, rows, columns)
+    }
+
+    /// For callers with a loop of their own: what becomes readable when the container has ended.
+    pub fn end(&mut self) -> Result<OwnedFd> {
+        if !self.reported {
+            let request = Request::Wait { id: self.id.clone(), removed: false };
+            self.connection.send(&request, &[]).map_err(|error| lost(error, &self.pod))?;
+            self.reported = true;
+        }
+        rustix::io::fcntl_dupfd_cloexec(self.connection.as_fd(), 3)
+            .map_err(Error::sys("keep", std::path::Path::new("the shim's connection")))
     }
 
     /// Waits for the end, and answers the exit code. All output has been written by then.

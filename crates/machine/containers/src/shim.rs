@@ -32,7 +32,7 @@ mod restart;
 mod service;
 mod streams;
 
-pub use client::{Connection, connect, spawn};
+pub use client::{Connection, connect, reap, spawn};
 pub use error::Error;
 pub use init::init;
 pub use main::main;

@@ -9,6 +9,7 @@
 //! ```
 //! One writer: the shim while `shim.lock` is held, otherwise a command that holds the pod's lock.
 
+use crate::units::human_duration;
 use serde::{Deserialize, Serialize};
 
 /// Where a container is in its life.
@@ -79,4 +80,29 @@ pub struct Probe {
     pub exit_code: i32,
     /// At most 4096 bytes.
     pub output: String,
+}
+
+/// `Up 3 minutes (healthy)`, `Exited (137) 5 seconds ago`: what lists show.
+pub fn status_line(state: &ContainerState, now_ns: i64) -> String {
+    let since = |ns: i64| human_duration(now_ns.saturating_sub(ns) / 1_000_000_000);
+    let finished = || format!("{} ago", since(state.finished_ns));
+    match state.status {
+        Status::Running | Status::Paused => {
+            let up = format!("Up {}", since(state.started_ns));
+            match (state.status, &state.health) {
+                (Status::Paused, _) => format!("{up} (Paused)"),
+                (_, Some(health)) if health.status == "starting" => {
+                    format!("{up} (health: starting)")
+                }
+                (_, Some(health)) if !health.status.is_empty() => {
+                    format!("{up} ({})", health.status)
+                }
+                _ => up,
+            }
+        }
+        Status::Restarting => format!("Restarting ({}) {}", state.exit_code, finished()),
+        Status::Dead => "Dead".to_owned(),
+        Status::Created => "Created".to_owned(),
+        Status::Exited => format!("Exited ({}) {}", state.exit_code, finished()),
+    }
 }

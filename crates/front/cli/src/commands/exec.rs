@@ -54,6 +54,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         working_dir: matches.nonempty("workdir").map(str::to_owned),
         tty: tty.then(|| terminal::size().unwrap_or(SIZE_DEFAULT)),
         privileged: matches.switch("privileged"),
+        id: None,
     };
     let (theirs, ours) = match tty || detached {
         true => (ExecStreams::default(), Ends::default()),

@@ -11,7 +11,7 @@ use crate::units::human_size;
 use std::net::IpAddr;
 use teu_containers::list::{ListOptions, PortBinding, Summary};
 use teu_containers::record::MountKind;
-use teu_containers::state::{ContainerState, Status};
+use teu_containers::state::{Status, status_line};
 
 /// Characters of a command that are shown.
 const COMMAND_COLUMNS: usize = 20;
@@ -132,7 +132,7 @@ fn row(container: &Summary, whole: bool, now_ns: i64) -> Row {
         .field("RunningFor", time::ago(container.created_ns, now_ns))
         .field("Size", size)
         .field("State", state_word(container.state.status))
-        .field("Status", status(&container.state, now_ns))
+        .field("Status", status_line(&container.state, now_ns))
 }
 
 /// `running`, …
@@ -144,30 +144,6 @@ pub fn state_word(status: Status) -> &'static str {
         Status::Restarting => "restarting",
         Status::Exited => "exited",
         Status::Dead => "dead",
-    }
-}
-
-/// `Up 3 minutes (healthy)`, `Exited (137) 5 seconds ago`.
-pub fn status(state: &ContainerState, now_ns: i64) -> String {
-    let finished = || time::ago(state.finished_ns, now_ns);
-    match state.status {
-        Status::Running | Status::Paused => {
-            let up = format!("Up {}", time::since(state.started_ns, now_ns));
-            match (state.status, &state.health) {
-                (Status::Paused, _) => format!("{up} (Paused)"),
-                (_, Some(health)) if health.status == "starting" => {
-                    format!("{up} (health: starting)")
-                }
-                (_, Some(health)) if !health.status.is_empty() => {
-                    format!("{up} ({})", health.status)
-                }
-                _ => up,
-            }
-        }
-        Status::Restarting => format!("Restarting ({}) {}", state.exit_code, finished()),
-        Status::Dead => "Dead".to_owned(),
-        Status::Created => "Created".to_owned(),
-        Status::Exited => format!("Exited ({}) {}", state.exit_code, finished()),
     }
 }
 

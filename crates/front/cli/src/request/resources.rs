@@ -4,7 +4,7 @@ use crate::failure::{Doing, Failure, Result};
 use crate::flags::Matches;
 use crate::options::{OptionError, lists};
 use crate::units;
-use rustix::fs::{FileType, major, minor, stat};
+use rustix::fs::{major, minor, stat};
 use std::path::Path;
 use teu_containers::record::PodRecord;
 use teu_oci::runtime::linux::{BlockIo, Cpu, Memory, Pids, ThrottleDevice, WeightDevice};
@@ -154,7 +154,7 @@ pub(super) fn devices(matches: &Matches, resources: &mut Resources) -> Result<Ve
     for text in matches.list("device") {
         let (source, target, access) = lists::device(text)?;
         let mut found = Vec::new();
-        collect(Path::new(&source), &target, &mut found).doing(|| {
+        lists::device_nodes(Path::new(&source), &target, &mut found).doing(|| {
             format!("error gathering device information while adding device {source:?}")
         })?;
         for device in found {
@@ -169,41 +169,6 @@ pub(super) fn devices(matches: &Matches, resources: &mut Resources) -> Result<Ve
         }
     }
     Ok(devices)
-}
-
-fn collect(source: &Path, target: &str, found: &mut Vec<Device>) -> Result<()> {
-    let stat = stat(source)?;
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::CharacterDevice => "c",
-        FileType::BlockDevice => "b",
-        FileType::Directory => {
-            let entries = std::fs::read_dir(source)?;
-            for entry in entries {
-                let entry = entry?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let skip = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts"];
-                let kind = entry.file_type()?;
-                let special = !kind.is_file() && !kind.is_symlink();
-                if special && !skip.contains(&name.as_str()) {
-                    let target = format!("{}/{name}", target.trim_end_matches('/'));
-                    // Sockets and pipes between the nodes are left out.
-                    let _ = collect(&entry.path(), &target, found);
-                }
-            }
-            return Ok(());
-        }
-        _ => return Err(Failure::new("not a device node")),
-    };
-    found.push(Device {
-        kind: kind.to_owned(),
-        path: target.to_owned(),
-        major: i64::from(major(stat.st_rdev)),
-        minor: i64::from(minor(stat.st_rdev)),
-        file_mode: Some(stat.st_mode & 0o7777),
-        uid: Some(stat.st_uid),
-        gid: Some(stat.st_gid),
-    });
-    Ok(())
 }
 
 /// `--userns`, `--uidmap`, `--gidmap`.

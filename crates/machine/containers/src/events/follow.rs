@@ -1,14 +1,14 @@
 //! Reading the journal: first what is there, then what comes.
 
 use super::{Event, EventOptions};
-use crate::{Error, Result, time};
+use crate::{Error, Hangup, Result, time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub struct Events {
     partial: Vec<u8>,
     pending: VecDeque<Event>,
     since_ns: i64,
+    hangup: Hangup,
 }
 
 impl Events {
@@ -53,13 +54,37 @@ impl Events {
             partial: Vec::new(),
             pending: VecDeque::new(),
             since_ns,
+            hangup: Hangup::default(),
         };
+        if options.since_ns.is_none() && !past {
+            // What was before is nobody's: a line is one write, so the end is the end of a line.
+            events.journal = events.open_file("journal")?;
+            if let Some(journal) = &mut events.journal {
+                journal.seek(SeekFrom::End(0)).map_err(Error::io("read", dir))?;
+            }
+            return Ok(events);
+        }
         events.journal = events.open_file("journal.1")?;
         events.read_journal()?;
         events.journal = events.open_file("journal")?;
         events.partial.clear();
         events.read_journal()?;
         Ok(events)
+    }
+
+    /// Ends when this hangs up.
+    #[must_use]
+    pub fn until(mut self, hangup: Hangup) -> Self {
+        self.hangup = hangup;
+        self
+    }
+
+    /// What has happened and was not taken yet; never waits.
+    pub(crate) fn taken(&mut self) -> Result<Option<Event>> {
+        if self.pending.is_empty() {
+            self.read_new()?;
+        }
+        Ok(self.pending.pop_front())
     }
 
     /// For callers with a loop of their own: readable when `next` may have something.
@@ -115,12 +140,22 @@ impl Events {
                 Some(Timespec { tv_sec, tv_nsec: tv_nsec as _ })
             }
         };
-        let mut wanted = [PollFd::new(&self.watch, PollFlags::IN)];
+        let mut wanted = vec![PollFd::new(&self.watch, PollFlags::IN)];
+        wanted.extend(self.hangup.poll());
         match poll(&mut wanted, timeout.as_ref()) {
             Ok(0) => return Ok(false),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::sys("watch", &self.dir)(errno)),
         }
+        if wanted.get(1).is_some_and(|end| !end.revents().is_empty()) {
+            return Ok(false);
+        }
+        self.read_new()?;
+        Ok(true)
+    }
+
+    /// Empties the watch and reads what came.
+    fn read_new(&mut self) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.watch, &mut space);
         let mut rotated = false;
@@ -136,7 +171,7 @@ impl Events {
             self.partial.clear();
             self.read_journal()?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -1,123 +1,121 @@
-//! `wait`: through the shim where there is one, else by watching the container's directory.
+//! `wait`: through the journal, which says how every run ended, by whomever it was started.
+//!
+//! The journal is followed from before the state is read, so nothing is missed in between; a shim
+//! that dies without a word is noticed by its process, and what was lost with it is repaired.
 
 use super::WaitFor;
-use crate::ask::lost;
-use crate::shim::protocol::{Reply, Request};
-use crate::{Containers, Error, Found, Result};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::io::Errno;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use crate::events::{Event, EventOptions};
+use crate::{Containers, Error, Found, Hangup, Result};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 impl Containers {
     /// Waits, and answers its exit code.
     pub fn wait(&self, name: &str, what: WaitFor) -> Result<i32> {
+        let code = self.waiting(name, what)?.finish(&Hangup::default())?;
+        Ok(code.unwrap_or_default())
+    }
+
+    /// The same in two steps: what ends after the first one is not missed by the second.
+    pub fn waiting(&self, name: &str, what: WaitFor) -> Result<Waiting> {
         let found = self.find(name)?;
-        let runs = found.state.needs_shim();
-        match what {
-            WaitFor::NotRunning if !runs => Ok(found.state.exit_code),
-            WaitFor::NotRunning => self.wait_running(&found, false),
-            WaitFor::Removed if runs => {
-                let code = self.wait_running(&found, true)?;
-                self.wait_gone(&found)?;
-                Ok(code)
-            }
-            WaitFor::Removed => {
-                self.wait_gone(&found)?;
-                Ok(found.state.exit_code)
-            }
-            WaitFor::NextExit if runs => self.wait_running(&found, false),
-            WaitFor::NextExit => self.wait_next(&found),
-        }
+        let filters = vec![("container".to_owned(), found.record.id.clone())];
+        let events = self.events(&EventOptions { filters, ..EventOptions::default() })?;
+        let containers = self.clone();
+        let mut waiting =
+            Waiting { containers, found, what, events, shim: None, code: 0, over: false };
+        waiting.look()?;
+        Ok(waiting)
     }
+}
 
-    fn wait_running(&self, found: &Found, removed: bool) -> Result<i32> {
-        let pod = &found.pod.id;
-        let state = || match self.load(pod, &found.record.id)? {
-            Some(found) => Ok(found.state.exit_code),
-            None => Err(Error::NoSuchContainer(found.record.id.clone())),
-        };
-        let Some(connection) = self.shim(pod)? else { return state() };
-        let end = connection.end_of_shim();
-        let request = Request::Wait { id: found.record.id.clone(), removed };
-        match connection.call(&request, &[]) {
-            Ok((Reply::Exited { code }, _)) => Ok(code),
-            Ok((Reply::Failed { exit_code, message }, _)) => {
-                Err(Error::Shim { exit_code, message })
-            }
-            Ok(_) | Err(crate::shim::Error::Gone) => {
-                self.settle(end.as_ref());
-                state()
-            }
-            Err(error) => Err(lost(error, pod)),
-        }
-    }
+/// Somebody waits for a container.
+#[derive(Debug)]
+pub struct Waiting {
+    containers: Containers,
+    found: Found,
+    what: WaitFor,
+    events: crate::events::Events,
+    /// Readable when its shim has ended.
+    shim: Option<OwnedFd>,
+    code: i32,
+    over: bool,
+}
 
-    /// It does not run: until it has run and ended.
-    fn wait_next(&self, found: &Found) -> Result<i32> {
-        let (pod, id) = (&found.pod.id, &found.record.id);
-        let dir = self.home.container(pod, id);
-        let watch = Watch::new(&dir)?;
+impl Waiting {
+    /// Waits for the rest; `None` when the one who waited has hung up.
+    pub fn finish(mut self, hangup: &Hangup) -> Result<Option<i32>> {
         loop {
-            let Some(now) = self.load(pod, id)? else {
-                return Err(Error::NoSuchContainer(id.clone()));
-            };
-            if now.state.needs_shim() {
-                return self.wait_running(&now, false);
+            while !self.over
+                && let Some(event) = self.events.taken()?
+            {
+                self.hear(&event)?;
             }
-            if now.state.finished_ns > found.state.finished_ns {
-                return Ok(now.state.exit_code);
+            if self.over {
+                return Ok(Some(self.code));
             }
-            watch.wait(&dir)?;
+            let mut fds = vec![self.events.descriptor()];
+            fds.extend(self.shim.as_ref().map(|shim| shim.as_fd()));
+            let wanted = hangup
+                .wait_beside(&fds)
+                .map_err(Error::sys("watch", Path::new("the journal of events")))?;
+            if !wanted {
+                return Ok(None);
+            }
+            let ended = |shim: &OwnedFd| crate::poll::readable_within(shim.as_fd(), NOW);
+            if self.shim.as_ref().is_some_and(ended) {
+                self.shim = None;
+                self.look()?;
+            }
         }
     }
 
-    /// Until its directory has gone.
-    fn wait_gone(&self, found: &Found) -> Result<()> {
-        let dir = self.home.container(&found.pod.id, &found.record.id);
-        loop {
-            let watch = match Watch::new(&dir) {
-                Ok(watch) => watch,
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    return Ok(());
+    fn hear(&mut self, event: &Event) -> Result<()> {
+        match event.action.as_str() {
+            "start" => self.look(),
+            "die" => {
+                let code = event.attributes.get("exitCode").and_then(|code| code.parse().ok());
+                self.code = code.unwrap_or(self.code);
+                match self.what {
+                    WaitFor::NextExit => self.over = true,
+                    WaitFor::NotRunning => self.look()?,
+                    WaitFor::Removed => {}
                 }
-                Err(error) => return Err(error),
-            };
-            if !dir.exists() {
-                return Ok(());
+                Ok(())
             }
-            watch.wait(&dir)?;
+            "destroy" => {
+                self.over = true;
+                Ok(())
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// What the state says now; of a shim that has died, after its repair.
+    fn look(&mut self) -> Result<()> {
+        let (pod, id) = (&self.found.pod.id, &self.found.record.id);
+        let Some(state) = self.containers.true_state(pod, id)? else {
+            // Gone; how it ended stands in the journal, if it ran at all.
+            while let Some(event) = self.events.taken()? {
+                if let Some(code) = event.attributes.get("exitCode").and_then(|c| c.parse().ok()) {
+                    self.code = code;
+                }
+            }
+            self.over = true;
+            return Ok(());
+        };
+        if state.needs_shim() {
+            let connection = self.containers.shim(pod)?;
+            self.shim = connection.and_then(|connection| connection.end_of_shim());
+            return Ok(());
+        }
+        if self.what != WaitFor::NextExit {
+            self.code = state.exit_code;
+        }
+        self.over = self.over || self.what == WaitFor::NotRunning;
+        Ok(())
     }
 }
 
-/// What happens in a container's directory, and to it.
-struct Watch(OwnedFd);
-
-impl Watch {
-    fn new(dir: &std::path::Path) -> Result<Self> {
-        let watch = inotify::init(CreateFlags::CLOEXEC).map_err(Error::sys("watch", dir))?;
-        let flags = WatchFlags::MOVED_TO
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::DELETE
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::ONLYDIR;
-        inotify::add_watch(&watch, dir, flags).map_err(Error::sys("watch", dir))?;
-        // An implicit pod moves as a whole: then it is the pod's directory that is renamed.
-        if let Some(pod) = dir.parent().and_then(std::path::Path::parent) {
-            inotify::add_watch(&watch, pod, flags).map_err(Error::sys("watch", pod))?;
-        }
-        Ok(Self(watch))
-    }
-
-    fn wait(&self, dir: &std::path::Path) -> Result<()> {
-        let mut space = [MaybeUninit::<u8>::uninit(); 4096];
-        loop {
-            match rustix::io::read(&self.0, &mut space) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::sys("watch", dir)(errno)),
-            }
-        }
-    }
-}
+/// No time at all.
+const NOW: std::time::Duration = std::time::Duration::ZERO;

@@ -2,7 +2,7 @@
 
 use super::files::{Folder, LogFile};
 use super::{ENTRY_LIMIT_BYTES, LogLine, LogOptions, parse, tail};
-use crate::{Containers, Error, Found, Result, time};
+use crate::{Containers, Error, Found, Hangup, Result, time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
@@ -40,9 +40,24 @@ struct Follower {
     /// Readable when the shim has ended, however it ended, and its lock is free.
     shim: Option<OwnedFd>,
     ended: bool,
+    hangup: Hangup,
 }
 
 impl LogLines {
+    /// Ends when this hangs up.
+    #[must_use]
+    pub fn until(mut self, hangup: Hangup) -> Self {
+        if let Some(follower) = &mut self.follower {
+            follower.hangup = hangup;
+        }
+        self
+    }
+
+    /// Says whether the next line is there already, so that nobody need flush before it.
+    pub fn has_more(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.buffer().contains(&b'\n'))
+    }
+
     pub(super) fn open(
         containers: &Containers,
         found: &Found,
@@ -187,6 +202,7 @@ impl Follower {
             watch,
             shim,
             ended: false,
+            hangup: Hangup::default(),
         })
     }
 
@@ -206,12 +222,18 @@ impl Follower {
         if let Some(shim) = &self.shim {
             wanted.push(PollFd::new(shim, PollFlags::IN));
         }
+        wanted.extend(self.hangup.poll());
         match poll(&mut wanted, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::sys("watch", &folder.path)(errno)),
         }
-        if wanted.get(1).is_some_and(|shim| !shim.revents().is_empty()) {
+        let shim_ended =
+            self.shim.is_some() && wanted.get(1).is_some_and(|shim| !shim.revents().is_empty());
+        if shim_ended {
             self.shim = None;
+        }
+        if self.hangup.has_happened() {
+            return Ok(false);
         }
         let mut space = [MaybeUninit::<u8>::uninit(); 8192];
         while rustix::io::read(&self.watch, &mut space).is_ok_and(|(read, _)| !read.is_empty()) {}

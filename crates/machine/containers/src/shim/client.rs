@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A conversation with a shim. Closing it ends waits and attachments, not what they wait for.
@@ -145,9 +146,22 @@ impl AsFd for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // A shim that has ended already would stay a zombie of a long-lived caller.
-            let _ = child.try_wait();
+        if let Some(mut child) = self.child.take()
+            && matches!(child.try_wait(), Ok(None))
+            && let Ok(mut children) = CHILDREN.lock()
+        {
+            children.push(child);
         }
+    }
+}
+
+/// Shims that this process has started and that have not ended yet. A command leaves them to init;
+/// a server outlives them, and they would stay its zombies.
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// Reaps shims of this process that have ended: for a server, at each SIGCHLD.
+pub fn reap() {
+    if let Ok(mut children) = CHILDREN.lock() {
+        children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 }

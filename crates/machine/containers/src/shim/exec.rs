@@ -22,6 +22,10 @@ pub(super) struct Executing {
     pub(super) client: u32,
     pub(super) container: u32,
     pub(super) pidfd: OwnedFd,
+    /// What its client calls it.
+    pub(super) id: Option<String>,
+    /// Of a named one, so that it is not hung up on when its client goes.
+    pub(super) _terminal: Option<OwnedFd>,
 }
 
 impl Shim {
@@ -49,10 +53,12 @@ impl Shim {
         let watched = self.reactor.watch(running.pidfd.as_fd(), Source::Exec(exec));
         watched.map_err(Failure::system("watch the process"))?;
         let pid = running.pid.as_raw_nonzero().get();
-        let pidfd = running.pidfd;
-        self.execs.insert(exec, Executing { client, container: key, pidfd });
         let terminal: Vec<_> = running.terminal.iter().map(AsFd::as_fd).collect();
         self.reply(client, &Reply::Executing { pid }, &terminal);
+        let (pidfd, id) = (running.pidfd, asked.id.clone());
+        let terminal = running.terminal.filter(|_| id.is_some());
+        self.execs
+            .insert(exec, Executing { client, container: key, pidfd, id, _terminal: terminal });
         Ok(())
     }
 
@@ -88,7 +94,9 @@ impl Shim {
         let code = container::reap(&ended.pidfd);
         let text = code.to_string();
         if let Some(container) = self.containers.get(&ended.container) {
-            container.event(&self.home, "exec_die", &[("exitCode", &text)]);
+            let mut attributes = vec![("exitCode", text.as_str())];
+            attributes.extend(ended.id.as_ref().map(|id| ("execID", id.as_str())));
+            container.event(&self.home, "exec_die", &attributes);
         }
         self.reply(ended.client, &Reply::Exited { code }, &[]);
         self.untidy();

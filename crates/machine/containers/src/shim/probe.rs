@@ -46,7 +46,7 @@ impl Shim {
         }
         let (timeout, ran, start_ns) = (check.timeout, run.since.elapsed(), clock::now_ns());
         let process = Process { args: check.command.clone(), ..Process::default() };
-        let asked = Further { process: Box::new(process), user: None, privileged: false };
+        let asked = Further { process: Box::new(process), user: None, privileged: false, id: None };
         let started =
             pipe().and_then(|(output, stdio)| Ok((output, self.enter(key, &asked, stdio)?)));
         let exec = self.key();

@@ -88,6 +88,9 @@ pub enum Request {
         user: Option<String>,
         /// All capabilities.
         privileged: bool,
+        /// Names it in events; its terminal then stays open when the client goes.
+        #[serde(default)]
+        exec_id: Option<String>,
     },
     /// New size of a container's terminal. (An exec's terminal is in its client's hands.)
     Resize {
@@ -143,6 +146,7 @@ pub(super) struct Further {
     pub(super) process: Box<Process>,
     pub(super) user: Option<String>,
     pub(super) privileged: bool,
+    pub(super) id: Option<String>,
 }
 
 /// What is answered.

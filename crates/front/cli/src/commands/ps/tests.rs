@@ -1,7 +1,7 @@
 //! Cells of `ps`.
 
 use super::*;
-use teu_containers::state::Health;
+use teu_containers::state::{ContainerState, Health, status_line};
 
 #[test]
 fn statuses() {
@@ -26,7 +26,7 @@ fn statuses() {
         (state(Status::Restarting), "Restarting (137) 5 seconds ago"),
         (state(Status::Created), "Created"),
     ] {
-        assert_eq!(status(&state, now), expected);
+        assert_eq!(status_line(&state, now), expected);
     }
 }
 

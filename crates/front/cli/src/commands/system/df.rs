@@ -232,7 +232,7 @@ fn containers(facts: &Facts, now: i64) -> Listing<'static> {
             .field("LocalVolumes", container.mounts.len().to_string())
             .field("Size", human_size(size, 4))
             .field("RunningFor", time::ago(container.created_ns, now))
-            .field("Status", crate::commands::ps::status(&container.state, now))
+            .field("Status", teu_containers::state::status_line(&container.state, now))
             .field("Names", container.name.as_str())
     };
     Listing {

@@ -29,8 +29,8 @@ impl Shim {
             Request::StopPod { timeout_ms } => self.on_stop_pod(client, timeout_ms),
             Request::Pause { id } => self.on_pause(&id),
             Request::Unpause { id } => self.on_unpause(&id),
-            Request::Exec { id, process, user, privileged } => {
-                self.on_exec(client, &id, &Further { process, user, privileged }, fds)
+            Request::Exec { id, process, user, privileged, exec_id } => {
+                self.on_exec(client, &id, &Further { process, user, privileged, id: exec_id }, fds)
             }
             Request::Resize { id, rows, columns } => self.on_resize(&id, rows, columns),
             Request::Update { id, resources, restart } => self.on_update(&id, &resources, restart),

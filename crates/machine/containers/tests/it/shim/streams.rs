@@ -15,7 +15,7 @@ const ALL: Streams = Streams { stdin: true, stdout: true, stderr: false };
 /// An exec as it is asked for.
 pub fn exec(id: &str, command: Vec<String>) -> Request {
     let process = Box::new(Process { args: command, ..Process::default() });
-    Request::Exec { id: id.to_owned(), process, user: None, privileged: false }
+    Request::Exec { id: id.to_owned(), process, user: None, privileged: false, exec_id: None }
 }
 
 fn starting(connection: &Connection, id: &str, fds: &[&OwnedFd]) {
