@@ -211,6 +211,9 @@ pub enum Error {
     /// A lease's name cannot be a file's name.
     #[error("invalid lease name {0:?}: letters, digits, '.', '_' and '-' are allowed")]
     LeaseName(String),
+    /// Another process has a ledger.
+    #[error("{0} is in use by another process; is a registry running over this store already?")]
+    LedgerInUse(String),
     /// A digest cannot be tagged as a name.
     #[error("cannot tag as {0}: a name with a digest is given by a registry only")]
     TagDigest(String),

@@ -38,6 +38,7 @@ pub mod import;
 mod index;
 pub mod layer;
 pub mod lease;
+pub mod ledger;
 mod lock;
 mod mark;
 pub mod name;
@@ -49,6 +50,7 @@ pub mod remove;
 mod session;
 pub mod snapshot;
 mod temporary;
+pub mod upload;
 pub mod usage;
 
 /// A handle to one store; cheap to clone, to be shared between threads.
@@ -171,6 +173,11 @@ impl Room {
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
+}
+
+/// Puts the names in a directory on disk.
+fn sync_dir(dir: &Path) -> Result<()> {
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("sync", dir, e))
 }
 
 #[cfg(test)]

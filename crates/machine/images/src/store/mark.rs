@@ -63,6 +63,16 @@ impl Store {
             }
             keepers.push((Keeper::Lease(lease.name().to_owned()), marks));
         }
+        for name in self.ledger_names()? {
+            let mut marks = Marks::default();
+            for digest in self.ledger_digests(&name)? {
+                // A ledger names every blob it needs: what a manifest of it led to is done.
+                if !marks.blobs.contains(&digest) {
+                    self.mark_any(&digest, &mut marks);
+                }
+            }
+            keepers.push((Keeper::Lease(name), marks));
+        }
         for (pid, digests) in self.live_claims()? {
             let mut marks = Marks::default();
             for digest in digests {

@@ -83,6 +83,11 @@ impl Store {
         self.collect_among(None)
     }
 
+    /// Collects these blobs, as far as nothing keeps them.
+    pub fn collect_blobs_among(&self, digests: Vec<teu_oci::Digest>) -> Result<Pruned> {
+        self.collect_among(Some(&Marks::of(digests)))
+    }
+
     /// Collects what nothing keeps, of the candidates or of everything.
     pub(super) fn collect_among(&self, candidates: Option<&Marks>) -> Result<Pruned> {
         let away = Temporary::directory(&self.tmp(), "collected")?;

@@ -8,5 +8,6 @@ mod collection;
 mod crash;
 mod hostile;
 mod layers;
+mod ledger;
 mod store;
 mod support;
