@@ -35,6 +35,7 @@ pub mod port;
 pub mod ps;
 pub mod pull;
 pub mod push;
+pub mod registry;
 pub mod rename;
 pub mod restart;
 pub mod rm;
@@ -98,6 +99,7 @@ pub const ALL: &[&Command] = &[
     &logs::LOGS,
     &pause::PAUSE,
     &port::PORT,
+    &registry::REGISTRY,
     &rename::RENAME,
     &restart::RESTART,
     &rm::RM,
@@ -149,6 +151,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "logs",
             "pause",
             "port",
+            "registry",
             "rename",
             "restart",
             "rm",

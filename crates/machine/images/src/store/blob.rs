@@ -11,31 +11,37 @@ use teu_oci::image::Descriptor;
 
 /// A hash under way, of the algorithm a digest asks for.
 #[derive(Clone)]
-pub(crate) enum Hasher {
+pub enum Hasher {
+    /// The usual one.
     Sha256(Sha256),
+    /// The other one.
     Sha512(Box<Sha512>),
 }
 
 impl Hasher {
-    pub(crate) fn sha256() -> Self {
+    /// Sha256.
+    pub fn sha256() -> Self {
         Self::Sha256(Sha256::new())
     }
 
-    pub(crate) fn like(digest: &Digest) -> Self {
+    /// The algorithm of a digest.
+    pub fn like(digest: &Digest) -> Self {
         match digest.algorithm() {
             "sha512" => Self::Sha512(Box::default()),
             _ => Self::sha256(),
         }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hash) => hash.update(bytes),
             Self::Sha512(hash) => hash.update(bytes),
         }
     }
 
-    pub(crate) fn finish(self) -> Digest {
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(hash) => Digest::from_sha256(hash.finalize().into()),
             Self::Sha512(hash) => Digest::from_sha512(hash.finalize().into()),

@@ -140,6 +140,52 @@ impl Ledger {
     }
 }
 
+/// Content that is whole and on disk, but not yet a blob.
+#[derive(Debug)]
+pub struct Sealed {
+    store: Store,
+    digest: Digest,
+    size: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Temporary(Temporary),
+    Upload(PathBuf),
+}
+
+impl Sealed {
+    pub(super) fn upload(store: Store, digest: Digest, size: u64, path: PathBuf) -> Self {
+        Self { store, digest, size, source: Source::Upload(path) }
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Its bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.size
+    }
+
+    /// Makes it a blob that the ledger keeps, with the entry that says so; its name is on disk after
+    /// [`Ledger::persist`].
+    pub fn place(self, ledger: &Ledger, entry: &Entry) -> Result<()> {
+        let _content = self.store.content_lock(Mode::Shared)?;
+        self.store.prepare_place(&self.digest)?;
+        let place = self.store.blob_path(&self.digest);
+        match self.source {
+            Source::Temporary(temporary) => temporary.take_to(&place)?,
+            Source::Upload(path) => {
+                fs::rename(&path, &place).map_err(|e| Error::io("put in place", place, e))?;
+            }
+        }
+        ledger.append_locked(entry)
+    }
+}
+
 fn line_of(entry: &Entry) -> Result<Vec<u8>> {
     let mut line = serde_json::to_vec(entry).map_err(|e| Error::document("the ledger", e))?;
     line.push(b'\n');
@@ -251,19 +297,16 @@ impl Store {
         self.path("leases").join(format!("{name}{SUFFIX}"))
     }
 
-    /// Stores small content under a ledger that keeps it: on disk, but for its name (see
-    /// [`Ledger::persist`]).
-    pub fn put_kept(&self, bytes: &[u8], digest: &Digest, keeper: (&Ledger, &Entry)) -> Result<()> {
+    /// Puts small content on disk, to be placed under a ledger that keeps it.
+    pub fn seal(&self, bytes: &[u8], digest: &Digest) -> Result<Sealed> {
         let temporary = Temporary::file(&self.tmp(), "blob")?;
         temporary
             .as_file()
             .write_all(bytes)
             .and_then(|()| temporary.as_file().sync_data())
             .map_err(|e| Error::io("write", temporary.path(), e))?;
-        let _content = self.content_lock(Mode::Shared)?;
-        self.prepare_place(digest)?;
-        temporary.take_to(&self.blob_path(digest))?;
-        keeper.0.append_locked(keeper.1)
+        let (store, digest, size) = (self.clone(), digest.clone(), bytes.len() as u64);
+        Ok(Sealed { store, digest, size, source: Source::Temporary(temporary) })
     }
 
     /// The directory of another algorithm than sha256 is made when it is needed.

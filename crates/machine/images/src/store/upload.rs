@@ -6,8 +6,7 @@
 
 use super::Store;
 use super::blob::Hasher;
-use super::ledger::{Entry, Ledger};
-use super::lock::Mode;
+use super::ledger::Sealed;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -51,27 +50,24 @@ impl Upload {
         self.written
     }
 
-    /// Ends it: if its bytes are the expected ones they become a blob, kept by the ledger with the
-    /// entry, on disk but for its name (see [`Ledger::persist`]). Gives the bytes. If they are not, the
-    /// upload is gone.
-    pub fn finish(self, expected: &Digest, keeper: (&Ledger, &Entry)) -> Result<u64> {
+    /// Ends it: its bytes, if they are the expected ones, are on disk and can be placed. If they are
+    /// not, the upload is gone.
+    pub fn seal(self, expected: &Digest) -> Result<Sealed> {
         let found = match expected.algorithm() {
             "sha256" => self.hasher.clone().finish(),
             _ => self.hash_again(Hasher::like(expected))?.finish(),
         };
-        let path = self.store.upload_path(&self.name);
         if found != *expected {
             self.cancel()?;
             let expected = expected.clone();
             return Err(Error::Mismatch { what: "the content", expected, found });
         }
-        self.file.sync_data().map_err(|e| Error::io("sync", &path, e))?;
-        let _content = self.store.content_lock(Mode::Shared)?;
-        self.store.prepare_place(expected)?;
-        let place = self.store.blob_path(expected);
-        fs::rename(&path, &place).map_err(|e| Error::io("put in place", place, e))?;
-        keeper.0.append_locked(keeper.1)?;
-        Ok(self.written)
+        let path = self.store.upload_path(&self.name);
+        self.file
+            .set_len(self.written)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|e| Error::io("sync", &path, e))?;
+        Ok(Sealed::upload(self.store, found, self.written, path))
     }
 
     /// Gives it up.

@@ -31,8 +31,8 @@ fn a_ledger_keeps_until_it_drops_and_is_told_again() {
     let store = &fixture.store;
     let ledger = store.ledger("registry.a+b", |_| Ok(())).expect("opened");
     let (one, two) = (Digest::sha256(b"one"), Digest::sha256(b"two"));
-    store.put_kept(b"one", &one, (&ledger, &entry(&[&one], &[]))).expect("stored");
-    store.put_kept(b"two", &two, (&ledger, &entry(&[&two], &[]))).expect("stored");
+    store.seal(b"one", &one).expect("sealed").place(&ledger, &entry(&[&one], &[])).expect("placed");
+    store.seal(b"two", &two).expect("sealed").place(&ledger, &entry(&[&two], &[])).expect("placed");
     ledger.persist().expect("on disk");
     let missing = Digest::sha256(b"missing");
     assert!(matches!(ledger.append(&entry(&[&missing], &[])), Err(Error::Missing { .. })));
@@ -63,7 +63,7 @@ fn half_a_line_is_cut_and_a_broken_one_stops_collection() {
     let store = &fixture.store;
     let one = Digest::sha256(b"one");
     let ledger = store.ledger("l", |_| Ok(())).expect("opened");
-    store.put_kept(b"one", &one, (&ledger, &entry(&[&one], &[]))).expect("stored");
+    store.seal(b"one", &one).expect("sealed").place(&ledger, &entry(&[&one], &[])).expect("placed");
     drop(ledger);
     let path = store.dir().join("leases/l.log");
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("opened");
@@ -100,20 +100,22 @@ fn an_upload_is_found_again_and_ends_as_the_promised_blob_only() {
     assert_eq!(upload.written_bytes(), 6);
     upload.write_all(b"world").expect("written");
     let digest = Digest::sha256(b"hello world");
-    assert_eq!(upload.finish(&digest, (&ledger, &entry(&[&digest], &[]))).expect("ended"), 11);
+    let sealed = upload.seal(&digest).expect("sealed");
+    assert_eq!(sealed.size_bytes(), 11);
+    sealed.place(&ledger, &entry(&[&digest], &[])).expect("placed");
     assert!(
         store.verify_blob(&digest).expect("read") && store.uploads().expect("listed").is_empty()
     );
     let mut wrong = store.begin_upload("id2").expect("begun");
     wrong.write_all(b"other").expect("written");
-    let ended = wrong.finish(&digest, (&ledger, &entry(&[&digest], &[])));
+    let ended = wrong.seal(&digest);
     assert!(matches!(ended, Err(Error::Mismatch { .. })));
     assert!(store.resume_upload("id2").expect("read").is_none());
     // Another algorithm is computed when it is asked for.
     let mut long = store.begin_upload("id3").expect("begun");
     long.write_all(b"").expect("written");
     let empty: Digest = "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e".parse().expect("a digest");
-    long.finish(&empty, (&ledger, &entry(&[&empty], &[]))).expect("ended");
+    long.seal(&empty).expect("sealed").place(&ledger, &entry(&[&empty], &[])).expect("placed");
     assert!(store.has_blob(&empty));
     assert!(store.begin_upload("../x").is_err());
 }

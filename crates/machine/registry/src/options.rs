@@ -1,0 +1,36 @@
+//! What a registry is told to be.
+
+use std::time::Duration;
+
+/// How a registry behaves, apart from who may use it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names of the local image store are served as repositories, for reading.
+    pub serve_local: bool,
+    /// Uploads at a time, half ones included; more are refused until some end.
+    pub uploads: usize,
+    /// An upload that got no byte for so long is given up.
+    pub upload_age: Duration,
+    /// A blob that no manifest needs is kept for so long: its manifest may be on its way.
+    pub unneeded_age: Duration,
+    /// What has just become unneeded waits at least so long for more of its kind.
+    pub sweep_pause: Duration,
+    /// Bytes of one blob.
+    pub blob_bytes: u64,
+    /// Bytes of all content of one repository.
+    pub quota_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            serve_local: false,
+            uploads: 1000,
+            upload_age: Duration::from_secs(24 * 3600),
+            unneeded_age: Duration::from_secs(3600),
+            sweep_pause: Duration::from_secs(5),
+            blob_bytes: 1 << 40,
+            quota_bytes: None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the registry knows: repositories, and in each its tags, manifests and blobs.
+//!
+//! A repository's record is a ledger of the image store (`registry.NAME`): one file that says at once
+//! what is kept and why, appended to before a push is acknowledged. It is read when the registry
+//! starts; from then on memory answers. Why no database: there is one writer, all of it fits in
+//! memory, and the collector of the image store must be able to read it without the registry.
+
+use crate::name::Name;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use teu_images::Store;
+
+mod note;
+mod repository;
+mod state;
+
+pub use note::{ManifestRecord, Note};
+pub use repository::Repository;
+pub use state::State;
+
+const PREFIX: &str = "registry.";
+
+/// All repositories.
+#[derive(Debug)]
+pub struct Records {
+    store: Store,
+    repositories: RwLock<BTreeMap<Name, Arc<Repository>>>,
+}
+
+impl Records {
+    /// Reads what is recorded. Fails if another registry has it open.
+    pub fn open(store: &Store) -> teu_images::Result<Self> {
+        let mut repositories = BTreeMap::new();
+        for ledger in store.ledger_names()? {
+            let Some(name) = ledger.strip_prefix(PREFIX).and_then(Name::from_file) else {
+                continue;
+            };
+            repositories.insert(name.clone(), Arc::new(Repository::open(store, name)?));
+        }
+        Ok(Self { store: store.clone(), repositories: RwLock::new(repositories) })
+    }
+
+    /// The image store beneath.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A repository, if there is anything in it.
+    pub fn get(&self, name: &Name) -> Option<Arc<Repository>> {
+        let all = self.repositories.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned()
+    }
+
+    /// A repository, which begins to exist by this.
+    pub fn get_or_create(&self, name: &Name) -> teu_images::Result<Arc<Repository>> {
+        if let Some(found) = self.get(name) {
+            return Ok(found);
+        }
+        let mut all = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = all.get(name) {
+            return Ok(found.clone());
+        }
+        let made = Arc::new(Repository::open(&self.store, name.clone())?);
+        all.insert(name.clone(), made.clone());
+        Ok(made)
+    }
+
+    /// All repositories, by name.
+    pub fn all(&self) -> Vec<Arc<Repository>> {
+        let all = self.repositories.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().cloned().collect()
+    }
+
+    /// The names of all that have a manifest, after this one, in order.
+    pub fn names_after(&self, last: Option<&str>) -> Vec<Name> {
+        let all = self.repositories.read().unwrap_or_else(PoisonError::into_inner);
+        let after = all.iter().filter(|(name, _)| last.is_none_or(|last| name.as_str() > last));
+        let shown = after.filter(|(_, repository)| !repository.read().manifests.is_empty());
+        shown.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Forgets a repository that has become empty, with its ledger.
+    pub fn forget_if_empty(&self, name: &Name) -> teu_images::Result<()> {
+        let mut all = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(found) = all.get(name) else { return Ok(()) };
+        // Who holds it may be about to write to it.
+        if Arc::strong_count(found) > 1 || !found.read().is_empty() {
+            return Ok(());
+        }
+        match all.remove(name).and_then(Arc::into_inner) {
+            Some(repository) => repository.remove(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn ledger_name(name: &Name) -> String {
+    format!("{PREFIX}{}", name.file())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! A request's way: path → who may → what is done → answer.
+//!
+//! Reading the record is memory's work and done where the request is; whatever touches the disk is
+//! done by a bounded number of threads.
+
+use crate::link::Query;
+use crate::name::Name;
+use crate::options::Options;
+use crate::problem::Problem;
+use crate::records::{Records, Repository};
+use crate::route::{Reference, Route, Unroutable};
+use crate::sessions::Sessions;
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use teu_images::Store;
+use teu_oci::Digest;
+use teu_web::{Handler, Incoming, Request, Response, Workers, respond};
+use tokio::sync::Notify;
+
+mod blobs;
+mod lists;
+mod manifests;
+mod sweep;
+mod uploads;
+mod verify;
+
+/// Requests that work on the disk at a time.
+const DISK_WORKERS: usize = 32;
+/// Bytes of manifests that are kept in memory.
+const CACHE_BYTES: usize = 32 << 20;
+/// Blobs that are known to be what they are called since this process runs.
+const VERIFIED: usize = 1 << 16;
+
+/// A registry; clones are one and the same.
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    records: Records,
+    sessions: Sessions,
+    options: Options,
+    workers: Workers,
+    cache: Mutex<Cache>,
+    verified: Mutex<HashSet<Digest>>,
+    /// Content that was deleted and is still on disk.
+    deleted: Mutex<Vec<Digest>>,
+    /// Something has become unneeded, or began to age.
+    aged: Notify,
+}
+
+/// Manifests by digest.
+#[derive(Debug, Default)]
+struct Cache {
+    bytes: usize,
+    manifests: HashMap<Digest, Bytes>,
+}
+
+/// A request without its body.
+struct Ask {
+    method: Method,
+    headers: HeaderMap,
+    query: Query,
+    path: String,
+}
+
+type Answer = Result<Response, Problem>;
+
+impl Registry {
+    /// Opens the registry over a store. Fails if another one has it open.
+    pub fn open(store: &Store, options: Options) -> teu_images::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            store: store.clone(),
+            records: Records::open(store)?,
+            sessions: Sessions::open(store, options.uploads)?,
+            options,
+            workers: Workers::new(DISK_WORKERS),
+            cache: Mutex::default(),
+            verified: Mutex::default(),
+            deleted: Mutex::default(),
+            aged: Notify::new(),
+        })))
+    }
+
+    fn repository(&self, name: &Name) -> Result<Arc<Repository>, Problem> {
+        self.0.records.get(name).ok_or_else(|| Problem::name_unknown(name.as_str()))
+    }
+
+    async fn dispatch(&self, ask: &Ask, route: Route, body: Incoming) -> Answer {
+        let is_read = ask.method == Method::GET || ask.method == Method::HEAD;
+        match route {
+            Route::Base if is_read => {
+                Ok(respond::json(http::StatusCode::OK, &serde_json::json!({})))
+            }
+            Route::Catalog if is_read => self.catalog(ask),
+            Route::Tags(name) if is_read => self.tags(ask, &name),
+            Route::Referrers(name, digest) if is_read => self.referrers(ask, &name, digest).await,
+            Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => {
+                Err(Problem::not_allowed("GET, HEAD"))
+            }
+            Route::Blob(name, digest) => match ask.method {
+                Method::GET | Method::HEAD => self.get_blob(ask, &name, digest).await,
+                Method::DELETE => self.delete_blob(&name, digest).await,
+                _ => Err(Problem::not_allowed("GET, HEAD, DELETE")),
+            },
+            Route::Manifest(name, reference) => match ask.method {
+                Method::GET | Method::HEAD => self.get_manifest(ask, &name, reference).await,
+                Method::PUT => self.put_manifest(ask, &name, reference, body).await,
+                Method::DELETE => self.delete_manifest(&name, reference).await,
+                _ => Err(Problem::not_allowed("GET, HEAD, PUT, DELETE")),
+            },
+            Route::Uploads(name) => match ask.method {
+                Method::POST => self.start_upload(ask, &name, body).await,
+                _ => Err(Problem::not_allowed("POST")),
+            },
+            Route::Upload(name, id) => match ask.method {
+                Method::GET | Method::HEAD => self.upload_status(&name, &id).await,
+                Method::PATCH => self.patch_upload(ask, (&name, &id), body).await,
+                Method::PUT => self.put_upload(ask, (&name, &id), body).await,
+                Method::DELETE => self.cancel_upload(&name, &id).await,
+                _ => Err(Problem::not_allowed("GET, PATCH, PUT, DELETE")),
+            },
+        }
+    }
+
+    async fn answer(&self, ask: &Ask, body: Incoming) -> Answer {
+        let route = match Route::parse(&ask.path) {
+            // What can be no tag is the tag of nothing, unless one wants to give it.
+            Err(Unroutable::Reference(text)) if ask.method != Method::PUT => {
+                return Err(Problem::manifest_unknown(&text));
+            }
+            route => route?,
+        };
+        self.dispatch(ask, route, body).await
+    }
+
+    /// The sweeper shall take it from the disk, if nothing else keeps it.
+    fn collect_later(&self, digest: Digest) {
+        self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
+        self.0.aged.notify_one();
+    }
+
+    /// A manifest's bytes, verified when they are read from the disk.
+    async fn manifest_bytes(&self, digest: &Digest) -> Result<Bytes, Problem> {
+        let cached = {
+            let cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.manifests.get(digest).cloned()
+        };
+        if let Some(bytes) = cached {
+            return Ok(bytes);
+        }
+        let (store, wanted) = (self.0.store.clone(), digest.clone());
+        let read = move || store.read_blob(&wanted, crate::manifest::MANIFEST_BYTES);
+        let bytes = Bytes::from(self.0.workers.run(read).await?);
+        self.remember_manifest(digest, bytes.clone());
+        Ok(bytes)
+    }
+
+    fn remember_manifest(&self, digest: &Digest, bytes: Bytes) {
+        let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.bytes + bytes.len() > CACHE_BYTES {
+            // Beginning anew is simple, and what is asked for comes back at once.
+            *cache = Cache::default();
+        }
+        cache.bytes += bytes.len();
+        if let Some(before) = cache.manifests.insert(digest.clone(), bytes) {
+            cache.bytes -= before.len();
+        }
+    }
+}
+
+impl Handler for Registry {
+    async fn handle(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let ask = Ask {
+            method: parts.method,
+            headers: parts.headers,
+            query: Query::parse(parts.uri.query().unwrap_or_default()),
+            path: parts.uri.path().to_owned(),
+        };
+        let mut response = self.answer(&ask, body).await.unwrap_or_else(Problem::into_response);
+        let version = HeaderName::from_static("docker-distribution-api-version");
+        response.headers_mut().insert(version, HeaderValue::from_static("registry/2.0"));
+        response
+    }
+}
+
+impl Ask {
+    fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The client has this already.
+    fn has(&self, digest: &Digest) -> bool {
+        let wanted = self.header(http::header::IF_NONE_MATCH).unwrap_or_default();
+        wanted.split(',').any(|tag| {
+            let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
+            tag == digest.as_str()
+        })
+    }
+}
+
+/// A tag or digest as text.
+fn reference_text(reference: &Reference) -> &str {
+    match reference {
+        Reference::Tag(tag) => tag,
+        Reference::Digest(digest) => digest.as_str(),
+    }
+}
+
+fn set(response: &mut Response, name: &'static str, value: &str) {
+    // What comes here was checked: names, digests, numbers.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// Headers of content that its digest names.
+fn set_digest(response: &mut Response, digest: &Digest) {
+    set(response, "docker-content-digest", digest.as_str());
+    set(response, "etag", &format!("\"{digest}\""));
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

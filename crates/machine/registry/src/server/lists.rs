@@ -1,0 +1,113 @@
+//! Lists: tags, repositories, referrers. Distribution-spec, "Listing Tags" (end-8), "Listing
+//! Referrers" (end-12).
+
+use super::{Answer, Ask, Registry, set};
+use crate::link::{Page, encode};
+use crate::name::Name;
+use crate::problem::Problem;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use teu_oci::{Digest, media};
+use teu_web::respond;
+
+/// Referrers of one page; each is read.
+const REFERRERS: usize = 500;
+
+impl Registry {
+    pub(super) fn tags(&self, ask: &Ask, name: &Name) -> Answer {
+        let page = page_of(ask)?;
+        let repository = self.repository(name)?;
+        let state = repository.read();
+        let after = page.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let tags = state.tags.range::<str, _>((after, Bound::Unbounded));
+        let (tags, has_more) = page.cut(tags.map(|(tag, _)| tag.as_str()));
+        let mut response =
+            respond::json(StatusCode::OK, &json!({ "name": name.as_str(), "tags": tags }));
+        if let (true, Some(last)) = (has_more, tags.last()) {
+            set(&mut response, "link", &page.next(&ask.path, last));
+        }
+        Ok(response)
+    }
+
+    pub(super) fn catalog(&self, ask: &Ask) -> Answer {
+        let page = page_of(ask)?;
+        let names = self.0.records.names_after(page.last.as_deref());
+        let (names, has_more) = page.cut(names.iter().map(Name::as_str));
+        let mut response = respond::json(StatusCode::OK, &json!({ "repositories": names }));
+        if let (true, Some(last)) = (has_more, names.last()) {
+            set(&mut response, "link", &page.next(&ask.path, last));
+        }
+        Ok(response)
+    }
+
+    /// Who is about a digest: an index, empty where nobody is, be the digest known or not.
+    pub(super) async fn referrers(&self, ask: &Ask, name: &Name, digest: Digest) -> Answer {
+        let wanted = ask.query.get("artifactType").filter(|kind| !kind.is_empty());
+        let last = ask.query.get("last");
+        let mut found: Vec<(Digest, String, Option<String>, u64)> = match self.0.records.get(name) {
+            None => Vec::new(),
+            Some(repository) => {
+                let state = repository.read();
+                let about = state.referrers.get(&digest).into_iter().flatten();
+                let after = about.filter(|about| last.is_none_or(|last| about.as_str() > last));
+                let known = after.filter_map(|about| Some((about, state.manifests.get(about)?)));
+                let fitting = known.filter(|(_, record)| {
+                    wanted.is_none() || record.artifact_type.as_deref() == wanted
+                });
+                let row = |(digest, record): (&Digest, &crate::records::ManifestRecord)| {
+                    let kinds = (record.media_type.clone(), record.artifact_type.clone());
+                    (digest.clone(), kinds.0, kinds.1, record.size)
+                };
+                fitting.map(row).take(REFERRERS + 1).collect()
+            }
+        };
+        let has_more = found.len() > REFERRERS;
+        found.truncate(REFERRERS);
+        let mut manifests = Vec::new();
+        for (digest, media_type, artifact_type, size) in &found {
+            let mut descriptor =
+                json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size });
+            if let Some(kind) = artifact_type {
+                descriptor["artifactType"] = Value::from(kind.as_str());
+            }
+            let annotations = annotations(&self.manifest_bytes(digest).await?);
+            if !annotations.is_empty() {
+                descriptor["annotations"] = json!(annotations);
+            }
+            manifests.push(descriptor);
+        }
+        let index =
+            json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": manifests });
+        let mut response = respond::json(StatusCode::OK, &index);
+        set(&mut response, "content-type", media::INDEX);
+        if wanted.is_some() {
+            set(&mut response, "oci-filters-applied", "artifactType");
+        }
+        if let (true, Some((last, ..))) = (has_more, found.last()) {
+            let kind = wanted.map(|kind| format!("artifactType={}&", encode(kind)));
+            let kind = kind.unwrap_or_default();
+            let link = format!("<{}?{kind}last={}>; rel=\"next\"", ask.path, encode(last.as_str()));
+            set(&mut response, "link", &link);
+        }
+        Ok(response)
+    }
+}
+
+fn page_of(ask: &Ask) -> Result<Page, Problem> {
+    Page::of(&ask.query).ok_or_else(|| {
+        let message = "the parameter n must be a number";
+        Problem::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message)
+    })
+}
+
+fn annotations(manifest: &[u8]) -> BTreeMap<String, String> {
+    #[derive(Deserialize)]
+    struct Annotated {
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+    serde_json::from_slice(manifest).map_or_else(|_| BTreeMap::new(), |a: Annotated| a.annotations)
+}
