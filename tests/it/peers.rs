@@ -12,7 +12,7 @@ pub fn runtime_link(world: &World) -> String {
     link.display().to_string()
 }
 
-fn succeed(command: &mut Command) -> String {
+pub fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {error}");
@@ -70,6 +70,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it in a folder.
     pub fn start(root: &Path, runtime: &str) -> Self {
+        Self::with(root, &["--add-runtime", &format!("teu={runtime}")])
+    }
+
+    /// With more arguments.
+    pub fn with(root: &Path, arguments: &[&str]) -> Self {
         let dir = |name: &str| root.join(name).display().to_string();
         let socket = format!("unix://{}", dir("docker.sock"));
         let log = std::fs::File::create(dir("dockerd.log")).expect("creates");
@@ -83,7 +88,7 @@ impl Daemon {
                 &socket,
             ])
             .args(["--pidfile", &dir("docker.pid"), "--bridge=none", "--iptables=false"])
-            .args(["--add-runtime", &format!("teu={runtime}")])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

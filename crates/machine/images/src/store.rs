@@ -47,6 +47,7 @@ mod partial;
 pub mod prune;
 pub mod receive;
 pub mod remove;
+mod serve;
 mod session;
 pub mod snapshot;
 mod temporary;

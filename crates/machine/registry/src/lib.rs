@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod link;
+pub mod local;
 pub mod manifest;
 pub mod name;
 pub mod options;

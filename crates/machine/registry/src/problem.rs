@@ -1,8 +1,8 @@
 //! What went wrong, as the protocol says it: a status, a code, a message. Distribution-spec 1.1,
 //! "Error codes".
 
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use teu_oci::Digest;
 use teu_web::{BodyError, Response, respond};
@@ -16,14 +16,14 @@ pub struct Problem {
     pub code: &'static str,
     message: String,
     details: Vec<Value>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, String)>,
 }
 
 impl Problem {
     /// Of this kind.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code, message, details: Vec::new(), headers: HeaderMap::new() }
+        Self { status, code, message, details: Vec::new(), headers: Vec::new() }
     }
 
     /// With more to know; each detail is told as an error of its own.
@@ -34,9 +34,7 @@ impl Problem {
 
     /// With a header.
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.append(name, value);
-        }
+        self.headers.push((name, value.to_owned()));
         self
     }
 
@@ -51,7 +49,12 @@ impl Problem {
             }
         };
         let mut response = respond::json(self.status, &json!({ "errors": errors }));
-        response.headers_mut().extend(self.headers);
+        for (name, value) in self.headers {
+            // What comes here was made of numbers, names and digests.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().append(name, value);
+            }
+        }
         response
     }
 

@@ -4,6 +4,7 @@
 //! done by a bounded number of threads.
 
 use crate::link::Query;
+use crate::local::Local;
 use crate::name::Name;
 use crate::options::Options;
 use crate::problem::Problem;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 mod blobs;
 mod lists;
+mod local;
 mod manifests;
 mod sweep;
 mod uploads;
@@ -44,6 +46,7 @@ struct Inner {
     store: Store,
     records: Records,
     sessions: Sessions,
+    local: Option<Local>,
     options: Options,
     workers: Workers,
     cache: Mutex<Cache>,
@@ -78,6 +81,7 @@ impl Registry {
             store: store.clone(),
             records: Records::open(store)?,
             sessions: Sessions::open(store, options.uploads)?,
+            local: options.serve_local.then(|| Local::new(store)),
             options,
             workers: Workers::new(DISK_WORKERS),
             cache: Mutex::default(),
@@ -97,8 +101,8 @@ impl Registry {
             Route::Base if is_read => {
                 Ok(respond::json(http::StatusCode::OK, &serde_json::json!({})))
             }
-            Route::Catalog if is_read => self.catalog(ask),
-            Route::Tags(name) if is_read => self.tags(ask, &name),
+            Route::Catalog if is_read => self.catalog(ask).await,
+            Route::Tags(name) if is_read => self.tags(ask, &name).await,
             Route::Referrers(name, digest) if is_read => self.referrers(ask, &name, digest).await,
             Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => {
                 Err(Problem::not_allowed("GET, HEAD"))

@@ -51,7 +51,7 @@ fn a_restart_knows_the_same_and_collection_takes_only_what_went() {
     let before = repository.read().clone();
     assert_eq!(before.bytes, 4 + 6 + 8);
     assert_eq!(before.unneeded_blobs(5), []);
-    assert_eq!(before.unneeded_blobs(6), [unused.clone()]);
+    assert_eq!(before.unneeded_blobs(6), std::slice::from_ref(&unused));
     assert_eq!(before.oldest_unneeded(), Some(6));
     assert!(Records::open(&store).is_err(), "one registry at a time");
     drop((repository, records));

@@ -23,7 +23,7 @@ impl Registry {
     }
 
     pub(super) async fn get_blob(&self, ask: &Ask, name: &Name, digest: Digest) -> Answer {
-        let size = self.blob_size(name, &digest)?;
+        let size = self.readable_blob(name, &digest).await?;
         if ask.has(&digest) {
             let mut response = respond::empty(StatusCode::NOT_MODIFIED);
             set_digest(&mut response, &digest);

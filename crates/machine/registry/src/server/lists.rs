@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use teu_oci::{Digest, media};
 use teu_web::respond;
@@ -17,13 +17,22 @@ use teu_web::respond;
 const REFERRERS: usize = 500;
 
 impl Registry {
-    pub(super) fn tags(&self, ask: &Ask, name: &Name) -> Answer {
+    pub(super) async fn tags(&self, ask: &Ask, name: &Name) -> Answer {
         let page = page_of(ask)?;
-        let repository = self.repository(name)?;
-        let state = repository.read();
+        let local = self.local_tags(name).await;
+        let repository = match self.repository(name) {
+            Err(problem) if local.is_none() => return Err(problem),
+            found => found.ok(),
+        };
         let after = page.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let tags = state.tags.range::<str, _>((after, Bound::Unbounded));
-        let (tags, has_more) = page.cut(tags.map(|(tag, _)| tag.as_str()));
+        let mut tags: BTreeSet<String> = local.unwrap_or_default();
+        if let Some(repository) = repository {
+            let state = repository.read();
+            let pushed = state.tags.range::<str, _>((after, Bound::Unbounded));
+            tags.extend(pushed.take(page.entries + 1).map(|(tag, _)| tag.clone()));
+        }
+        let tags = tags.range::<str, _>((after, Bound::Unbounded));
+        let (tags, has_more) = page.cut(tags.map(String::as_str));
         let mut response =
             respond::json(StatusCode::OK, &json!({ "name": name.as_str(), "tags": tags }));
         if let (true, Some(last)) = (has_more, tags.last()) {
@@ -32,9 +41,12 @@ impl Registry {
         Ok(response)
     }
 
-    pub(super) fn catalog(&self, ask: &Ask) -> Answer {
+    pub(super) async fn catalog(&self, ask: &Ask) -> Answer {
         let page = page_of(ask)?;
-        let names = self.0.records.names_after(page.last.as_deref());
+        let last = page.last.as_deref();
+        let mut names = self.local_names(None).await;
+        names.retain(|name| last.is_none_or(|last| name.as_str() > last));
+        names.extend(self.0.records.names_after(last));
         let (names, has_more) = page.cut(names.iter().map(Name::as_str));
         let mut response = respond::json(StatusCode::OK, &json!({ "repositories": names }));
         if let (true, Some(last)) = (has_more, names.last()) {

@@ -15,31 +15,13 @@ use teu_oci::Digest;
 use teu_web::{BodyError, Incoming, respond};
 
 impl Registry {
-    /// What a reference leads to in a repository.
-    pub(super) fn find_manifest(
-        &self,
-        name: &Name,
-        reference: &Reference,
-    ) -> Result<(Digest, String, u64), Problem> {
-        let repository = self.repository(name)?;
-        let state = repository.read();
-        let digest = match reference {
-            Reference::Tag(tag) => state.tags.get(tag),
-            Reference::Digest(digest) => Some(digest),
-        };
-        let found = digest.and_then(|digest| Some((digest, state.manifests.get(digest)?)));
-        found
-            .map(|(digest, record)| (digest.clone(), record.media_type.clone(), record.size))
-            .ok_or_else(|| Problem::manifest_unknown(reference_text(reference)))
-    }
-
     pub(super) async fn get_manifest(
         &self,
         ask: &Ask,
         name: &Name,
         reference: Reference,
     ) -> Answer {
-        let (digest, media_type, size) = self.find_manifest(name, &reference)?;
+        let (digest, media_type, size) = self.find_manifest(name, &reference).await?;
         let mut response = respond::empty(StatusCode::OK);
         if ask.has(&digest) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -56,11 +56,17 @@ impl Registry {
         name: &Name,
         digest: &Digest,
     ) -> Result<Option<Response>, Problem> {
-        let find = |from: &Name| self.blob_size(from, digest).ok();
-        let size = match ask.query.get("from") {
-            Some(from) => Name::parse(from).and_then(|from| find(&from)),
-            None => self.0.records.all().iter().find_map(|repository| find(repository.name())),
+        let from = match ask.query.get("from") {
+            Some(from) => Name::parse(from).into_iter().collect(),
+            None => self.holders(digest).await,
         };
+        let mut size = None;
+        for from in &from {
+            size = self.readable_blob(from, digest).await.ok();
+            if size.is_some() {
+                break;
+            }
+        }
         let Some(size) = size else { return Ok(None) };
         self.check_quota(name, digest, size)?;
         let (registry, name, digest) = (self.clone(), name.clone(), digest.clone());
@@ -75,6 +81,16 @@ impl Registry {
             }
         };
         self.0.workers.run(mount).await
+    }
+
+    /// The repositories that have a blob.
+    async fn holders(&self, digest: &Digest) -> Vec<Name> {
+        let all = self.0.records.all();
+        let has = |repository: &&Arc<crate::records::Repository>| {
+            repository.read().blobs.contains_key(digest)
+        };
+        let pushed = all.iter().filter(has).map(|repository| repository.name().clone());
+        pushed.chain(self.local_names(Some(digest)).await).collect()
     }
 
     /// GET: how far it is.

@@ -1,0 +1,5 @@
+//! `teu registry` in use: other people's clients, and faults. Issue 3, must show 1 and section 3.
+
+mod clients;
+mod faults;
+mod local;
