@@ -254,6 +254,8 @@ pub struct Matches {
     pub values: Vec<(&'static Flag, String)>,
     /// The rest.
     pub operands: Vec<String>,
+    /// Flags of the groups that hold the command, typed before its word.
+    pub outer: Vec<(&'static Flag, String)>,
 }
 
 impl Matches {
@@ -276,6 +278,18 @@ impl Matches {
         );
         let mut values = self.values.iter().rev();
         values.find(|(flag, _)| flag.long == long).map(|(_, value)| value.as_str())
+    }
+
+    /// The last value of a flag of a group.
+    pub fn outer_text(&self, long: &str) -> Option<&str> {
+        let mut values = self.outer.iter().rev();
+        values.find(|(flag, _)| flag.long == long).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a flag of a group.
+    pub fn outer_list(&self, long: &str) -> Vec<&str> {
+        let values = self.outer.iter().filter(|(flag, _)| flag.long == long);
+        values.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The last value that is not empty.

@@ -6,14 +6,19 @@
 #![forbid(unsafe_code)]
 
 pub mod dotenv;
+pub mod execute;
 pub mod finish;
 pub mod interpolate;
+pub mod labels;
 pub mod load;
 pub mod merge;
 pub mod model;
 pub mod node;
 pub mod normal;
+pub mod observe;
+pub mod plan;
 pub mod print;
 pub mod project;
+pub mod request;
 pub mod schema;
 pub mod yaml;

@@ -91,6 +91,7 @@ pub fn parse(root: &'static Command, words: &[String]) -> Result<Parsed, Failed>
         path: root.name.to_owned(),
         values: Vec::new(),
         operands: Vec::new(),
+        outer: Vec::new(),
         help: false,
     };
     match parser.run(words) {
@@ -103,6 +104,7 @@ pub fn parse(root: &'static Command, words: &[String]) -> Result<Parsed, Failed>
                 path: parser.path,
                 values: parser.values,
                 operands: parser.operands,
+                outer: parser.outer,
             })),
         },
     }
@@ -113,6 +115,7 @@ struct Parser {
     path: String,
     values: Vec<(&'static Flag, String)>,
     operands: Vec<String>,
+    outer: Vec<(&'static Flag, String)>,
     help: bool,
 }
 
@@ -161,6 +164,11 @@ impl Parser {
                 near: nearest(word, names).map(str::to_owned),
             });
         };
+        // What was typed so far belongs to the group, whatever the command calls its own flags.
+        let own = |(flag, _): &(&'static Flag, String)| {
+            !GLOBAL.iter().any(|global| global.long == flag.long)
+        };
+        self.outer.extend(self.values.extract_if(.., |value| own(value)));
         self.command = command;
         self.path.push(' ');
         self.path.push_str(command.name);

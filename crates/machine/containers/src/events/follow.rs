@@ -127,9 +127,20 @@ impl Events {
         }
     }
 
-    /// Waits until something happens in the directory; false when `until` comes first.
-    fn wait(&mut self) -> Result<bool> {
+    /// What has happened already, without waiting; `None` when there is nothing new.
+    pub fn try_next(&mut self) -> Result<Option<Event>> {
+        if self.pending.is_empty() {
+            self.wait(true)?;
+        }
+        Ok(self.pending.pop_front())
+    }
+
+    /// Waits until something happens in the directory (or only looks); false when `until` comes
+    /// first.
+    fn wait(&mut self, only_look: bool) -> Result<bool> {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = match self.options.until_ns {
+            _ if only_look => Some(now),
             None => None,
             Some(until) => {
                 let left = until - time::now_ns();
@@ -184,7 +195,7 @@ impl Iterator for Events {
                 let over = self.options.until_ns.is_some_and(|until| event.time_ns > until);
                 return (!over).then_some(Ok(event));
             }
-            match self.wait() {
+            match self.wait(false) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => return Some(Err(error)),
