@@ -9,6 +9,7 @@ pub mod build;
 pub mod builder;
 pub mod commit;
 pub mod completion;
+pub mod compose;
 pub mod container;
 pub mod copy;
 pub mod cp;
@@ -77,6 +78,7 @@ pub const ALL: &[&Command] = &[
     &version::VERSION,
     &info::INFO,
     &builder::BUILDER,
+    &compose::COMPOSE,
     &container::CONTAINER,
     &image::IMAGE,
     &network::NETWORK,
@@ -130,7 +132,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Management Commands",
-        &["builder", "container", "image", "network", "pod", "system", "volume"],
+        &["builder", "compose", "container", "image", "network", "pod", "system", "volume"],
     ),
     (
         "Commands",

@@ -18,6 +18,7 @@ use teu_containers::lifecycle::Stop;
 mod resources;
 mod wait;
 
+pub use resources::write_files as write_content;
 pub use wait::Watcher;
 
 /// Most steps at once, unless a person says otherwise.
@@ -102,7 +103,7 @@ pub struct ExecuteError {
     pub name: String,
     /// Why.
     #[source]
-    pub source: StepError,
+    pub source: Box<StepError>,
 }
 
 /// Told of every step; from several threads.
@@ -188,7 +189,7 @@ impl Execution<'_> {
                 && held.failure.is_none()
             {
                 let (kind, name, ..) = action.words();
-                held.failure = Some(ExecuteError { kind, name, source });
+                held.failure = Some(ExecuteError { kind, name, source: Box::new(source) });
                 self.watcher.cancel();
             }
             changed.notify_all();

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
     BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
-    NetworkMode, Output, Outside, Secret, SecretSource, SshAgent, Vault,
+    NetworkMode, Outcome, Output, Outside, Secret, SecretSource, SshAgent, Vault,
 };
 
 mod network;
@@ -152,18 +152,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let request = request(matches)?;
     let mut printer = printer(matches)?;
     let (check, tags) = (request.check_only, request.tags.clone());
-    let outcome = with_environment(ctx, |environment| {
-        Ok(teu_builder::build(request, &environment, &mut printer))
-    })?;
-    printer.finish();
-    let outcome = outcome.map_err(|error| {
-        use std::io::Write as _;
-        let excerpt = error.excerpt();
-        if !excerpt.is_empty() {
-            let _ = writeln!(std::io::stderr(), "{}", crate::text::plain_lines(&excerpt));
-        }
-        Failure::from(error)
-    })?;
+    let outcome = build_image(ctx, request, &mut printer)?;
     if check {
         ctx.line("Check complete.")?;
     } else if matches.switch("quiet") || matches.nonempty("progress") == Some("quiet") {
@@ -190,12 +179,37 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     Ok(0)
 }
 
+/// Builds, telling a printer; an error's excerpt of the Dockerfile is printed before it.
+pub fn build_image(
+    ctx: &Context,
+    request: BuildRequest,
+    printer: &mut BuildPrinter,
+) -> Result<Outcome> {
+    let outcome = with_environment(ctx, |environment| {
+        Ok(teu_builder::build(request, &environment, printer))
+    })?;
+    printer.finish();
+    outcome.map_err(|error| {
+        use std::io::Write as _;
+        let excerpt = error.excerpt();
+        if !excerpt.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{}", crate::text::plain_lines(&excerpt));
+        }
+        Failure::from(error)
+    })
+}
+
 fn printer(matches: &Matches) -> Result<BuildPrinter> {
-    let terminal = isatty(rustix::stdio::stderr());
     if matches.switch("quiet") {
         return Ok(BuildPrinter::Quiet);
     }
-    Ok(match matches.nonempty("progress").unwrap_or("auto") {
+    printer_of(matches.nonempty("progress").unwrap_or("auto"))
+}
+
+/// The printer that `--progress` names.
+pub fn printer_of(mode: &str) -> Result<BuildPrinter> {
+    let terminal = isatty(rustix::stdio::stderr());
+    Ok(match mode {
         "auto" if terminal => BuildPrinter::Live(Live::default()),
         "auto" | "plain" => BuildPrinter::Plain(Plain::default()),
         "tty" if terminal => BuildPrinter::Live(Live::default()),

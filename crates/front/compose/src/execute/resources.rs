@@ -120,7 +120,7 @@ fn network_spec(network: &Network) -> Result<NetworkSpec, StepError> {
 }
 
 /// Writes files into a container that does not run yet, with the directories on their way.
-pub(super) fn write_files(
+pub fn write_files(
     containers: &Containers,
     id: &str,
     files: &[ContentFile],
@@ -142,7 +142,7 @@ pub(super) fn write_files(
         }
         let size = file.content.len() as u64;
         let mut entry = WriteEntry::new(path.as_bytes(), Kind::File, file.mode, size);
-        (entry.uid, entry.gid) = (file.uid.into(), file.gid.into());
+        (entry.uid, entry.gid) = (file.uid, file.gid);
         tar.append(&entry, &file.content)?;
     }
     let bytes = tar.finish()?;
@@ -165,6 +165,7 @@ pub(super) fn hook(
         working_dir: hook.working_dir.clone(),
         tty: None,
         privileged: hook.privileged,
+        id: None,
     };
     match containers.exec(id, &request, ExecStreams::default())?.wait()? {
         0 => Ok(()),

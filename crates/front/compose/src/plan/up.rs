@@ -39,6 +39,8 @@ pub struct UpOptions {
     pub create_only: bool,
     /// Waits until everything is healthy.
     pub wait: bool,
+    /// A service whose containers are neither made nor started (`run` makes one of its own).
+    pub dormant: Option<String>,
     /// `_` between the parts of a name, as Compose v1 had it.
     pub compatibility: bool,
 }
@@ -207,6 +209,11 @@ impl<'a> Planner<'a> {
             false => self.dependencies(service),
         };
         let mut planned = Planned::default();
+        if request.options.dormant.as_deref() == Some(name) {
+            // Nobody waits for it, but what it needs is waited for.
+            self.services.insert(name.to_owned(), planned);
+            return;
+        }
         let (kept, surplus) = self.choose(name, service);
         let taken: BTreeSet<u32> = kept.iter().map(|container| container.number).collect();
         let missing = (service.replicas() as usize).saturating_sub(kept.len());

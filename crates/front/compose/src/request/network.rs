@@ -146,7 +146,7 @@ fn endpoint(
     }
     let mut aliases = vec![name.to_owned()];
     aliases.extend(place.aliases.iter().filter(|alias| *alias != name).cloned());
-    let mac = place.mac_address.as_ref().or(service.mac_address.as_ref().filter(|_| first));
+    let mac = place.mac_address.as_ref().or_else(|| service.mac_address.as_ref().filter(|_| first));
     let mac = mac.map(|text| networks::mac(text)).transpose();
     Ok(EndpointRecord {
         network,
