@@ -9,17 +9,16 @@ use std::fmt::Write as _;
 /// The model as YAML.
 pub fn yaml(tree: &Node) -> String {
     let mut value = tree.to_json();
-    each(&mut value, "services", |service| {
-        nulls(service);
-        limits(service);
-    });
+    each(&mut value, "services", limits);
     crate::yaml::emit(&value)
 }
 
-/// The model as JSON: sections in the order of the alphabet, extensions left out.
+/// The model as JSON: sections in the order of the alphabet, extensions only at the top.
 pub fn json(tree: &Node) -> String {
     let mut value = json_value(tree);
     if let Value::Object(map) = &mut value {
+        let own = tree.as_map().into_iter().flatten().filter(|(key, _)| key.starts_with("x-"));
+        map.extend(own.map(|(key, node)| (key.clone(), node.to_json())));
         map.sort_keys();
     }
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
@@ -59,7 +58,7 @@ fn filled(value: &mut Value, key: &str, next: &str) {
     map.shift_insert(place, key.to_owned(), json!({}));
 }
 
-/// `command` and `entrypoint` are always there: `null` is the image's, `[]` is none.
+/// In JSON `command` and `entrypoint` are always there: `null` is the image's, `[]` is none.
 fn nulls(service: &mut Value) {
     let Value::Object(map) = service else { return };
     let order: Vec<&str> = crate::schema::SERVICE.fields.iter().map(|field| field.name).collect();

@@ -31,7 +31,7 @@ pub fn complete(
     if let Some(Value::List(hosts)) = fields.get_mut("extra_hosts").map(|node| &mut node.value) {
         hosts.sort_by(|a, b| a.as_text().cmp(&b.as_text()));
     }
-    scale(name, fields, &at)?;
+    agreement(name, fields, &at)?;
     dependencies(fields, &at);
     order(service);
     Ok(())
@@ -154,6 +154,8 @@ fn build(fields: &mut Map, around: Surroundings<'_>) {
                 arg.value = Value::Text(value.clone());
             }
         }
+        // What is set nowhere is left to the Dockerfile's own default.
+        args.retain(|_, arg| !arg.is_null());
     }
     targets(build.get_mut("secrets"), "/run/secrets/");
 }
@@ -176,17 +178,45 @@ fn targets(list: Option<&mut Node>, directory: &str) {
     }
 }
 
-/// `scale` and `deploy.replicas` say the same.
-fn scale(name: &str, fields: &Map, at: &Place) -> Result<(), FinishError> {
-    let replicas = fields.get("deploy").and_then(|deploy| deploy.get("replicas"));
-    match (fields.get("scale"), replicas) {
-        (Some(scale), Some(replicas)) if scale != replicas => Err(FinishError::Conflict {
-            place: at.clone(),
-            service: name.to_owned(),
-            reason: "can't set distinct values on 'scale' and 'deploy.replicas'",
-        }),
-        _ => Ok(()),
+/// Fields that say the same in two places.
+const TWICE: [(&str, &[&str], &str); 5] = [
+    ("scale", &["replicas"], "can't set distinct values on 'scale' and 'deploy.replicas'"),
+    (
+        "cpus",
+        &["resources", "limits", "cpus"],
+        "can't set distinct values on 'cpus' and 'deploy.resources.limits.cpus'",
+    ),
+    (
+        "mem_limit",
+        &["resources", "limits", "memory"],
+        "can't set distinct values on 'mem_limit' and 'deploy.resources.limits.memory'",
+    ),
+    (
+        "mem_reservation",
+        &["resources", "reservations", "memory"],
+        "can't set distinct values on 'mem_reservation' and 'deploy.resources.reservations.memory'",
+    ),
+    (
+        "pids_limit",
+        &["resources", "limits", "pids"],
+        "can't set distinct values on 'pids_limit' and 'deploy.resources.limits.pids'",
+    ),
+];
+
+/// Older fields and `deploy` say the same.
+fn agreement(name: &str, fields: &Map, at: &Place) -> Result<(), FinishError> {
+    for (old, path, reason) in TWICE {
+        let new = fields
+            .get("deploy")
+            .and_then(|deploy| path.iter().try_fold(deploy, |node, key| node.get(key)));
+        if let (Some(old), Some(new)) = (fields.get(old), new)
+            && old != new
+        {
+            let (place, service) = (at.clone(), name.to_owned());
+            return Err(FinishError::Conflict { place, service, reason });
+        }
     }
+    Ok(())
 }
 
 /// What must run first without `depends_on` saying so.

@@ -58,17 +58,13 @@ services:
     build:
       context: /p/db
       dockerfile: Dockerfile
-    command: null
-    entrypoint: null
     networks:
       default: null
   web:
-    command: null
     depends_on:
       db:
         condition: service_started
         required: true
-    entrypoint: null
     image: nginx:1
     networks:
       default: null

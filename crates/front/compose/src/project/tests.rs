@@ -53,7 +53,7 @@ fn hashes_see_what_matters() {
 
 #[test]
 fn json_is_as_go_writes_it() {
-    let text = "services: {a: {image: x, command: 'a <b>', cpus: 2, ulimits: {nproc: 5}, x-own: 1, deploy: {replicas: 2}}}";
+    let text = "services: {a: {image: x, command: 'a <b>', cpus: 2, ulimits: {nproc: 5}, x-own: 1, deploy: {replicas: 2}}}\nx-top: 1\n";
     let project = read_as(&wishes(), &[("compose.yaml", text)]).expect("reads");
     let json = json(&project.tree);
     assert!(json.starts_with("{\n  \"name\": \"p\",\n  \"networks\": {\n    \"default\": {\n      \"name\": \"p_default\",\n      \"ipam\": {}\n"), "{json}");
@@ -62,5 +62,5 @@ fn json_is_as_go_writes_it() {
     assert!(json.contains("\"cpus\": 2,"));
     assert!(json.contains("\"entrypoint\": null,\n      \"image\": \"x\""), "{json}");
     assert!(json.contains("\"resources\": {},\n        \"placement\": {}"), "{json}");
-    assert!(!json.contains("x-own"));
+    assert!(!json.contains("x-own") && json.contains("x-top"));
 }

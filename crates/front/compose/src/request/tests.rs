@@ -117,7 +117,7 @@ fn contents_are_files() {
 #[test]
 fn limits_and_rights() {
     let request = made(
-        "mem_limit: 64m, cpus: 0.5, pids_limit: 100, deploy: {resources: {limits: {memory: 32m, cpus: '1.5'}}}, ulimits: {nofile: {soft: 10, hard: 20}}, cap_add: [net_admin], cap_drop: [ALL], security_opt: ['no-new-privileges:true'], shm_size: 1m, sysctls: {a: 1}",
+        "pids_limit: 100, deploy: {resources: {limits: {memory: 32m, cpus: '1.5'}}}, ulimits: {nofile: {soft: 10, hard: 20}}, cap_add: [net_admin], cap_drop: [ALL], security_opt: ['no-new-privileges:true'], shm_size: 1m, sysctls: {a: 1}",
         "",
     )
     .expect("a request");
