@@ -7,6 +7,7 @@
 mod apps;
 mod attacks;
 mod builds;
+mod buildx;
 mod cli_formats;
 mod cli_life;
 mod cli_streams;

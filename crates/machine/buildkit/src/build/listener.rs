@@ -93,9 +93,13 @@ impl<'a> Client<'a> {
         if let Some(path) = known(&self.agents()) {
             return Ok(Found::Agent(path));
         }
-        // The client has its own way of saying that there is no such agent, and explains it.
         let request = CheckAgentRequest { id: id.clone() };
-        self.session.unary::<Empty>(CHECK_AGENT, &request).await?;
+        match self.session.unary::<Empty>(CHECK_AGENT, &request).await {
+            Ok(Empty {}) => {}
+            Err(status) if status.is(Code::Unavailable) => return Err(status),
+            // However a client says it: there is no such agent, and not every step needs one.
+            Err(_) => return Ok(Found::Nothing),
+        }
         let mut agents = self.agents();
         let path = self.outbox.join(&format!("agent-{}", agents.sockets.len()));
         let listener = UnixListener::bind(&path).map_err(|error| {
