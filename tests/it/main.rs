@@ -15,6 +15,7 @@ mod cli_usage;
 mod copy;
 mod distribution;
 mod exchange;
+mod networks;
 mod peers;
 mod pods;
 mod registry;

@@ -140,9 +140,10 @@ fn port_bindings(network: &NetworkRecord) -> Value {
     for port in &network.ports {
         for offset in 0..port.count.max(1) {
             let key = format!("{}/{}", port.container_port.saturating_add(offset), port.protocol);
-            let host_port = match port.host_port {
-                0 => String::new(),
-                first => first.saturating_add(offset).to_string(),
+            let host_port = match (port.host_port, port.host_last) {
+                (0, _) => String::new(),
+                (first, 0) => first.saturating_add(offset).to_string(),
+                (first, last) => format!("{first}-{last}"),
             };
             let host_ip = port.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
             let binding = json!({ "HostIp": host_ip, "HostPort": host_port });

@@ -35,31 +35,27 @@ fn port(text: &str) -> Result<PortRecord, PortFault> {
     let (first, last) =
         range(container).ok_or_else(|| PortFault::Container(container.to_owned()))?;
     let count = last - first + 1;
-    let host_port = match host {
-        "" | "0" => 0,
+    let (host_port, host_last) = match host {
+        "" | "0" => (0, 0),
         text => {
             let (low, high) = range(text).ok_or_else(|| PortFault::Host(text.to_owned()))?;
-            if high - low + 1 != count {
-                return Err(PortFault::Ranges {
-                    container: container.to_owned(),
-                    host: text.to_owned(),
-                });
+            match high - low + 1 {
+                many if many == count => (low, 0),
+                // One port of the container is published at the first that is free.
+                _ if count == 1 => (low, high),
+                _ => {
+                    let (container, host) = (container.to_owned(), text.to_owned());
+                    return Err(PortFault::Ranges { container, host });
+                }
             }
-            low
         }
     };
-    Ok(PortRecord { host_ip, host_port, container_port: first, count, protocol })
+    Ok(PortRecord { host_ip, host_port, host_last, container_port: first, count, protocol })
 }
 
 /// The long form, `published=8080,target=80,protocol=tcp,mode=host`.
 fn long(text: &str) -> Result<PortRecord, PortFault> {
-    let mut record = PortRecord {
-        host_ip: None,
-        host_port: 0,
-        container_port: 0,
-        count: 1,
-        protocol: "tcp".to_owned(),
-    };
+    let mut record = PortRecord { count: 1, protocol: "tcp".to_owned(), ..PortRecord::default() };
     for field in text.split(',') {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         match key {

@@ -14,10 +14,13 @@ fn ports() {
     let port = |host_ip: &str, host_port, container_port, count, protocol: &str| PortRecord {
         host_ip: host_ip.parse().ok(),
         host_port,
+        host_last: 0,
         container_port,
         count,
         protocol: protocol.to_owned(),
     };
+    let first_free = PortRecord { host_last: 8010, ..port("", 8000, 80, 1, "tcp") };
+    assert_eq!(ports::publish("8000-8010:80"), Ok(first_free));
     for (text, expected) in [
         ("80", port("", 0, 80, 1, "tcp")),
         ("8080:80", port("", 8080, 80, 1, "tcp")),

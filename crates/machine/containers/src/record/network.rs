@@ -62,12 +62,15 @@ pub struct EndpointRecord {
 }
 
 /// A port published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortRecord {
     /// Address of the host; `None` for all.
     pub host_ip: Option<IpAddr>,
     /// First port of the host; 0 for a free one.
     pub host_port: u16,
+    /// The first free one up to this is taken; 0 where it must be `host_port`.
+    #[serde(default)]
+    pub host_last: u16,
     /// First port of the container.
     pub container_port: u16,
     /// How many, one after another.

@@ -65,9 +65,10 @@ fn request(port: &PortRecord) -> Result<PortRequest, Failure> {
     let bad = Failure::Refused { what: "a published port's protocol is none of tcp, udp, sctp" };
     Ok(PortRequest {
         host_ip: port.host_ip,
-        host_port: match port.host_port {
-            0 => HostPort::Free,
-            first => HostPort::From(first),
+        host_port: match (port.host_port, port.host_last) {
+            (0, _) => HostPort::Free,
+            (first, 0) => HostPort::From(first),
+            (first, last) => HostPort::Within(first, last),
         },
         container_port: port.container_port,
         count: port.count.max(1),

@@ -88,6 +88,7 @@ fn a_published_port_answers_on_loopback() {
         pod.network.ports = vec![PortRecord {
             host_ip: Some("127.0.0.1".parse().unwrap()),
             host_port: 0,
+            host_last: 0,
             container_port: 8080,
             count: 1,
             protocol: "tcp".to_owned(),
