@@ -166,20 +166,22 @@ fn published(port: &Port, whose: Whose<'_>) -> Result<PortRecord, RequestError> 
                 .map_err(|_| whose.value("ports", format!("invalid IP address: {text}")))?,
         ),
     };
-    let host_port = match port.published.as_deref() {
-        None | Some("") => 0,
-        // Any of a range: the first that is free is not known before; the kernel picks one.
-        Some(text) if text.contains('-') => {
-            return Err(whose.unsupported(
-                "ports",
-                "a range of host ports for one container port; leave the host port out for a free one",
-            ));
-        }
-        Some(text) => text.parse().map_err(|_| wrong(text))?,
+    let number = |text: &str| text.parse::<u16>().map_err(|_| wrong(text));
+    let (host_port, host_last) = match port.published.as_deref() {
+        None | Some("") => (0, 0),
+        // The first free one of a range.
+        Some(text) => match text.split_once('-') {
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(text)?, 0),
+        },
     };
+    if host_last != 0 && (host_port == 0 || host_last < host_port) {
+        return Err(wrong(port.published.as_deref().unwrap_or_default()));
+    }
     Ok(PortRecord {
         host_ip,
         host_port,
+        host_last,
         container_port: port.target,
         count: 1,
         protocol: port.protocol.clone(),
