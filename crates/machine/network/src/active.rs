@@ -205,7 +205,7 @@ impl Networks {
             let action = format!("make bridge {}: a link of this name exists", active.bridge());
             return Err(kernel.failed::<std::io::Error>(&action)(Errno::EXIST.into()));
         }
-        self.claim(kernel, place, &mut active)?;
+        self.claim_subnets(kernel, place, &mut active)?;
         let outcome = self.build(kernel, &active);
         if outcome.is_err() {
             self.take_down(kernel, place, &active)?;
@@ -217,7 +217,7 @@ impl Networks {
     }
 
     /// Settles which subnets the network has and makes them ours by their guards.
-    fn claim(&self, kernel: &mut Kernel, place: &Place, active: &mut Active) -> Result<()> {
+    fn claim_subnets(&self, kernel: &mut Kernel, place: &Place, active: &mut Active) -> Result<()> {
         let mut taken = self.taken_but_for(&active.network.id)?;
         for _ in 0..CLAIM_ATTEMPTS {
             let before = active.network.clone();

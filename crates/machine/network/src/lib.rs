@@ -16,6 +16,7 @@
 
 mod active;
 mod address;
+mod claim;
 mod connect;
 mod disconnect;
 mod endpoint;
@@ -36,6 +37,7 @@ mod repair;
 mod site;
 
 pub use address::{Mac, ParseError, Subnet};
+pub use claim::Claim;
 pub use disconnect::Departure;
 pub use endpoint::{
     Connected, Endpoint, EndpointRequest, HostPort, PortHolds, PortRequest, Protocol,

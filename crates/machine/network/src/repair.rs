@@ -11,7 +11,7 @@ use crate::site::Need;
 use teu_sys::netlink::Batch;
 
 impl Networks {
-    /// Gives back what pods held that are not alive any more, and makes anew what somebody else
+    /// Gives back what pods held that are neither alive nor claimed ([`Networks::claim`]) any more, and makes anew what somebody else
     /// took away (`nft flush ruleset`, `ip link del`). Networks that are idle go at once. Returns the pods that were given up.
     pub fn repair(&self, live: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
         let mut given_up = Vec::new();
@@ -22,7 +22,12 @@ impl Networks {
                 continue;
             }
             let _lock = place.lock()?;
-            let alive: Vec<String> = place.pods()?.into_iter().filter(|pod| live(pod)).collect();
+            let mut alive = Vec::new();
+            for pod in place.pods()? {
+                if live(&pod) || self.is_claimed(&pod)? {
+                    alive.push(pod);
+                }
+            }
             let need = if alive.is_empty() { Need::Undo } else { Need::Build };
             given_up.extend(self.on_site(need, |_| self.repair_place(&place, &alive))?);
         }

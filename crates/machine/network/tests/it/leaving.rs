@@ -137,6 +137,25 @@ fn what_nobody_minds_any_more_is_mended() {
 }
 
 #[test]
+fn what_a_process_that_lives_has_claimed_is_not_given_up() {
+    let host = Host::new();
+    let claim = host.networks.claim("step-id").unwrap();
+    let _step = host.pod("step", |_| {});
+    assert!(host.networks.repair(&|_| false).unwrap().is_empty());
+    assert_eq!(links(), "1");
+    drop(claim);
+    assert_eq!(host.networks.repair(&|_| false).unwrap(), ["step-id"]);
+    host.assert_clean();
+    let claims = host.dir.path().join("run/networks/.claims");
+    assert_eq!(std::fs::read_dir(&claims).unwrap().count(), 0);
+    // What a dead one claimed is given up, and can be claimed anew.
+    std::fs::write(claims.join("step-id"), "").unwrap();
+    let _step = host.pod("step", |_| {});
+    assert_eq!(host.networks.repair(&|_| false).unwrap(), ["step-id"]);
+    let _claim = host.networks.claim("step-id").unwrap();
+}
+
+#[test]
 fn a_pod_may_come_back_before_its_link_is_gone() {
     let host = Host::new();
     let stays = host.pod("stays", |_| {});

@@ -2,18 +2,24 @@
 
 use crate::context::Context;
 use crate::failure::Result;
+use std::collections::HashMap;
 use std::error::Error;
 use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
 use teu_builder::{Attached, NetworkAttach};
-use teu_network::{EndpointRequest, Networks};
+use teu_network::{Claim, EndpointRequest, Networks};
 
 /// The default network, for builds.
 #[derive(Debug)]
-pub(super) struct BuildNetwork(Networks);
+pub(super) struct BuildNetwork {
+    networks: Networks,
+    /// Of the steps that are connected: `system prune` knows by them that this build lives.
+    claims: Mutex<HashMap<String, Claim>>,
+}
 
 impl BuildNetwork {
     pub(super) fn new(ctx: &Context) -> Result<Self> {
-        Ok(Self(ctx.networks()?.clone()))
+        Ok(Self { networks: ctx.networks()?.clone(), claims: Mutex::default() })
     }
 }
 
@@ -29,13 +35,16 @@ impl NetworkAttach for BuildNetwork {
             name: id.chars().take(12).collect(),
             ..EndpointRequest::default()
         };
-        self.0.connect(&request, netns)?;
+        let claim = self.networks.claim(id)?;
+        self.networks.connect(&request, netns)?;
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), claim);
         let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         Ok(Attached { resolv_conf: without_loopback(&host) })
     }
 
     fn detach(&self, id: &str) {
-        let _ = self.0.disconnect_pod(id);
+        let _ = self.networks.disconnect_pod(id);
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
 
