@@ -116,3 +116,27 @@ fn restarts_hold_after_stop() {
     });
     world.line("rm -f held kept").ok();
 }
+
+#[test]
+fn what_is_to_run_always_is_started_after_a_boot() {
+    let world = World::busybox();
+    let id = world.line("run -d --name lasting --restart=always busybox sleep 1000").ok();
+    world.line("run -d --name passing busybox sleep 1000").ok();
+    assert_eq!(world.line("system resume").ok(), "", "they have run since the boot");
+    world.line("stop -t 0 lasting passing").ok();
+    // Another boot, as far as the records say.
+    let found = world.teu(["inspect", "--format", "{{.Id}}", "passing"]).ok();
+    for id in [id.as_str(), found.as_str()] {
+        let path = format!("pods/{id}/containers/{id}/state.json");
+        let path = world.root().join(path);
+        let text = std::fs::read(&path).expect("a state");
+        let mut state: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        state["boot_id"] = "an earlier one".into();
+        std::fs::write(&path, state.to_string()).expect("written");
+    }
+    assert_eq!(world.line("system resume").ok(), "lasting");
+    let state = |name| world.teu(["inspect", "--format", "{{.State.Status}}", name]).ok();
+    assert_eq!((state("lasting").as_str(), state("passing").as_str()), ("running", "exited"));
+    assert_eq!(world.line("system resume").ok(), "");
+    world.line("rm -f lasting passing").ok();
+}

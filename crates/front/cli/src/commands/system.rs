@@ -3,8 +3,8 @@
 use super::container::{PRUNE_FLAGS, report};
 use super::image::prune_filter;
 use super::{FORMAT, confirm, filters};
-use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::context::{Context, complain};
+use crate::failure::{Failure, Result, chain};
 use crate::flags::{Command, Flag, Matches};
 use crate::time;
 
@@ -14,7 +14,7 @@ mod df;
 pub const SYSTEM: Command = Command::group(
     "system",
     "Manage Teu",
-    &[&DF, &super::events::EVENTS, &super::info::INFO, &PRUNE],
+    &[&DF, &super::events::EVENTS, &super::info::INFO, &PRUNE, &RESUME],
 );
 
 const DF: Command = Command {
@@ -39,6 +39,22 @@ const PRUNE: Command = Command {
     ],
     ..Command::new("prune", "Remove unused data", prune)
 };
+
+const RESUME: Command = Command {
+    examples: &[("teu system resume", "once after a boot, by a unit: see docs/boot.md")],
+    ..Command::new("resume", "Start what ran before a boot and is to run always", resume)
+};
+
+fn resume(ctx: &Context, _: &Matches) -> Result<u8> {
+    let resumed = ctx.containers()?.resume()?;
+    for name in &resumed.started {
+        ctx.line(name)?;
+    }
+    for (name, error) in &resumed.failed {
+        complain(&format!("cannot start {name}: {}", chain(error)));
+    }
+    Ok(u8::from(!resumed.failed.is_empty()))
+}
 
 fn prune(ctx: &Context, matches: &Matches) -> Result<u8> {
     let filters = filters(matches)?;
