@@ -110,7 +110,7 @@ impl Networks {
             let answers = active.answers().map_or(Ok(()), |address| {
                 publish::answer(kernel, &self.table(), &held.endpoint, address)
             });
-            place.name(&held.endpoint)?;
+            place.name(&held.endpoint, active.network.names_ipv6)?;
             Ok((reserved.holds, answers.is_err()))
         };
         match attach() {
@@ -193,7 +193,8 @@ impl Networks {
         held.endpoint.names = names.to_vec();
         held.endpoint.name = names.first().cloned().unwrap_or_default();
         place.hold(&held)?;
-        place.name(&held.endpoint)?;
+        let ipv6 = place.active()?.is_none_or(|active| active.network.names_ipv6);
+        place.name(&held.endpoint, ipv6)?;
         Ok(held.endpoint)
     }
 }

@@ -173,10 +173,11 @@ impl Place {
         files::remove(&self.held_path(pod))
     }
 
-    /// Lets the endpoint be found by its names.
-    pub fn name(&self, endpoint: &Endpoint) -> Result<()> {
-        let addresses: Vec<_> = addresses(endpoint).map(|address| address.to_string()).collect();
-        let target = addresses.join(",");
+    /// Lets the endpoint be found by its names, and its names by its addresses.
+    pub fn name(&self, endpoint: &Endpoint, ipv6: bool) -> Result<()> {
+        let told = addresses(endpoint).filter(|address| ipv6 || address.is_ipv4());
+        let told: Vec<_> = told.map(|address| address.to_string()).collect();
+        let target = told.join(",");
         for name in &endpoint.names {
             let dir = self.dir.join("names").join(name.to_ascii_lowercase());
             files::directory(&dir)?;
@@ -184,8 +185,8 @@ impl Place {
         }
         if let Some(first) = endpoint.names.first() {
             let target = format!("{first}.{}", endpoint.network);
-            for address in addresses {
-                relink(&target, &self.dir.join("reverse").join(address))?;
+            for address in addresses(endpoint) {
+                relink(&target, &self.dir.join("reverse").join(address.to_string()))?;
             }
         }
         Ok(())

@@ -77,6 +77,10 @@ pub struct Network {
     /// Address of the host where ports are published unless a port says otherwise.
     #[serde(default)]
     pub host_binding: Option<IpAddr>,
+    /// Whether names are answered with IPv6 addresses too: where somebody asked for IPv6, or there is
+    /// nothing else. Many servers listen on `0.0.0.0` alone, and clients try IPv6 first.
+    #[serde(default)]
+    pub names_ipv6: bool,
     /// Options as they were given.
     #[serde(default)]
     pub options: BTreeMap<String, String>,

@@ -59,7 +59,10 @@ pub fn network(
     {
         return Err(bad_option("mtu", &options.mtu.to_string(), "at least 1280 with IPv6"));
     }
+    let asked = spec.subnets.iter().any(|wanted| !wanted.subnet.is_ipv4());
+    let only = !subnets.iter().any(|pool| pool.subnet.is_ipv4());
     Ok(Network {
+        names_ipv6: spec.ipv6 == Some(true) || asked || only,
         name: spec.name,
         id,
         created_ns,

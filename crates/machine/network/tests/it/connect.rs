@@ -1,6 +1,6 @@
 //! Addresses, routes, names.
 
-use crate::support::{Host, ip, run};
+use crate::support::{Host, Pod, ip, run};
 use std::net::IpAddr;
 use teu_dns::Zone;
 use teu_network::{Error, NetworkSpec, SubnetSpec};
@@ -86,6 +86,27 @@ fn fixed_addresses_are_checked() {
         host.networks.disconnect(&pod.connected.endpoint).unwrap();
     }
     host.assert_clean();
+}
+
+#[test]
+fn names_have_ipv6_where_it_was_asked_for() {
+    let host = Host::new();
+    let asked = |name: &str, ipv4, ipv6| {
+        let spec = NetworkSpec { name: name.to_owned(), ipv4, ipv6, ..NetworkSpec::default() };
+        host.networks.create(spec).unwrap();
+        host.pod(name, |request| request.network = name.to_owned())
+    };
+    let found = |pod: &Pod| {
+        let endpoint = std::slice::from_ref(&pod.connected.endpoint);
+        host.networks.names(endpoint).addresses(&pod.connected.endpoint.name)
+    };
+    let both = asked("both", None, Some(true));
+    assert_eq!(found(&both), Some(vec![both.ipv4(), both.ipv6()]));
+    let six = asked("six", Some(false), None);
+    assert_eq!(found(&six), Some(vec![six.ipv6()]));
+    let plain = asked("plain", None, None);
+    assert_eq!(found(&plain), Some(vec![plain.ipv4()]));
+    assert!(six.connected.endpoint.ipv4.is_none() && plain.connected.endpoint.ipv6.is_some());
 }
 
 #[test]
