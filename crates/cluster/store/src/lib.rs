@@ -1,7 +1,7 @@
 //! The ground of the cluster: keys with revisions, compare-and-swap, watches, leases, compaction.
 //!
 //! The contract is etcd's and no more of it than Kubernetes needs; [`Store`] is its trait,
-//! [`embedded::Embedded`] keeps it in one folder, and `suite` (a feature, for tests) is what every
+//! [`embedded::Embedded`] keeps it in one folder, [`etcd::Etcd`] in a real cluster, and `suite` (a feature, for tests) is what every
 //! backend has to pass. Why it is cut as it is stands in `docs/design/store.md`.
 //!
 //! Invariants: what was answered is durable; a revision is given out once and never again, over
@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod embedded;
 pub mod error;
+pub mod etcd;
 pub mod kv;
 pub mod reply;
 pub mod store;

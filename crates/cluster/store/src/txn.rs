@@ -22,7 +22,7 @@ pub enum Expect {
     Any,
     /// There is no such key.
     Absent,
-    /// The key was last changed by this revision.
+    /// The key was last changed by this revision; 0 is [`Expect::Absent`].
     Revision(Revision),
 }
 

@@ -186,6 +186,7 @@ impl Engine {
         let holds = txn.writes.iter().zip(&current).all(|(write, current)| match write.expect {
             Expect::Any => true,
             Expect::Absent => current.is_none(),
+            Expect::Revision(0) => current.is_none(),
             Expect::Revision(asked) => current.as_ref().is_some_and(|kv| kv.modified == asked),
         });
         if !holds {

@@ -43,7 +43,8 @@ pub fn conditions(store: &Arc<dyn Store>) {
     assert_eq!(store.now(), changed, "what failed has no revision");
     store.done(Txn::delete("/s/cond/a", changed));
     assert_eq!(store.conflict(Txn::update("/s/cond/a", changed, "4")), [None]);
-    store.done(Txn::create("/s/cond/a", "5"));
+    store.done(Txn::update("/s/cond/a", 0, "5"));
+    assert!(store.conflict(Txn::update("/s/cond/a", 0, "6"))[0].is_some());
 }
 
 fn put(key: &'static str, expect: Expect, value: &'static str) -> Write {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod cluster;
 mod embedded;
+mod etcd;
 mod kill;
 mod power;
