@@ -46,19 +46,19 @@ impl Cluster {
     /// Starts members and waits until they serve. Ports are free when they are chosen; should
     /// another take one before etcd does, it is tried again.
     pub fn start_with(count: usize, tls: impl Fn(&Path) -> Option<TlsFiles>) -> Self {
+        let mut logs = Vec::new();
         for _ in 0..3 {
             let mut cluster = Self::prepare(count, &tls);
             (0..count).for_each(|member| cluster.run(member));
             if cluster.serves() {
                 return cluster;
             }
-            for member in 0..count {
-                let log =
-                    std::fs::read_to_string(cluster.folder.path().join(format!("m{member}.log")));
-                eprintln!("m{member}: {}", log.unwrap_or_default());
-            }
+            logs.extend((0..count).map(|member| {
+                let path = cluster.folder.path().join(format!("m{member}.log"));
+                std::fs::read_to_string(path).unwrap_or_default()
+            }));
         }
-        panic!("etcd did not start three times");
+        panic!("etcd did not start three times: {logs:#?}");
     }
 
     fn prepare(count: usize, tls: &impl Fn(&Path) -> Option<TlsFiles>) -> Self {
