@@ -208,31 +208,65 @@ fn a_build_that_is_interrupted_stops() {
         .spawn()
         .expect("the plugin starts");
     let mut lines = BufReader::new(client.stderr.take().expect("it was piped"));
+    until_begun(&mut lines);
+    assert!(running(&mark) > 0, "the step runs");
+    let pid = client.id().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().expect("runs");
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).expect("reads");
+    assert!(!client.wait().expect("ends").success());
+    until_gone(&mark);
+    // The engine and the cache are as good as before.
+    bench.world.file("app/Dockerfile", "FROM busybox\nRUN true\n");
+    bench.build("app");
+}
+
+#[test]
+fn a_build_ends_with_a_killed_engine() {
+    let Some(mut bench) = Bench::start() else { return };
+    let mark = format!("sleep {}", 200_000 + std::process::id());
+    bench.world.file("app/Dockerfile", &format!("FROM busybox\nRUN echo begun; {mark}\n"));
+    let mut command = bench.client(bench.plugin());
+    let mut client = command
+        .args(["build", "--progress", "plain", "app"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the plugin starts");
+    let mut lines = BufReader::new(client.stderr.take().expect("it was piped"));
+    until_begun(&mut lines);
+    bench.kill();
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).expect("reads");
+    assert!(!client.wait().expect("ends").success());
+    until_gone(&mark);
+    bench.restart();
+    bench.world.file("app/Dockerfile", "FROM busybox\nRUN true\n");
+    bench.build("app");
+}
+
+/// Reads until a step says that it has begun.
+fn until_begun(lines: &mut impl BufRead) {
     let mut line = String::new();
     while !line.trim_end().ends_with(" begun") {
         line.clear();
         let read = lines.read_line(&mut line).expect("reads");
         assert!(read > 0, "the build ended before it had begun");
     }
-    let steps = || {
-        let found =
-            Command::new("pgrep").args(["-f", &format!("^{mark}$")]).output().expect("runs");
-        String::from_utf8_lossy(&found.stdout).lines().count()
-    };
-    assert!(steps() > 0, "the step runs");
-    let pid = client.id().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().expect("runs");
-    let mut rest = String::new();
-    lines.read_to_string(&mut rest).expect("reads");
-    assert!(!client.wait().expect("ends").success());
+}
+
+/// Waits until no process has this command line.
+fn until_gone(mark: &str) {
     let begun = std::time::Instant::now();
-    while steps() > 0 {
-        assert!(begun.elapsed().as_secs() < 60, "the step goes on: {rest}");
+    while running(mark) > 0 {
+        assert!(begun.elapsed().as_secs() < 60, "{mark} goes on");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    // The engine and the cache are as good as before.
-    bench.world.file("app/Dockerfile", "FROM busybox\nRUN true\n");
-    bench.build("app");
+}
+
+fn running(mark: &str) -> usize {
+    let found = Command::new("pgrep").args(["-f", &format!("^{mark}$")]).output().expect("runs");
+    String::from_utf8_lossy(&found.stdout).lines().count()
 }
 
 #[test]
@@ -318,4 +352,21 @@ fn several_targets_are_baked_at_the_same_time() {
         let said = world.line(&format!("run --rm baked:{n} cat /n /word")).ok();
         assert_eq!(said, format!("{n}\nshared"));
     }
+}
+
+#[test]
+fn images_go_to_registries_and_come_from_there() {
+    let Some(bench) = Bench::start() else { return };
+    let registry = crate::registry::Registry::start();
+    let name = format!("{}/app:1", registry.host());
+    bench.world.file("app/Dockerfile", "FROM busybox\nRUN echo pushed > /said\n");
+    let shown = bench.build(&format!("--push -t {name} app"));
+    assert!(shown.contains(&format!("pushing {name}")), "{shown}");
+    bench.world.teu(["rmi", "-f", &name]).ok();
+    bench.world.file("app/Dockerfile", &format!("FROM {name}\nRUN cat /said\n"));
+    let shown = bench.build("app");
+    assert!(shown.contains(" pushed\n"), "{shown}");
+    let nowhere = "--push -t 127.0.0.1:1/app:1 app";
+    let shown = bench.fails(nowhere);
+    assert!(shown.contains("failed to push 127.0.0.1:1/app:1"), "{shown}");
 }

@@ -26,23 +26,34 @@ impl Bench {
         let world = World::busybox();
         // The engine has the settings of the world: whatever a build pulls, it pulls from here.
         world.registries("");
-        let socket = world.root().join("docker.sock");
-        let log = std::fs::File::create(world.root().join("engine.log")).expect("creates");
-        let engine = world
-            .command(["engine", "-H", &format!("unix://{}", socket.display())])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the engine starts");
+        let engine = start(&world);
         let mut bench = Self { engine, world, plugin };
+        bench.wait();
+        Some(bench)
+    }
+
+    /// Ends the engine without a warning.
+    pub fn kill(&mut self) {
+        self.engine.kill().expect("it runs");
+        self.engine.wait().expect("it ends");
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self) {
+        self.engine = start(&self.world);
+        self.wait();
+    }
+
+    /// Until the engine takes connections.
+    fn wait(&mut self) {
+        let socket = self.world.root().join("docker.sock");
         let begun = Instant::now();
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            let ended = bench.engine.try_wait().expect("can be asked");
+            let ended = self.engine.try_wait().expect("can be asked");
             let waiting = ended.is_none() && begun.elapsed() < DEADLINE;
-            assert!(waiting, "the engine does not listen: {ended:?}\n{}", bench.log());
+            assert!(waiting, "the engine does not listen: {ended:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(bench)
     }
 
     fn log(&self) -> String {
@@ -124,6 +135,17 @@ impl Drop for Bench {
         let _ = Command::new("kill").arg(self.engine.id().to_string()).status();
         let _ = self.engine.wait();
     }
+}
+
+fn start(world: &World) -> Child {
+    let socket = world.root().join("docker.sock");
+    let log = std::fs::File::create(world.root().join("engine.log")).expect("creates");
+    world
+        .command(["engine", "-H", &format!("unix://{}", socket.display())])
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the engine starts")
 }
 
 /// What `scripts/trixie` has unpacked.

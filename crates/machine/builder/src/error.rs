@@ -79,6 +79,15 @@ pub enum Error {
         /// Why.
         problem: RequestProblem,
     },
+    /// The image could not be pushed; it is in the store.
+    #[error("failed to push {name}: {problem}")]
+    Push {
+        /// Which name.
+        name: String,
+        /// Why.
+        #[source]
+        problem: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The result could not be written.
     #[error("cannot export: {0}")]
     Export(#[source] Box<Cause>),

@@ -56,7 +56,31 @@ pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
             }
         }
     }
+    if solver.request.push && outcome.image.is_some() {
+        push(solver)?;
+    }
     Ok(outcome)
+}
+
+/// Sends the tags to their registries.
+fn push(solver: &Solver<'_>) -> Result<()> {
+    for tag in &solver.request.tags {
+        let id = solver.next_id();
+        let name = format!("pushing {tag}");
+        solver.tell(Event::Started(Step { id, name, stage: String::new(), line: 0 }));
+        let begun = Instant::now();
+        let pushed = match solver.environment.outside {
+            Some(outside) => outside.push(tag),
+            None => Err("this build has no way to a registry".into()),
+        };
+        if let Err(problem) = pushed {
+            let error = Error::Push { name: tag.to_string(), problem };
+            solver.tell(Event::Failed { step: id, error: error.to_string() });
+            return Err(error);
+        }
+        solver.tell(Event::Done { step: id, elapsed: begun.elapsed() });
+    }
+    Ok(())
 }
 
 fn one(solver: &Solver<'_>, built: &Built, output: &Output, outcome: &mut Outcome) -> Result<()> {

@@ -42,6 +42,8 @@ pub struct BuildRequest {
     pub annotations: BTreeMap<String, String>,
     /// `-t`
     pub tags: Vec<Reference>,
+    /// The image's tags are pushed once it is in the store.
+    pub push: bool,
     /// `--output`; empty for the store.
     pub outputs: Vec<Output>,
     /// `--platform`; only the host's is built.
@@ -116,6 +118,9 @@ pub trait Outside: fmt::Debug {
         name: &Reference,
         platform: &Platform,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Sends an image of the store to its registry.
+    fn push(&self, name: &Reference) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
     /// Opens a file for `ADD`.
     fn get(&self, url: &str) -> Result<WebFile, Box<dyn std::error::Error + Send + Sync>>;

@@ -81,9 +81,8 @@ fn one(
     let kind = exporter.kind.as_str();
     let is_set =
         |key: &str| exporter.attrs.get(key).is_some_and(|v| matches!(v.as_str(), "true" | "1"));
-    if is_set("push") && kind != "moby" {
-        return refuse(format!("exporter {kind} cannot push: load the image and use docker push"));
-    }
+    // Old clients push themselves afterwards as well: then there is nothing left to send.
+    build.push |= is_set("push") && matches!(kind, "moby" | "image");
     for (key, value) in &exporter.attrs {
         if let Some(key) = key.strip_prefix("annotation.") {
             build.annotations.insert(key.to_owned(), value.clone());

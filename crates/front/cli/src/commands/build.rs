@@ -280,6 +280,8 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         pull: matches.switch("pull"),
         check_only: matches.switch("check"),
         contexts_are_filtered: false,
+        // Done with bars of its own once the image is there.
+        push: false,
         parallelism: 0,
     })
 }

@@ -25,6 +25,10 @@ impl Outside for Web {
         Err(format!("{}: a test has no registry", name.familiar()).into())
     }
 
+    fn push(&self, name: &Reference) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("{}: a test has no registry", name.familiar()).into())
+    }
+
     fn get(&self, url: &str) -> Result<WebFile, Box<dyn std::error::Error + Send + Sync>> {
         Ok(Client::new(RemoteConfig::default()).web_file(url)?)
     }

@@ -8,7 +8,7 @@ use teu_builder::worker::Worker;
 use teu_builder::{Outside, WebFile};
 use teu_images::Store;
 use teu_images::remote::{Client, CredentialSource, Credentials, RemoteError};
-use teu_images::transfer::{PullRequest, Quiet, Selection, pull};
+use teu_images::transfer::{PullRequest, PushRequest, Quiet, Recode, Selection, pull, push};
 use teu_oci::{Platform, Reference};
 
 /// What a build reaches out with; settings are read when it does.
@@ -73,6 +73,14 @@ impl Outside for BuildOutside {
             progress: &Quiet,
         };
         pull(&self.images, &client, &request)?;
+        Ok(())
+    }
+
+    fn push(&self, name: &Reference) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
+        let client = self.client().map_err(|failure| failure.message)?;
+        let recode = Recode::default();
+        let request = PushRequest { name, platform: None, recode, progress: &Quiet };
+        push(&self.images, &client, &request)?;
         Ok(())
     }
 
