@@ -1,5 +1,6 @@
 //! `teu registry` in use: other people's clients, and faults. Issue 3, must show 1 and section 3.
 
+mod access;
 mod clients;
 mod faults;
 mod local;

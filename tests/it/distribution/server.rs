@@ -2,9 +2,8 @@
 
 use super::http::{Answer, Request};
 use crate::world::binary;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// Nothing takes longer.
@@ -42,6 +41,13 @@ impl Registry {
 
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where it gives out its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<String> {
+        let out = std::fs::read_to_string(self.root.join("registry.out")).ok()?;
+        let line = out.lines().find_map(|line| line.strip_prefix("metrics on http://"))?;
+        Some(line.strip_suffix("/metrics")?.to_owned())
     }
 
     /// Sends a request.
@@ -91,26 +97,33 @@ impl Drop for Registry {
 }
 
 fn spawn(root: &Path, arguments: &[String], listen: &str) -> (Child, String) {
-    let log = std::fs::File::options().create(true).append(true).open(root.join("registry.err"));
+    // Its output goes to a file: nobody reads a pipe for as long as it lives.
+    let file = |name: &str| {
+        let file = std::fs::File::options().create(true).append(true).open(root.join(name));
+        file.expect("creates")
+    };
+    let _ = std::fs::remove_file(root.join("registry.out"));
     let mut child = Command::new(binary())
         .arg("--root")
         .arg(root)
         .args(["registry", "--listen", listen])
         .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(log.expect("creates"))
+        .stdout(file("registry.out"))
+        .stderr(file("registry.err"))
         .spawn()
         .expect("teu starts");
-    let mut line = String::new();
-    let out = child.stdout.take().expect("piped");
-    let _ = BufReader::new(out).read_line(&mut line);
-    let Some(address) = line.trim_end().strip_prefix("listening on ") else {
-        let _ = child.kill();
-        let _ = child.wait();
-        let error = std::fs::read_to_string(root.join("registry.err")).unwrap_or_default();
-        panic!("it does not listen: {line:?} {error}");
-    };
-    let address = address.to_owned();
+    let address = wait_for(|| {
+        let out = std::fs::read_to_string(root.join("registry.out")).unwrap_or_default();
+        // A line that is not whole yet has no end.
+        let told = out.split_inclusive('\n').find_map(|line| {
+            line.strip_suffix('\n')?.strip_prefix("listening on ").map(str::to_owned)
+        });
+        if told.is_none() && child.try_wait().ok().flatten().is_some() {
+            let error = std::fs::read_to_string(root.join("registry.err")).unwrap_or_default();
+            panic!("it does not listen: {error}");
+        }
+        told
+    });
     (child, address)
 }
 

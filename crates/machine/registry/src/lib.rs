@@ -11,9 +11,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod audit;
+pub mod config;
+pub mod hooks;
 pub mod link;
 pub mod local;
 pub mod manifest;
+pub mod metrics;
 pub mod name;
 pub mod options;
 pub mod problem;
@@ -24,5 +29,5 @@ pub mod server;
 pub mod sessions;
 
 pub use options::Options;
-pub use server::Registry;
+pub use server::{Registry, Setup};
 pub mod service;

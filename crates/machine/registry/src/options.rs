@@ -1,5 +1,6 @@
 //! What a registry is told to be.
 
+use crate::config::Config;
 use std::time::Duration;
 
 /// How a registry behaves, apart from who may use it.
@@ -19,6 +20,23 @@ pub struct Options {
     pub blob_bytes: u64,
     /// Bytes of all content of one repository.
     pub quota_bytes: Option<u64>,
+}
+
+impl Options {
+    /// As a configuration says, and by default where it does not.
+    pub fn of(config: &Config) -> Self {
+        let (limits, default) = (&config.limits, Self::default());
+        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
+        Self {
+            serve_local: config.serve_local,
+            uploads: limits.uploads.unwrap_or(default.uploads),
+            upload_age: seconds(limits.upload_age_seconds, default.upload_age),
+            unneeded_age: seconds(limits.unneeded_age_seconds, default.unneeded_age),
+            sweep_pause: seconds(limits.sweep_pause_seconds, default.sweep_pause),
+            blob_bytes: limits.blob_bytes.unwrap_or(default.blob_bytes),
+            quota_bytes: limits.quota_bytes,
+        }
+    }
 }
 
 impl Default for Options {

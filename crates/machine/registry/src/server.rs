@@ -3,8 +3,12 @@
 //! Reading the record is memory's work and done where the request is; whatever touches the disk is
 //! done by a bounded number of threads.
 
+use crate::access::{Door, Gate, Right, Who};
+use crate::audit::Audit;
+use crate::hooks::Hooks;
 use crate::link::Query;
 use crate::local::Local;
+use crate::metrics::Metrics;
 use crate::name::Name;
 use crate::options::Options;
 use crate::problem::Problem;
@@ -16,16 +20,18 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use teu_images::Store;
 use teu_oci::Digest;
-use teu_web::{Handler, Incoming, Request, Response, Workers, respond};
+use teu_web::{Handler, Incoming, Peer, Request, Response, Workers, respond};
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender;
 
 mod blobs;
 mod lists;
 mod local;
 mod manifests;
+mod noted;
 mod sweep;
 mod uploads;
 mod verify;
@@ -41,6 +47,30 @@ const VERIFIED: usize = 1 << 16;
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<Inner>);
 
+/// What a registry is made of, besides its store.
+#[derive(Debug)]
+pub struct Setup {
+    /// How it behaves.
+    pub options: Options,
+    /// Who may come.
+    pub gate: Gate,
+    /// Where requests are written down.
+    pub audit: Option<Audit>,
+    /// Who is told.
+    pub hooks: Option<Hooks>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where goes what could not be done beside a request.
+    pub troubles: Option<Sender<teu_images::Error>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let (options, gate, metrics) = (Options::default(), Gate::open(), Arc::default());
+        Self { options, gate, audit: None, hooks: None, metrics, troubles: None }
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     store: Store,
@@ -48,6 +78,11 @@ struct Inner {
     sessions: Sessions,
     local: Option<Local>,
     options: Options,
+    gate: Gate,
+    audit: Option<Audit>,
+    hooks: Mutex<Option<Hooks>>,
+    metrics: Arc<Metrics>,
+    troubles: Option<Sender<teu_images::Error>>,
     workers: Workers,
     cache: Mutex<Cache>,
     verified: Mutex<HashSet<Digest>>,
@@ -70,19 +105,27 @@ struct Ask {
     headers: HeaderMap,
     query: Query,
     path: String,
+    peer: Arc<Peer>,
+    who: Who,
 }
 
 type Answer = Result<Response, Problem>;
 
 impl Registry {
     /// Opens the registry over a store. Fails if another one has it open.
-    pub fn open(store: &Store, options: Options) -> teu_images::Result<Self> {
+    pub fn open(store: &Store, setup: Setup) -> teu_images::Result<Self> {
+        let Setup { options, gate, audit, hooks, metrics, troubles } = setup;
         Ok(Self(Arc::new(Inner {
             store: store.clone(),
             records: Records::open(store)?,
             sessions: Sessions::open(store, options.uploads)?,
             local: options.serve_local.then(|| Local::new(store)),
             options,
+            gate,
+            audit,
+            hooks: Mutex::new(hooks),
+            metrics,
+            troubles,
             workers: Workers::new(DISK_WORKERS),
             cache: Mutex::default(),
             verified: Mutex::default(),
@@ -132,14 +175,37 @@ impl Registry {
         }
     }
 
-    async fn answer(&self, ask: &Ask, body: Incoming) -> Answer {
-        let route = match Route::parse(&ask.path) {
+    /// Finds out who asks, whether they may, and does it.
+    async fn answer(
+        &self,
+        ask: &mut Ask,
+        route: &Result<Route, Unroutable>,
+        body: Incoming,
+    ) -> Answer {
+        let gate = &self.0.gate;
+        if ask.path == "/token"
+            && ask.method == Method::GET
+            && let Some(answer) = gate.token(&ask.door(), &ask.query, now()).await
+        {
+            return answer;
+        }
+        ask.who = gate.identify(&ask.door(), now()).await?;
+        let route = match route {
             // What can be no tag is the tag of nothing, unless one wants to give it.
             Err(Unroutable::Reference(text)) if ask.method != Method::PUT => {
-                return Err(Problem::manifest_unknown(&text));
+                gate.demand_any(&ask.who, &ask.door())?;
+                return Err(Problem::manifest_unknown(text));
             }
-            route => route?,
+            Err(wrong) => return Err(wrong.clone().into()),
+            Ok(route) => route.clone(),
         };
+        match route.repository() {
+            Some(name) => {
+                let right = right_for(&ask.method, &route);
+                gate.demand(&ask.who, &ask.door(), (name, right))?;
+            }
+            None => gate.demand_any(&ask.who, &ask.door())?,
+        }
         self.dispatch(ask, route, body).await
     }
 
@@ -180,21 +246,46 @@ impl Registry {
 
 impl Handler for Registry {
     async fn handle(&self, request: Request) -> Response {
+        let begun = Instant::now();
+        let peer = teu_web::peer(&request);
         let (parts, body) = request.into_parts();
-        let ask = Ask {
+        let mut ask = Ask {
             method: parts.method,
             headers: parts.headers,
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             path: parts.uri.path().to_owned(),
+            peer,
+            who: Who::default(),
         };
-        let mut response = self.answer(&ask, body).await.unwrap_or_else(Problem::into_response);
+        let route = Route::parse(&ask.path);
+        let answer = self.answer(&mut ask, &route, body).await;
+        let mut response = answer.unwrap_or_else(Problem::into_response);
         let version = HeaderName::from_static("docker-distribution-api-version");
         response.headers_mut().insert(version, HeaderValue::from_static("registry/2.0"));
+        self.note(&ask, route.ok().as_ref(), &response, begun);
         response
     }
 }
 
+/// What one must be allowed for a request.
+fn right_for(method: &Method, route: &Route) -> Right {
+    match (route, method) {
+        (_, &Method::GET | &Method::HEAD) if !matches!(route, Route::Upload(..)) => Right::Pull,
+        (Route::Blob(..) | Route::Manifest(..), &Method::DELETE) => Right::Delete,
+        _ => Right::Push,
+    }
+}
+
 impl Ask {
+    /// How the request came in.
+    fn door(&self) -> Door<'_> {
+        Door {
+            authorization: self.header(http::header::AUTHORIZATION),
+            host: self.header(http::header::HOST),
+            is_tls: self.peer.is_tls,
+        }
+    }
+
     fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -1,34 +1,40 @@
 //! A registry as a process: listens, says so, serves until it is told to stop, drains.
 
+use crate::access::{Access, Gate, UsersError};
+use crate::audit::Audit;
+use crate::config::{Config, ConfigError};
+use crate::hooks::{HookError, Hooks};
+use crate::metrics::Metrics;
 use crate::options::Options;
-use crate::server::Registry;
+use crate::server::{Registry, Setup};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use teu_images::Store;
 use teu_pki::Identity;
-use teu_web::{ClientCertificates, Limits, Listener, RuntimeOptions, Shutdown, Tls};
+use teu_web::{ClientCertificates, Limits, Listener, RuntimeOptions, Shutdown, Tls, respond};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Threads for work on the disk, and some more for bodies that are read from it.
 const BLOCKING_THREADS: usize = 64;
-
-/// What a registry's process is told.
-#[derive(Debug)]
-pub struct Service {
-    /// Addresses to listen on; a port of 0 is any free one.
-    pub listen: Vec<String>,
-    /// What to show to clients: with it, TLS is spoken.
-    pub tls: Option<Identity>,
-    /// How it behaves.
-    pub options: Options,
-    /// What clients may take.
-    pub limits: Limits,
-}
+/// Where it listens if nobody says where.
+const LISTEN: &str = "127.0.0.1:5000";
+/// For requests that are under way when it stops.
+const DRAIN: Duration = Duration::from_secs(30);
+/// Troubles that wait to be told.
+const TROUBLES: usize = 16;
+/// Connections for those who read metrics.
+const METRICS_CONNECTIONS: usize = 16;
 
 /// What happens to a registry's process, for whoever tells people.
 #[derive(Debug)]
 pub enum Event {
     /// It listens here.
     Listening(String),
+    /// Metrics are given out here.
+    Metrics(String),
+    /// Anybody who can reach this address may do everything.
+    Open(String),
     /// Something could not be done, and will be tried again.
     Trouble(teu_images::Error),
     /// Connections were cut because they did not end in time.
@@ -44,70 +50,170 @@ pub enum Error {
     /// Sockets, TLS, threads.
     #[error(transparent)]
     Web(#[from] teu_web::Error),
+    /// The certificate.
+    #[error(transparent)]
+    Pki(#[from] teu_pki::Error),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The users.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    /// A webhook.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// The audit file.
+    #[error("cannot open {}: {source}", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Rules without users.
+    #[error("rules of access need users: set auth.htpasswd, or take the rules out")]
+    NoUsers,
     /// Signals.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] std::io::Error),
 }
 
-impl Default for Service {
-    fn default() -> Self {
-        let limits = Limits { drain: Duration::from_secs(30), ..Limits::default() };
-        let listen = vec!["127.0.0.1:5000".to_owned()];
-        Self { listen, tls: None, options: Options::default(), limits }
-    }
-}
+type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Runs a registry over a store until SIGTERM or SIGINT.
 pub fn run(
     store: &Store,
-    service: Service,
+    config: &Config,
     tell: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<(), Error> {
     raise_descriptors();
-    let registry = Registry::open(store, service.options.clone())?;
+    let (troubles, told) = tokio::sync::mpsc::channel(TROUBLES);
+    let metrics = Arc::new(Metrics::default());
+    let setup = Setup {
+        options: Options::of(config),
+        gate: gate_of(config)?,
+        audit: config.audit.as_deref().map(open_audit).transpose()?,
+        hooks: Some(Hooks::start(&config.webhooks, metrics.clone())?),
+        metrics,
+        troubles: Some(troubles),
+    };
+    let tls = config.tls.as_ref().map(|files| Identity::load(&files.certificate, &files.key));
+    let tls = tls.transpose()?.map(|shown| Tls::new(&shown, ClientCertificates::Ignored));
+    let tls = tls.transpose()?;
+    let registry = Registry::open(store, setup)?;
     let options = RuntimeOptions { blocking_threads: BLOCKING_THREADS, ..Default::default() };
-    teu_web::runtime(options)?.block_on(serve(registry, service, tell))
+    let serving = Serving { registry: registry.clone(), tls, tell: Arc::new(tell) };
+    let served = teu_web::runtime(options)?.block_on(serving.serve(config, told));
+    registry.finish();
+    served
 }
 
-async fn serve(
+fn gate_of(config: &Config) -> Result<Gate, Error> {
+    match &config.auth {
+        Some(auth) => Ok(Gate::guarded(Access::of(auth, &config.access)?)?),
+        None if config.access.is_empty() => Ok(Gate::open()),
+        None => Err(Error::NoUsers),
+    }
+}
+
+fn open_audit(path: &std::path::Path) -> Result<Audit, Error> {
+    Audit::open(path).map_err(|source| Error::Audit { path: path.to_path_buf(), source })
+}
+
+struct Serving {
     registry: Registry,
-    service: Service,
-    tell: impl Fn(Event) + Send + Sync + 'static,
-) -> Result<(), Error> {
-    let tls = service.tls.map(|identity| Tls::new(&identity, ClientCertificates::Ignored));
-    let tls = tls.transpose()?;
-    let shutdown = Shutdown::new();
-    let stop = stop_signal()?;
-    let mut servers = tokio::task::JoinSet::new();
-    for address in &service.listen {
-        let mut listener = Listener::tcp(address).await?;
-        if let Some(tls) = &tls {
-            listener = listener.with_tls(tls.clone());
+    tls: Option<Tls>,
+    tell: Tell,
+}
+
+impl Serving {
+    async fn serve(
+        self,
+        config: &Config,
+        mut troubles: tokio::sync::mpsc::Receiver<teu_images::Error>,
+    ) -> Result<(), Error> {
+        let shutdown = Shutdown::new();
+        let stop = stop_signal()?;
+        let mut servers = tokio::task::JoinSet::new();
+        let mut limits = Limits { drain: DRAIN, ..Limits::default() };
+        limits.connections = config.limits.connections.unwrap_or(limits.connections);
+        let default = [LISTEN.to_owned()];
+        let listen = if config.listen.is_empty() { &default[..] } else { &config.listen };
+        for listener in self.listeners(listen, config).await? {
+            let (limits, registry) = (limits.clone(), self.registry.clone());
+            servers.spawn(teu_web::serve(listener, limits, registry, shutdown.clone()));
         }
-        tell(Event::Listening(listener.address()));
-        let (limits, registry) = (service.limits.clone(), registry.clone());
-        servers.spawn(teu_web::serve(listener, limits, registry, shutdown.clone()));
-    }
-    let tell = std::sync::Arc::new(tell);
-    let report = tell.clone();
-    let (sweeper, sweep_end) = (registry.clone(), shutdown.clone());
-    let sweep = tokio::spawn(async move {
-        sweeper.sweep_until(sweep_end, move |error| report(Event::Trouble(error))).await;
-    });
-    stop.await;
-    shutdown.begin();
-    let mut cut = 0;
-    while let Some(ended) = servers.join_next().await {
-        if let Ok(drained) = ended {
-            cut += drained?.cut;
+        if let Some(address) = &config.metrics {
+            let listener = Listener::tcp(address).await?;
+            (self.tell)(Event::Metrics(listener.address()));
+            servers.spawn(serve_metrics(listener, self.registry.clone(), shutdown.clone()));
         }
+        let (registry, end, report) = (self.registry.clone(), shutdown.clone(), self.tell.clone());
+        let sweep = tokio::spawn(async move {
+            registry.sweep_until(end, move |error| report(Event::Trouble(error))).await;
+        });
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(error) = troubles.recv() => (self.tell)(Event::Trouble(error)),
+            }
+        }
+        shutdown.begin();
+        let mut cut = 0;
+        while let Some(ended) = servers.join_next().await {
+            if let Ok(drained) = ended {
+                cut += drained?.cut;
+            }
+        }
+        // It holds the record, which the next registry wants.
+        let _ = sweep.await;
+        if cut > 0 {
+            (self.tell)(Event::Cut(cut));
+        }
+        Ok(())
     }
-    // It holds the record, which the next registry wants.
-    let _ = sweep.await;
-    if cut > 0 {
-        tell(Event::Cut(cut));
+
+    /// All of them, before any is told: who reads the first line knows that the rest listens, too.
+    async fn listeners(&self, listen: &[String], config: &Config) -> Result<Vec<Listener>, Error> {
+        let mut listeners = Vec::new();
+        for address in listen {
+            let listener = Listener::tcp(address).await?;
+            listeners.push(match &self.tls {
+                Some(tls) => listener.with_tls(tls.clone()),
+                None => listener,
+            });
+        }
+        for listener in &listeners {
+            let is_far = listener.tcp_address().is_none_or(|address| !address.ip().is_loopback());
+            if is_far && config.auth.is_none() {
+                (self.tell)(Event::Open(listener.address()));
+            }
+            (self.tell)(Event::Listening(listener.address()));
+        }
+        Ok(listeners)
     }
-    Ok(())
+}
+
+async fn serve_metrics(
+    listener: Listener,
+    registry: Registry,
+    shutdown: Shutdown,
+) -> teu_web::Result<teu_web::Drained> {
+    let handler = move |request: teu_web::Request| {
+        let registry = registry.clone();
+        async move {
+            match request.uri().path() {
+                "/metrics" => {
+                    let kind = Some("text/plain; version=0.0.4; charset=utf-8");
+                    respond::with(http::StatusCode::OK, kind, registry.metrics_page().into())
+                }
+                _ => respond::empty(http::StatusCode::NOT_FOUND),
+            }
+        }
+    };
+    let limits = Limits { connections: METRICS_CONNECTIONS, drain: DRAIN, ..Limits::default() };
+    teu_web::serve(listener, limits, handler, shutdown).await
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()>, Error> {

@@ -47,6 +47,7 @@ impl Registry {
         let mut names = self.local_names(None).await;
         names.retain(|name| last.is_none_or(|last| name.as_str() > last));
         names.extend(self.0.records.names_after(last));
+        names.retain(|name| self.0.gate.may_see(&ask.who, name));
         let (names, has_more) = page.cut(names.iter().map(Name::as_str));
         let mut response = respond::json(StatusCode::OK, &json!({ "repositories": names }));
         if let (true, Some(last)) = (has_more, names.last()) {

@@ -2,6 +2,7 @@
 //! "Pushing blobs" (end-4, end-5, end-6, end-11, end-13).
 
 use super::{Answer, Ask, Registry, now, set};
+use crate::access::Right;
 use crate::name::Name;
 use crate::problem::Problem;
 use crate::range::parse_content_range;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use teu_oci::Digest;
 use teu_web::{BodyError, Incoming, Response, respond};
 
@@ -56,10 +58,11 @@ impl Registry {
         name: &Name,
         digest: &Digest,
     ) -> Result<Option<Response>, Problem> {
-        let from = match ask.query.get("from") {
+        let mut from: Vec<Name> = match ask.query.get("from") {
             Some(from) => Name::parse(from).into_iter().collect(),
             None => self.holders(digest).await,
         };
+        from.retain(|from| self.0.gate.may(&ask.who, from, Right::Pull));
         let mut size = None;
         for from in &from {
             size = self.readable_blob(from, digest).await.ok();
@@ -230,6 +233,8 @@ impl Registry {
                 written = joined(write).await?;
             }
             if !batch.is_empty() {
+                let bytes: usize = batch.iter().map(Bytes::len).sum();
+                self.0.metrics.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 session.touch(now());
                 let (registry, session, held) = (self.clone(), session.clone(), held.clone());
                 writing = Some(tokio::spawn(async move {
