@@ -9,10 +9,13 @@ use std::time::Duration;
 /// Methods that are counted by their name; others are `other`, so that no client can make series.
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
 
+/// Method, route and status.
+type Series = (&'static str, &'static str, u16);
+
 /// Counters of a registry.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    requests: Mutex<BTreeMap<(&'static str, &'static str, u16), (u64, Duration)>>,
+    requests: Mutex<BTreeMap<Series, (u64, Duration)>>,
     /// Bytes of answers that were begun.
     pub sent_bytes: AtomicU64,
     /// Bytes of uploads.
