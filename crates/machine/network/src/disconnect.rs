@@ -23,8 +23,9 @@ use crate::keeper::Keeper;
 use crate::kernel::Kernel;
 use crate::lease::Leases;
 use crate::networks::Networks;
-use crate::place::{Held, Place, addresses, check_component};
+use crate::place::{Active, Held, Place, addresses, check_component};
 use crate::site::Need;
+use std::collections::BTreeMap;
 use teu_sys::netlink::Batch;
 
 /// A pod that has left its networks, whose links are still to be removed.
@@ -35,6 +36,8 @@ pub struct Departure {
     pod: String,
     /// The networks it was on.
     ids: Vec<String>,
+    /// What they were, should the instance's folder be deleted before the links are gone.
+    kept: BTreeMap<String, Active>,
     minder: Lock,
 }
 
@@ -148,7 +151,11 @@ impl Networks {
         for id in &ids {
             self.leave_one(id, pod)?;
         }
-        Ok(Some(Departure { networks: self.clone(), pod: pod.to_owned(), ids, minder }))
+        let mut kept = BTreeMap::new();
+        for id in &ids {
+            kept.extend(self.place(id).active()?.map(|active| (id.clone(), active)));
+        }
+        Ok(Some(Departure { networks: self.clone(), pod: pod.to_owned(), ids, kept, minder }))
     }
 
     fn leave_one(&self, id: &str, pod: &str) -> Result<()> {
@@ -260,9 +267,14 @@ impl Departure {
     /// Removes the links. What nobody is on any more goes too: the [`Keeper`] knows when, if there
     /// is not one at work already.
     pub fn clear(self) -> Result<Option<Keeper>> {
-        for id in &self.ids {
-            self.networks.clear_one(id, &self.pod)?;
+        let work = || {
+            self.ids.iter().try_for_each(|id| self.networks.clear_one(id, &self.pod))?;
+            Keeper::attempt(self.networks.clone(), &self.kept)
+        };
+        let done = work();
+        if self.minder.is_deleted() {
+            return self.networks.take_down_all(self.kept).map(|()| None);
         }
-        Keeper::attempt(self.networks, self.minder)
+        Ok(done?.map(|keeper| keeper.minded_by(self.minder)))
     }
 }

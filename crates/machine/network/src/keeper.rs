@@ -35,20 +35,27 @@ pub struct Keeper {
     watch: OwnedFd,
     /// What is kept, so that it can be taken down without its files.
     kept: BTreeMap<String, Active>,
-    /// While it lives, what is marked is not a dead process's.
-    _minder: Lock,
+    minder: Option<Lock>,
 }
 
 impl Keeper {
     /// Becomes the keeper, if there is something to keep and nobody keeps it.
-    pub(crate) fn attempt(networks: Networks, minder: Lock) -> Result<Option<Self>> {
+    pub(crate) fn attempt(
+        networks: Networks,
+        kept: &BTreeMap<String, Active>,
+    ) -> Result<Option<Self>> {
         if networks.idle()?.is_empty() {
             return Ok(None);
         }
         let Some(lock) = files::try_lock(&networks.keeper())? else { return Ok(None) };
         let watch = watch(&networks.keeper())?;
-        let (lock, kept) = (Some(lock), BTreeMap::new());
-        Ok(Some(Self { networks, lock, watch, kept, _minder: minder }))
+        let (lock, kept) = (Some(lock), kept.clone());
+        Ok(Some(Self { networks, lock, watch, kept, minder: None }))
+    }
+
+    /// While that lives, what is marked is not a dead process's.
+    pub(crate) fn minded_by(self, minder: Lock) -> Self {
+        Self { minder: Some(minder), ..self }
     }
 
     /// Takes down what has been idle for long enough, and says how long it is until the next is;
@@ -103,19 +110,12 @@ impl Keeper {
 
     /// Whether somebody has deleted the whole instance.
     fn is_deleted(&self) -> bool {
-        self.lock.as_ref().is_some_and(Lock::is_deleted)
+        [&self.lock, &self.minder].into_iter().flatten().any(Lock::is_deleted)
     }
 
     /// Takes down what is kept by what is remembered of it.
     fn take_down_kept(&mut self) -> Result<()> {
-        for (id, active) in std::mem::take(&mut self.kept) {
-            let networks = &self.networks;
-            networks.on_site(Need::Undo, |_| {
-                let mut kernel = Kernel::open(&active.network.name)?;
-                networks.take_down(&mut kernel, &networks.place(&id), &active)
-            })?;
-        }
-        Ok(())
+        self.networks.take_down_all(std::mem::take(&mut self.kept))
     }
 }
 
@@ -143,6 +143,16 @@ fn now() -> Duration {
 }
 
 impl Networks {
+    /// Takes down networks whose files are gone.
+    pub(crate) fn take_down_all(&self, all: BTreeMap<String, Active>) -> Result<()> {
+        all.into_iter().try_for_each(|(id, active)| {
+            self.on_site(Need::Undo, |_| {
+                let mut kernel = Kernel::open(&active.network.name)?;
+                self.take_down(&mut kernel, &self.place(&id), &active)
+            })
+        })
+    }
+
     pub(crate) fn minders(&self) -> PathBuf {
         self.run().join(".minders")
     }

@@ -184,3 +184,15 @@ fn an_instance_that_is_deleted_takes_its_idle_networks_along() {
     assert!(keeper.tend().unwrap().is_none());
     host.assert_clean();
 }
+
+#[test]
+fn an_instance_may_be_deleted_before_the_links_are_gone() {
+    let host = Host::new();
+    let _one = host.pod("one", |_| {});
+    let departure = host.networks.leave("one-id").unwrap().unwrap();
+    std::fs::remove_dir_all(host.dir.path().join("run")).unwrap();
+    assert!(departure.clear().unwrap().is_none());
+    drop(_one);
+    assert!(!run("ip -o link").contains("teu0"));
+    assert_eq!(run("nft list ruleset"), "");
+}
