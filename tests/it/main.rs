@@ -23,5 +23,6 @@ mod registry;
 mod registry_server;
 mod remote;
 mod rootless;
+mod remote_access;
 mod remote_faults;
 mod world;

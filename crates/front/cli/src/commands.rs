@@ -37,6 +37,7 @@ pub mod ps;
 pub mod pull;
 pub mod push;
 pub mod registry;
+pub mod remote;
 pub mod rename;
 pub mod restart;
 pub mod rm;
@@ -48,6 +49,7 @@ pub mod search;
 pub mod start;
 pub mod stats;
 pub mod stop;
+pub mod sync;
 pub mod system;
 pub mod tag;
 pub mod top;
@@ -88,6 +90,10 @@ pub const ALL: &[&Command] = &[
     &attach::ATTACH,
     &commit::COMMIT,
     &copy::COPY,
+    &remote::LIST_TAGS,
+    &remote::DELETE,
+    &remote::MANIFEST,
+    &sync::SYNC,
     &cp::CP,
     &create::CREATE,
     &diff::DIFF,
@@ -133,6 +139,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Management Commands",
         &["builder", "compose", "container", "image", "network", "pod", "system", "volume"],
+        &["builder", "container", "image", "manifest", "network", "pod", "system", "volume"],
     ),
     (
         "Commands",
@@ -141,6 +148,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "commit",
             "copy",
             "cp",
+            "delete",
+            "list-tags",
+            "sync",
             "create",
             "diff",
             "engine",

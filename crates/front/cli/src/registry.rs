@@ -57,6 +57,8 @@ impl Choices {
 
 /// A client with the settings of this machine and person.
 pub fn client(choices: &Choices) -> Result<Client> {
+    let mut registries = registries()?;
+    registries.verify = choices.verify;
     let credentials: Box<dyn CredentialSource> = match &choices.credentials {
         Some(text) => {
             let (username, password) = text.split_once(':').unwrap_or((text, ""));

@@ -19,7 +19,6 @@ pub const COPY: Command = Command {
     flags: &[
         &[
             Flag::switch("all", "Copy all images of an index").short('a'),
-            Flag::switch("all-platforms", "").hidden(),
             Flag::text("format", "string", "Documents of the copy (oci, docker)").short('f'),
             Flag::text("platform", "string", "Copy the image for a platform"),
             Flag::switch("preserve-digests", "Fail rather than change a digest"),
@@ -64,7 +63,7 @@ pub fn choices(matches: &Matches, prefix: &str) -> Result<Choices> {
 
 /// `--all` and `--platform`.
 pub fn selection(matches: &Matches) -> Result<Selection> {
-    let all = matches.switch("all") || matches.switch("all-platforms");
+    let all = matches.switch("all");
     Ok(match (all, matches.nonempty("platform")) {
         (true, Some(_)) => {
             return Err(Failure::new("--all and --platform exclude each other"));

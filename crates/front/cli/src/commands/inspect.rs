@@ -22,11 +22,14 @@ pub const INSPECT: Command = Command {
             Flag::text("type", "string", "Only inspect objects of the given type")
                 .completes(Completes::Words(&["container", "image", "network", "pod", "volume"])),
         ],
+        super::remote::PLACE_FLAGS,
+        crate::registry::REGISTRY_FLAGS,
     ],
     operands: Completes::Containers,
     examples: &[
         ("teu inspect -f '{{.State.Status}}' web", "one field"),
         ("teu inspect -f '{{json .NetworkSettings.Networks}}' web", "a part as JSON"),
+        ("teu inspect docker://localhost:5000/app", "an image in a registry"),
         ("teu inspect --type image debian", "an image, not a container of that name"),
     ],
     ..Command::new("inspect", "Return low-level information on Docker objects", run)
@@ -44,6 +47,11 @@ const KINDS: &[Kind] = &[
 ];
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    if let [only] = &matches.operands[..]
+        && super::remote::is_place(only)
+    {
+        return super::remote::inspect(ctx, matches);
+    }
     let wanted = matches.nonempty("type");
     let kinds: Vec<Kind> = match wanted {
         None => KINDS.to_vec(),

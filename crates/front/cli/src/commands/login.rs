@@ -20,6 +20,7 @@ pub const LOGIN: Command = Command {
         Flag::text("password", "string", "Password or Personal Access Token (PAT)").short('p'),
         Flag::switch("password-stdin", "Take the Password or Personal Access Token from stdin"),
         Flag::text("username", "string", "Username").short('u'),
+        Flag::text("creds", "", "").hidden(),
         Flag::text("cert-dir", "PATH", "Certificates in the layout of /etc/docker/certs.d"),
         Flag::text("tls-verify", "bool", "Require HTTPS and a certificate (default true)"),
     ]],

@@ -198,13 +198,19 @@ fn told(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
+const CERTIFICATE: &str =
+    " (its CA goes to /etc/docker/certs.d/HOST:PORT/ca.crt; --tls-verify=false trusts anybody)";
+
 fn advice(source: &ureq::Error) -> &'static str {
     match source {
         ureq::Error::HostNotFound => {
             " (no such host, or no network: check the name, or set a mirror in registries.conf)"
         }
-        ureq::Error::Rustls(_) => {
-            " (its CA goes to /etc/docker/certs.d/HOST:PORT/ca.crt; --tls-verify=false trusts anybody)"
+        ureq::Error::Rustls(_) => CERTIFICATE,
+        ureq::Error::Io(error)
+            if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) =>
+        {
+            CERTIFICATE
         }
         _ => "",
     }

@@ -4,6 +4,7 @@
 //! tools. What is read of it: `[[registry]]` with `prefix`, `location`, `insecure`, `blocked`,
 //! `mirror-by-digest-only` and `[[registry.mirror]]` with `location`, `insecure`,
 //! `pull-from-mirror`. One addition: the prefix `*` fits what no other prefix fits.
+//! This machine itself (`localhost`, 127.0.0.0/8) may be spoken to in plain, unless `insecure` is false.
 //! `unqualified-search-registries` is not used: a bare name is Docker's (`docker.io/library/NAME`).
 
 use super::error::{RemoteError, Result};
@@ -24,9 +25,9 @@ const DOCKER_HUB: &str = "registry-1.docker.io";
 pub struct Registries {
     #[serde(default, rename = "registry")]
     entries: Vec<Entry>,
-    /// Servers whose proof of identity is not looked at, whatever the entries say.
+    /// Whether servers must prove who they are, whatever the entries say.
     #[serde(skip)]
-    pub trust_anybody: bool,
+    pub verify: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -34,8 +35,7 @@ pub struct Registries {
 struct Entry {
     prefix: Option<String>,
     location: Option<String>,
-    #[serde(default)]
-    insecure: bool,
+    insecure: Option<bool>,
     #[serde(default)]
     blocked: bool,
     #[serde(default)]
@@ -48,8 +48,7 @@ struct Entry {
 #[serde(rename_all = "kebab-case")]
 struct Mirror {
     location: String,
-    #[serde(default)]
-    insecure: bool,
+    insecure: Option<bool>,
     pull_from_mirror: Option<String>,
 }
 
@@ -127,7 +126,7 @@ impl Registries {
             Some((entry, location)) => rewritten(&full, entry, location),
             None => full.clone(),
         };
-        found.push(self.endpoint(&place, entry.is_some_and(|entry| entry.insecure)));
+        found.push(self.endpoint(&place, entry.and_then(|entry| entry.insecure)));
         Ok(found)
     }
 
@@ -137,14 +136,17 @@ impl Registries {
         fitting.max_by_key(|entry| entry.key().trim_start_matches('*').len())
     }
 
-    fn endpoint(&self, place: &str, insecure: bool) -> Endpoint {
+    fn endpoint(&self, place: &str, insecure: Option<bool>) -> Endpoint {
         let (registry, repository) = place.split_once('/').unwrap_or((place, ""));
         let host = if registry == DEFAULT_REGISTRY { DOCKER_HUB } else { registry };
         Endpoint {
             host: host.to_owned(),
             registry: registry.to_owned(),
             repository: repository.to_owned(),
-            insecure: insecure || self.trust_anybody || is_loopback(host),
+            insecure: match self.verify {
+                Some(verify) => !verify,
+                None => insecure.unwrap_or_else(|| is_loopback(host)),
+            },
         }
     }
 }
