@@ -25,4 +25,5 @@ mod remote;
 mod rootless;
 mod remote_access;
 mod remote_faults;
+mod remote_trust;
 mod world;

@@ -2,16 +2,18 @@
 //!
 //! `registries.conf` (`TEU_REGISTRIES_CONF`, `/etc/teu`, `/etc/containers`), logins
 //! (`REGISTRY_AUTH_FILE`, `DOCKER_CONFIG`, `~/.docker/config.json`), certificates
-//! (`/etc/docker/certs.d`, `/etc/containers/certs.d`, `TEU_CERTS_DIR`), and the proxies of the
-//! environment.
+//! (`/etc/docker/certs.d`, `/etc/containers/certs.d`, `TEU_CERTS_DIR`), the policy (`TEU_POLICY`,
+//! `/etc/teu/policy.json`, `/etc/containers/policy.json`), and the proxies of the environment.
 
 use crate::failure::{Failure, Result};
 use crate::flags::{Flag, Matches};
 use std::path::{Path, PathBuf};
 use teu_images::remote::{
-    Client, CredentialSource, Credentials, DockerConfig, Fixed, Proxies, Registries, RemoteConfig,
-    Trust,
+    Client, CredentialSource, Credentials, DockerConfig, Fixed, Policy, Proxies, Registries,
+    RemoteConfig, Trust,
 };
+use teu_images::transfer::{Gate, PolicyGate};
+use teu_oci::Platform;
 
 /// Where systems keep the authorities they believe.
 const BUNDLES: &[&str] = &[
@@ -92,6 +94,11 @@ pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) ->
     }))
 }
 
+/// As a request takes it.
+pub fn as_gate(gate: &Option<PolicyGate>) -> Option<&dyn Gate> {
+    gate.as_ref().map(|gate| gate as &dyn Gate)
+}
+
 /// The file of logins.
 pub fn logins() -> DockerConfig {
     let path = variable("REGISTRY_AUTH_FILE").map(PathBuf::from).or_else(|| {
@@ -113,6 +120,22 @@ fn registries() -> Result<Registries> {
     }
     let places = ["/etc/teu/registries.conf", "/etc/containers/registries.conf"].map(Path::new);
     Ok(Registries::read(&places)?)
+}
+
+/// Which images may be used; `None`: all of them.
+pub fn gate(platform: Option<&Platform>) -> Result<Option<PolicyGate>> {
+    let mut places = vec![
+        PathBuf::from("/etc/teu/policy.json"),
+        PathBuf::from("/etc/containers/policy.json"),
+    ];
+    if let Some(path) = variable("TEU_POLICY").map(PathBuf::from) {
+        if !path.is_file() {
+            let message = format!("TEU_POLICY names {}, which is no file", path.display());
+            return Err(Failure::new(message));
+        }
+        places.insert(0, path);
+    }
+    Ok(Policy::read(&places)?.map(|policy| PolicyGate::new(policy, platform.cloned())))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -17,6 +17,7 @@ pub mod pull;
 pub mod recode;
 pub mod registry;
 mod threads;
+pub mod trust;
 
 pub use copy::{Copied, CopyRequest, Selection, copy};
 pub use daemon::{Daemon, DaemonSink};
@@ -27,3 +28,4 @@ pub use progress::{Progress, Quiet, State};
 pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
 pub use recode::{Dialect, Recode};
 pub use registry::{RegistrySink, RegistrySource};
+pub use trust::PolicyGate;

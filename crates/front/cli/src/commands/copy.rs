@@ -2,13 +2,14 @@
 
 use super::push::{COMPRESSION_FLAGS, recode};
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Doing, Failure, Result};
 use crate::flags::{Arity, Command, Flag, Matches};
 use crate::progress::layers::{Layers, Place as Shown, Way};
-use crate::registry::Choices;
+use crate::registry::{Choices, client};
 use place::Place;
-use teu_images::transfer::{CopyRequest, Dialect, Recode, Selection, copy};
-use teu_oci::Platform;
+use teu_images::remote::Purpose;
+use teu_images::transfer::{CopyRequest, Dialect, Recode, Selection, copy, trust};
+use teu_oci::{Digest, Platform};
 
 pub mod place;
 
@@ -23,6 +24,12 @@ pub const COPY: Command = Command {
             Flag::text("platform", "string", "Copy the image for a platform"),
             Flag::switch("preserve-digests", "Fail rather than change a digest"),
             Flag::switch("quiet", "Suppress output").short('q'),
+            Flag::text(
+                "sign-by-sigstore-private-key",
+                "FILE",
+                "Sign the copy in a registry (PKCS#8 in PEM: ECDSA P-256, Ed25519)",
+            ),
+            Flag::text("sign-identity", "NAME", "The name to sign (default: the destination's)"),
         ],
         COMPRESSION_FLAGS,
         TWO_ENDS,
@@ -109,6 +116,24 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     };
     let copied = copy(&*source, &*sink, &request);
     layers.finish();
-    ctx.line(copied?.root.descriptor.digest.as_str())?;
+    let copied = copied?;
+    if let Some(path) = matches.nonempty("sign-by-sigstore-private-key") {
+        sign(matches, &to, &copied.root.descriptor.digest, path)?;
+    }
+    ctx.line(copied.root.descriptor.digest.as_str())?;
     Ok(0)
+}
+
+/// Signs what a registry has now.
+fn sign(matches: &Matches, to: &Place, digest: &Digest, path: &str) -> Result<()> {
+    let Place::Registry(name) = to else {
+        return Err(Failure::new("only a copy in a registry can be signed")
+            .hint("signatures are kept beside the image, under a tag of their own"));
+    };
+    let key = std::fs::read(path).doing(|| format!("read {path}"))?;
+    let client = client(&choices(matches, "dest-")?)?;
+    let repository = client.repository(name, Purpose::Write)?;
+    let own = name.to_string();
+    let stated = matches.nonempty("sign-identity").unwrap_or(&own);
+    Ok(trust::sign(&repository, digest, &key, stated)?)
 }
