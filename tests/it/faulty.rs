@@ -144,7 +144,11 @@ fn serve(
         let is_head = request.method == "HEAD";
         let end = if is_head { 0 } else { answer.cut.unwrap_or(answer.body.len()) };
         let end = end.min(answer.body.len());
-        if stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(&answer.body[..end])).is_err() {
+        if stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.write_all(&answer.body[..end]))
+            .is_err()
+        {
             return;
         }
         if answer.hold {

@@ -25,7 +25,12 @@ fn fill(registry: &Registry, names: &[&str], more: &[&str]) {
 }
 
 /// Runs `teu` with a line on standard input.
-fn with_input(world: &World, args: &[&str], input: &str, change: impl Fn(&mut Command)) -> (bool, String) {
+fn with_input(
+    world: &World,
+    args: &[&str],
+    input: &str,
+    change: impl Fn(&mut Command),
+) -> (bool, String) {
     let mut command = world.command(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     change(&mut command);
@@ -50,7 +55,10 @@ fn login_and_logout() {
     let (ok, text) = with_input(&world, &login, "wrong\n", |_| {});
     assert!(!ok && text.contains(&format!("login to {host} failed")), "{text}");
     let (ok, text) = with_input(&world, &login, "secret\n", |_| {});
-    assert!(ok && text.contains("Login Succeeded") && text.contains("stored unencrypted"), "{text}");
+    assert!(
+        ok && text.contains("Login Succeeded") && text.contains("stored unencrypted"),
+        "{text}"
+    );
     let config = world.root().join("docker-config/config.json");
     let mode = config.metadata().expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
@@ -124,16 +132,50 @@ fn certificates() {
     let folder = world.root().join("tls");
     std::fs::create_dir_all(&folder).expect("creates");
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    for (name, extra) in [("ca", "basicConstraints=critical,CA:TRUE"), ("other", "basicConstraints=critical,CA:TRUE")] {
-        let args = ["req", "-x509", "-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt"), "-subj", &format!("/CN={name}"), "-addext", extra];
+    for (name, extra) in [
+        ("ca", "basicConstraints=critical,CA:TRUE"),
+        ("other", "basicConstraints=critical,CA:TRUE"),
+    ] {
+        let args = [
+            "req",
+            "-x509",
+            "-keyout",
+            &format!("{name}.key"),
+            "-out",
+            &format!("{name}.crt"),
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            extra,
+        ];
         openssl(&folder, &[&args[..], &key].concat());
     }
     let request = ["req", "-new", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=x"];
     openssl(&folder, &[&request[..], &key[..5]].concat());
     std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\n").expect("writes");
-    openssl(&folder, &["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "server.crt"]);
+    openssl(
+        &folder,
+        &[
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            "ca.crt",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "ext",
+            "-out",
+            "server.crt",
+        ],
+    );
     let file = |name: &str| folder.join(name).display().to_string();
-    let tls = format!("  tls: {{certificate: {}, key: {}}}\n", file("server.crt"), file("server.key"));
+    let tls =
+        format!("  tls: {{certificate: {}, key: {}}}\n", file("server.crt"), file("server.key"));
     let registry = Registry::with("", &tls);
     let host = registry.host();
     let name = format!("{host}/bb:1");
@@ -201,7 +243,8 @@ fn without_a_pull() {
     let to = format!("{}/mirror", second.host());
     let said = world.teu(["sync", "--src", "dir", "--dest", "docker", &disk, &to]).ok();
     assert!(said.ends_with("Synced 12 images"), "{said}");
-    let digest = |place: &str| skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", place]);
+    let digest =
+        |place: &str| skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", place]);
     assert_eq!(digest(&format!("docker://{to}/app:7")), digest(&first));
     // Deleting by tag deletes what it leads to.
     let other = format!("docker://{host}/other:1");

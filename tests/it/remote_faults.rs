@@ -48,7 +48,9 @@ fn image() -> &'static Image {
         let folder = file.parent().expect("it lies in one");
         let mut seed = 7;
         let noise: Vec<u8> = (0..LARGE_BYTES / 4)
-            .flat_map(|_| u32::try_from(chance(&mut seed) & 0xffff_ffff).expect("32 bits").to_le_bytes())
+            .flat_map(|_| {
+                u32::try_from(chance(&mut seed) & 0xffff_ffff).expect("32 bits").to_le_bytes()
+            })
             .collect();
         std::fs::write(folder.join("noise"), noise).expect("writes");
         world.teu(["build", "-q", "-t", "noise", &folder.display().to_string()]).ok();
@@ -105,7 +107,8 @@ fn runs(world: &World, name: &str) {
     let mut seed = 7;
     let first = u32::try_from(chance(&mut seed) & 0xffff_ffff).expect("32 bits").to_le_bytes();
     assert_eq!(sum.len(), 64 + "  /noise".len(), "{sum}");
-    let head = ["run", "--rm", "--network=none", name, "sh", "-c", "head -c 4 /noise | od -An -tx1"];
+    let head =
+        ["run", "--rm", "--network=none", name, "sh", "-c", "head -c 4 /noise | od -An -tx1"];
     let wanted: Vec<String> = first.iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(world.teu(head).ok().split_whitespace().collect::<Vec<_>>(), wanted);
 }
@@ -134,7 +137,8 @@ fn cut_connections() {
     runs(&world, &name);
     let (sent, size) = (sent.load(Ordering::SeqCst), image().large().1.len());
     assert!(sent <= size + 20 * IN_FLIGHT_BYTES / 8, "{sent} of {size}");
-    let ranges = server.heard.lock().expect("no thread panics").iter().filter(|r| r.start() > 0).count();
+    let ranges =
+        server.heard.lock().expect("no thread panics").iter().filter(|r| r.start() > 0).count();
     assert!(ranges >= 18, "{ranges} ranges");
 }
 
@@ -299,13 +303,16 @@ fn lies() {
 /// Blobs from elsewhere: without the secret that opened the registry.
 #[test]
 fn redirects_and_secrets() {
-    let elsewhere = Arc::new(Faulty::start(all, |request| match request.headers.get("authorization") {
-        Some(_) => Answer::new(400, "a secret"),
-        None => honest(request),
-    }));
+    let elsewhere =
+        Arc::new(Faulty::start(all, |request| match request.headers.get("authorization") {
+            Some(_) => Answer::new(400, "a secret"),
+            None => honest(request),
+        }));
     let there = elsewhere.clone();
     let server = Faulty::start(all, move |request| {
-        if request.headers.get("authorization").map(String::as_str) != Some("Basic dXNlcjpzZWNyZXQ=") {
+        if request.headers.get("authorization").map(String::as_str)
+            != Some("Basic dXNlcjpzZWNyZXQ=")
+        {
             return Answer::new(401, "{}").header("WWW-Authenticate", "Basic realm=\"x\"");
         }
         match request.path.contains("/blobs/") {
@@ -401,7 +408,8 @@ fn cut_uploads() {
     let (reading, answering) = (state.clone(), state.clone());
     let take = move |request: &Request| {
         let mut state = reading.lock().expect("no thread panics");
-        let length = request.headers.get("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        let length =
+            request.headers.get("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
         let is_large = length > 2 << 20 && request.path.contains("/uploads/");
         if !is_large || state.cuts >= 5 {
             return usize::MAX;

@@ -138,8 +138,17 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Management Commands",
-        &["builder", "compose", "container", "image", "network", "pod", "system", "volume"],
-        &["builder", "container", "image", "manifest", "network", "pod", "system", "volume"],
+        &[
+            "builder",
+            "compose",
+            "container",
+            "image",
+            "manifest",
+            "network",
+            "pod",
+            "system",
+            "volume",
+        ],
     ),
     (
         "Commands",

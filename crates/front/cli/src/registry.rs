@@ -12,8 +12,6 @@ use teu_images::remote::{
     Client, CredentialSource, Credentials, DockerConfig, Fixed, Policy, Proxies, Registries,
     RemoteConfig, Trust,
 };
-use teu_images::transfer::{Gate, PolicyGate};
-use teu_oci::Platform;
 
 /// Where systems keep the authorities they believe.
 const BUNDLES: &[&str] = &[
@@ -59,8 +57,6 @@ impl Choices {
 
 /// A client with the settings of this machine and person.
 pub fn client(choices: &Choices) -> Result<Client> {
-    let mut registries = registries()?;
-    registries.verify = choices.verify;
     let credentials: Box<dyn CredentialSource> = match &choices.credentials {
         Some(text) => {
             let (username, password) = text.split_once(':').unwrap_or((text, ""));
@@ -74,7 +70,7 @@ pub fn client(choices: &Choices) -> Result<Client> {
 /// The same with logins from elsewhere.
 pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) -> Result<Client> {
     let mut registries = registries()?;
-    registries.trust_anybody = choices.verify == Some(false);
+    registries.verify = choices.verify;
     let mut directories: Vec<PathBuf> = choices.certificates.clone().into_iter().collect();
     directories.extend(variable("TEU_CERTS_DIR").map(PathBuf::from));
     directories.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
@@ -85,6 +81,7 @@ pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) ->
         registries,
         credentials,
         trust: Trust { bundle, directories },
+        policy: policy()?,
         proxies: Proxies {
             http: variable("http_proxy"),
             https: either("HTTPS_PROXY", "https_proxy"),
@@ -92,11 +89,6 @@ pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) ->
         },
         ..RemoteConfig::default()
     }))
-}
-
-/// As a request takes it.
-pub fn as_gate(gate: &Option<PolicyGate>) -> Option<&dyn Gate> {
-    gate.as_ref().map(|gate| gate as &dyn Gate)
 }
 
 /// The file of logins.
@@ -122,12 +114,9 @@ fn registries() -> Result<Registries> {
     Ok(Registries::read(&places)?)
 }
 
-/// Which images may be used; `None`: all of them.
-pub fn gate(platform: Option<&Platform>) -> Result<Option<PolicyGate>> {
-    let mut places = vec![
-        PathBuf::from("/etc/teu/policy.json"),
-        PathBuf::from("/etc/containers/policy.json"),
-    ];
+fn policy() -> Result<Option<Policy>> {
+    let mut places =
+        vec![PathBuf::from("/etc/teu/policy.json"), PathBuf::from("/etc/containers/policy.json")];
     if let Some(path) = variable("TEU_POLICY").map(PathBuf::from) {
         if !path.is_file() {
             let message = format!("TEU_POLICY names {}, which is no file", path.display());
@@ -135,7 +124,7 @@ pub fn gate(platform: Option<&Platform>) -> Result<Option<PolicyGate>> {
         }
         places.insert(0, path);
     }
-    Ok(Policy::read(&places)?.map(|policy| PolicyGate::new(policy, platform.cloned())))
+    Ok(Policy::read(&places)?)
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -25,7 +25,6 @@ pub use directory::{DirectorySink, DirectorySource};
 pub use image::{Sink, Source, View};
 pub use layout::{ArchiveKind, ArchiveSink, LayoutSink};
 pub use progress::{Progress, Quiet, State};
-pub use pull::{Gate, PullRequest, Pulled, PushRequest, pull, push};
+pub use pull::{PullRequest, Pulled, PushRequest, pull, push};
 pub use recode::{Dialect, Recode};
 pub use registry::{RegistrySink, RegistrySource};
-pub use trust::PolicyGate;

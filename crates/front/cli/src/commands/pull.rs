@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use crate::progress::layers::{Layers, Place, Way};
-use crate::registry::{Choices, REGISTRY_FLAGS, as_gate, client, gate};
+use crate::registry::{Choices, REGISTRY_FLAGS, client};
 use teu_images::remote::{Client, Purpose};
 use teu_images::transfer::{PullRequest, Pulled, Selection, pull as fetch};
 use teu_oci::{Platform, Reference};
@@ -84,18 +84,8 @@ fn pull_one(
         (tag, None) => tag.clone().unwrap_or_default(),
     };
     layers.announce(format!("{shown}: Pulling from {}", name.repository));
-    let platform = match selection {
-        Selection::One(platform) => Some(platform),
-        Selection::All => None,
-    };
-    let gate = gate(platform)?;
-    let request = PullRequest {
-        name,
-        selection: selection.clone(),
-        allows_foreign,
-        gate: as_gate(&gate),
-        progress: &layers,
-    };
+    let request =
+        PullRequest { name, selection: selection.clone(), allows_foreign, progress: &layers };
     let pulled = fetch(ctx.images()?, client, &request);
     layers.finish();
     let pulled = pulled?;

@@ -11,9 +11,9 @@ use crate::registry::{Choices, REGISTRY_FLAGS, client};
 use crate::template::Mode;
 use serde_json::{Value, json};
 use teu_images::remote::{Document, Purpose};
-use teu_images::transfer::Source;
 use teu_images::transfer::copy::choose;
 use teu_images::transfer::image::{index, manifest, small_blob};
+use teu_images::transfer::{RegistrySource, Source};
 use teu_oci::image::ImageConfig;
 use teu_oci::{Platform, Reference, media};
 
@@ -105,8 +105,7 @@ fn manifest_inspect(ctx: &Context, matches: &Matches) -> Result<u8> {
     if matches.switch("insecure") {
         choices.verify = Some(false);
     }
-    let place = Place::Registry(name.clone());
-    let root = place.source(ctx, &choices, None)?.root()?;
+    let root = RegistrySource::new(&client(&choices)?, &name, false).to_look_at().root()?;
     let value: Value = serde_json::from_slice(&root.bytes)?;
     let value = match matches.switch("verbose") {
         false => value,
@@ -131,7 +130,12 @@ pub fn is_place(text: &str) -> bool {
 pub fn inspect(ctx: &Context, matches: &Matches) -> Result<u8> {
     let place = Place::parse(matches.operand(0))?;
     let choices = Choices::of(matches, "")?;
-    let source = place.source(ctx, &choices, None)?;
+    let source: Box<dyn Source + '_> = match &place {
+        Place::Registry(name) => {
+            Box::new(RegistrySource::new(&client(&choices)?, name, false).to_look_at())
+        }
+        other => other.source(ctx, &choices, None)?,
+    };
     let root = source.root()?;
     if matches.switch("raw") && !matches.switch("config") {
         // The bytes, so that their hash can be taken.
@@ -148,8 +152,9 @@ pub fn inspect(ctx: &Context, matches: &Matches) -> Result<u8> {
         }
         return Ok(0);
     }
-    let parsed: ImageConfig = serde_json::from_slice(&config)
-        .map_err(|e| Failure::new(format!("{} is no image: {e}", place.name())).hint("--raw shows it"))?;
+    let parsed: ImageConfig = serde_json::from_slice(&config).map_err(|e| {
+        Failure::new(format!("{} is no image: {e}", place.name())).hint("--raw shows it")
+    })?;
     let mut value = json!({
         "Digest": root.descriptor.digest,
         "RepoTags": [],
@@ -192,7 +197,8 @@ fn one(source: &dyn Source, root: &Document, name: &str) -> Result<Document> {
             let host = Platform::host();
             let chosen = choose(root, &host, name);
             // Something is better than nothing to look at.
-            let chosen = chosen.or_else(|error| index(root)?.manifests.first().cloned().ok_or(error));
+            let chosen =
+                chosen.or_else(|error| index(root)?.manifests.first().cloned().ok_or(error));
             Ok(source.document(&chosen?)?)
         }
     }

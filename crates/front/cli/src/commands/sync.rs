@@ -151,7 +151,12 @@ fn destination(matches: &Matches, name: &str) -> Result<Place> {
     }
 }
 
-fn one(ctx: &Context, matches: &Matches, (from, to): (&Place, &Place), layers: &Layers) -> Result<()> {
+fn one(
+    ctx: &Context,
+    matches: &Matches,
+    (from, to): (&Place, &Place),
+    layers: &Layers,
+) -> Result<()> {
     if let Place::Directory(path) = to {
         std::fs::create_dir_all(path)?;
     }

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use std::sync::Arc;
 use teu_docker::message::Message;
 use teu_images::ImportRequest;
-use teu_images::remote::{Purpose, RemoteError};
-use teu_images::transfer::{PullRequest, Selection};
+use teu_images::remote::RemoteError;
+use teu_images::transfer::{PullRequest, RegistrySource, Selection, Source};
 use teu_oci::{Platform, Reference};
 
 /// Pulls or imports.
@@ -59,18 +59,11 @@ fn pull(engine: &Arc<Engine>, call: &Call) -> Result<Answer> {
     };
     let client = engine.registry(call)?;
     // A name that is not there is an error with a status; what fails later is a line.
-    let root = client
-        .repository(&name, Purpose::Read)
-        .and_then(|found| found.head_manifest(&found.target()));
-    match root {
-        Ok(Some(_)) => {}
-        Ok(None) => {
-            return Err(Error::missing(format!(
-                "manifest for {} not found: manifest unknown",
-                name.familiar()
-            )));
-        }
-        Err(error) => return Err(refused(&name, &error)),
+    // Mirrors count, and so does the policy.
+    match RegistrySource::new(&client, &name, false).root() {
+        Ok(_) => {}
+        Err(teu_images::Error::Remote(error)) => return Err(refused(&name, &error)),
+        Err(error) => return Err(error.into()),
     }
     let engine = engine.clone();
     Ok(Answer::messages(move |out| {
@@ -88,7 +81,6 @@ fn pull(engine: &Arc<Engine>, call: &Call) -> Result<Answer> {
                 name: &name,
                 selection: Selection::One(platform.clone()),
                 allows_foreign: false,
-                gate: None,
                 progress,
             };
             teu_images::transfer::pull(engine.containers().images(), &client, &request)

@@ -3,6 +3,7 @@
 use super::credentials::{CredentialSource, Fixed};
 use super::error::{RemoteError, Result};
 use super::http::{Http, Proxies, Request, Response, Timeouts};
+use super::policy::Policy;
 use super::registries::{Endpoint, Purpose, Registries};
 use super::repository::Repository;
 use super::retry::RetryPolicy;
@@ -21,6 +22,8 @@ pub struct RemoteConfig {
     pub credentials: Box<dyn CredentialSource>,
     /// Whom to believe.
     pub trust: Trust,
+    /// Which images may be used; `None`: all of them.
+    pub policy: Option<Policy>,
     /// How to get out.
     pub proxies: Proxies,
     /// How long to wait.
@@ -37,6 +40,7 @@ impl Default for RemoteConfig {
             registries: Registries::default(),
             credentials: Box::new(Fixed::default()),
             trust: Trust::default(),
+            policy: None,
             proxies: Proxies::default(),
             timeouts: Timeouts::DEFAULT,
             retries: RetryPolicy::DEFAULT,
@@ -54,6 +58,7 @@ struct Inner {
     registries: Registries,
     credentials: Box<dyn CredentialSource>,
     http: Arc<Http>,
+    policy: Option<Policy>,
     retries: RetryPolicy,
     /// How each host is spoken to, once it is known.
     bases: Mutex<HashMap<String, (String, bool)>>,
@@ -62,11 +67,11 @@ struct Inner {
 impl Client {
     /// A client that nobody has used yet; connects to nothing.
     pub fn new(config: RemoteConfig) -> Self {
-        let RemoteConfig { registries, credentials, trust, proxies, timeouts, retries, user_agent } =
-            config;
+        let RemoteConfig { registries, credentials, policy, retries, .. } = config;
+        let RemoteConfig { trust, proxies, timeouts, user_agent, .. } = config;
         let http = Arc::new(Http::new(trust, proxies, timeouts, &user_agent));
         let bases = Mutex::default();
-        Self(Arc::new(Inner { registries, credentials, http, retries, bases }))
+        Self(Arc::new(Inner { registries, credentials, http, policy, retries, bases }))
     }
 
     /// The places a repository may be read from, in order; for writing just one.
@@ -109,6 +114,11 @@ impl Client {
             }
             _ => Err(session.refusal(registry, "GET /v2/", response)),
         }
+    }
+
+    /// Which images may be used.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.0.policy.as_ref()
     }
 
     pub(super) fn http(&self) -> &Http {

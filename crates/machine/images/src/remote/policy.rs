@@ -145,15 +145,12 @@ impl Needed {
         match (kind, &self.identity) {
             ("matchRepository", _) => same_repository,
             ("matchExact", _) => exact,
-            ("matchRepoDigestOrExact", _) => {
-                exact || (same_repository && wanted.digest.is_some())
-            }
+            ("matchRepoDigestOrExact", _) => exact || (same_repository && wanted.digest.is_some()),
             ("exactReference", Some(identity)) => {
                 given(&identity.docker_reference).is_some_and(|given| given == stated)
             }
-            ("exactRepository", Some(identity)) => {
-                given(&identity.docker_repository).is_some_and(|given| given.name() == stated.name())
-            }
+            ("exactRepository", Some(identity)) => given(&identity.docker_repository)
+                .is_some_and(|given| given.name() == stated.name()),
             _ => false,
         }
     }
@@ -196,7 +193,10 @@ mod tests {
         ] {
             let found = policy.needed(&name.parse().expect("a name"));
             let text = found.err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(text.contains(expected) && text.is_empty() == expected.is_empty(), "{name}: {text}");
+            assert!(
+                text.contains(expected) && text.is_empty() == expected.is_empty(),
+                "{name}: {text}"
+            );
         }
     }
 

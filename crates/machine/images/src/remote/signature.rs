@@ -76,9 +76,7 @@ impl PublicKey {
             Self::P256(point) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(payload, signature)
             }
-            Self::Ed25519(key) => {
-                UnparsedPublicKey::new(&ED25519, key).verify(payload, signature)
-            }
+            Self::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(payload, signature),
         };
         checked.map_err(|_| SignatureFault::Wrong)
     }
@@ -92,13 +90,12 @@ pub fn sign(key: &[u8], payload: &[u8]) -> Result<Vec<u8>, SignatureFault> {
     }
     let der = pem(key, "PRIVATE KEY").ok_or(SignatureFault::Pem)?;
     let random = SystemRandom::new();
-    if let Ok(pair) =
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random)
-    {
+    if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random) {
         let signature = pair.sign(&random, payload).map_err(|_| SignatureFault::Kind)?;
         return Ok(signature.as_ref().to_vec());
     }
-    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| SignatureFault::Kind)?;
+    let pair =
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| SignatureFault::Kind)?;
     Ok(pair.sign(payload).as_ref().to_vec())
 }
 

@@ -6,18 +6,12 @@ use super::progress::Progress;
 use super::recode::Recode;
 use super::registry::{RegistrySink, RegistrySource};
 use crate::error::Result;
-use crate::remote::{Client, Document};
+use crate::remote::Client;
 use crate::store::Store;
 use crate::store::give::StoreSource;
 use crate::store::receive::StoreSink;
 use teu_oci::image::Descriptor;
 use teu_oci::{Platform, Reference};
-
-/// Looks at what a name leads to before anything of it is fetched.
-pub trait Gate: std::fmt::Debug + Sync {
-    /// Fails where the image may not be used.
-    fn check(&self, name: &Reference, source: &RegistrySource, root: &Document) -> Result<()>;
-}
 
 /// What is pulled.
 #[derive(Debug)]
@@ -28,8 +22,6 @@ pub struct PullRequest<'a> {
     pub selection: Selection,
     /// Foreign layers may be fetched from where they are.
     pub allows_foreign: bool,
-    /// Asked before anything is fetched.
-    pub gate: Option<&'a dyn Gate>,
     /// Told how it goes.
     pub progress: &'a dyn Progress,
 }
@@ -47,9 +39,6 @@ pub struct Pulled {
 pub fn pull(store: &Store, client: &Client, request: &PullRequest<'_>) -> Result<Pulled> {
     let source = RegistrySource::new(client, request.name, request.allows_foreign);
     let root = source.root()?;
-    if let Some(gate) = request.gate {
-        gate.check(request.name, &source, &root)?;
-    }
     let platform = match &request.selection {
         Selection::One(platform) => Some(platform),
         Selection::All => None,

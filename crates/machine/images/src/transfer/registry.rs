@@ -2,13 +2,14 @@
 
 use super::image::{Blob, Found, Sink, Source};
 use super::progress::State;
+use super::trust::check;
 use crate::error::{Error, Result};
 use crate::remote::{Client, Document, Purpose, RemoteError, Repository};
 use std::io::{self, Read};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use teu_oci::Reference;
 use teu_oci::image::Descriptor;
+use teu_oci::{Reference, media};
 
 /// Reads from a repository, or from the first of its mirrors that has the image.
 #[derive(Debug)]
@@ -16,22 +17,39 @@ pub struct RegistrySource {
     client: Client,
     name: Reference,
     allows_foreign: bool,
-    found: OnceLock<(Repository, Document)>,
+    is_looked_at: bool,
+    found: OnceLock<Spot>,
+}
+
+/// Where the image was found.
+#[derive(Debug)]
+struct Spot {
+    repository: Repository,
+    root: Document,
+    /// The policy is content with it and all that it leads to; else each image must be by itself.
+    is_covered: bool,
 }
 
 impl RegistrySource {
     /// Nothing is asked yet.
     pub fn new(client: &Client, name: &Reference, allows_foreign: bool) -> Self {
         let (client, name) = (client.clone(), name.clone());
-        Self { client, name, allows_foreign, found: OnceLock::new() }
+        Self { client, name, allows_foreign, is_looked_at: false, found: OnceLock::new() }
+    }
+
+    /// To be shown to a person, and used for nothing: the policy is not asked.
+    #[must_use]
+    pub fn to_look_at(mut self) -> Self {
+        self.is_looked_at = true;
+        self
     }
 
     /// Where the image was found.
     pub fn repository(&self) -> Result<&Repository> {
-        Ok(&self.find()?.0)
+        Ok(&self.find()?.repository)
     }
 
-    fn find(&self) -> Result<&(Repository, Document)> {
+    fn find(&self) -> Result<&Spot> {
         if let Some(found) = self.found.get() {
             return Ok(found);
         }
@@ -44,7 +62,11 @@ impl RegistrySource {
                 Ok((repository, document))
             });
             match tried {
-                Ok(found) => return Ok(self.found.get_or_init(|| found)),
+                Ok((repository, root)) => {
+                    let is_covered = self.is_covered(&repository, &root)?;
+                    let found = Spot { repository, root, is_covered };
+                    return Ok(self.found.get_or_init(|| found));
+                }
                 // A mirror that lacks it, or is down, is no reason to fail.
                 Err(error) if number < last => {
                     first_error.get_or_insert(error);
@@ -59,14 +81,37 @@ impl RegistrySource {
         }
         Err(RemoteError::Blocked(self.name.registry.clone()).into())
     }
+
+    /// Asks the policy, before anything but the manifest or index is fetched. An index that is not
+    /// signed may hold images that are.
+    fn is_covered(&self, repository: &Repository, root: &Document) -> Result<bool> {
+        let Some(policy) = self.client.policy().filter(|_| !self.is_looked_at) else {
+            return Ok(true);
+        };
+        match check(policy, repository, &root.descriptor.digest, &self.name) {
+            Ok(()) => Ok(true),
+            Err(Error::Remote(error))
+                if media::is_index(&root.descriptor.media_type)
+                    && matches!(*error, RemoteError::Policy { .. })
+                    && policy.needed(&self.name).is_ok() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Source for RegistrySource {
     fn root(&self) -> Result<Document> {
-        Ok(self.find()?.1.clone())
+        Ok(self.find()?.root.clone())
     }
 
     fn document(&self, wanted: &Descriptor) -> Result<Document> {
+        let found = self.find()?;
+        if let Some(policy) = self.client.policy().filter(|_| !found.is_covered) {
+            check(policy, &found.repository, &wanted.digest, &self.name)?;
+        }
         let mut document = self.repository()?.manifest(wanted.digest.as_str())?;
         if document.descriptor.size != wanted.size {
             let (digest, expected) = (wanted.digest.clone(), wanted.size);
@@ -98,8 +143,7 @@ impl Source for RegistrySource {
     }
 
     fn place(&self) -> Option<(String, String)> {
-        let (repository, _) = self.found.get()?;
-        let (host, name) = repository.place();
+        let (host, name) = self.found.get()?.repository.place();
         Some((host.to_owned(), name.to_owned()))
     }
 }

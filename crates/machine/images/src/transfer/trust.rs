@@ -1,60 +1,36 @@
 //! Signatures fetched and checked before anything else of an image is fetched; and made, after a copy.
 
-use super::copy::choose;
-use super::pull::Gate;
-use super::registry::RegistrySource;
 use crate::error::{Error, Result};
 use crate::remote::policy::{Needed, Policy};
 use crate::remote::signature::{self, SignatureFault};
 use crate::remote::{Document, RemoteError, Repository};
-use crate::transfer::image::{Source, Verified};
+use crate::transfer::image::Verified;
 use std::io::Read;
 use teu_oci::image::{Descriptor, Manifest};
-use teu_oci::{Digest, Platform, Reference, media};
+use teu_oci::{Digest, Reference, media};
 
 /// Signatures of one image.
 const SIGNATURES_LIMIT: usize = 100;
 /// Bytes of a statement.
 const STATEMENT_LIMIT_BYTES: u64 = 256 << 10;
 
-/// A policy, applied to what is pulled.
-#[derive(Debug)]
-pub struct PolicyGate {
-    policy: Policy,
-    platform: Option<Platform>,
-}
-
-impl PolicyGate {
-    /// For pulls of one platform, or of all.
-    pub fn new(policy: Policy, platform: Option<Platform>) -> Self {
-        Self { policy, platform }
+/// Says whether a digest of a repository has the signatures that a policy wants; an error says what
+/// is wrong with those there are.
+pub(super) fn check(
+    policy: &Policy,
+    repository: &Repository,
+    digest: &Digest,
+    name: &Reference,
+) -> Result<()> {
+    let needed = policy.needed(name)?;
+    if needed.is_empty() {
+        return Ok(());
     }
-}
-
-impl Gate for PolicyGate {
-    fn check(&self, name: &Reference, source: &RegistrySource, root: &Document) -> Result<()> {
-        let needed = self.policy.needed(name)?;
-        if needed.is_empty() {
-            return Ok(());
-        }
-        let mut digests = vec![root.descriptor.digest.clone()];
-        if let Some(platform) = &self.platform
-            && media::is_index(&root.descriptor.media_type)
-        {
-            // A signature of the one image that is fetched is as good.
-            digests.extend(choose(root, platform, &name.familiar()).map(|chosen| chosen.digest));
-        }
-        let mut reason = "it has no signature".to_owned();
-        for digest in &digests {
-            let found = statements(source.repository()?, digest)?;
-            match satisfied(&needed, &found, digest, name) {
-                Ok(()) => return Ok(()),
-                Err(Some(fault)) => reason = fault,
-                Err(None) => {}
-            }
-        }
-        Err(RemoteError::Policy { name: name.to_string(), reason }.into())
-    }
+    let found = statements(repository, digest)?;
+    satisfied(&needed, &found, digest, name).map_err(|fault| {
+        let reason = fault.unwrap_or_else(|| "it has no signature".to_owned());
+        RemoteError::Policy { name: name.to_string(), reason }.into()
+    })
 }
 
 /// A statement and the signature over it.
@@ -186,8 +162,7 @@ pub fn sign(repository: &Repository, digest: &Digest, key: &[u8], stated: &str) 
         annotations: std::collections::BTreeMap::new(),
     };
     let bytes = serde_json::to_vec(&manifest).map_err(|e| Error::document("a manifest", e))?;
-    let descriptor =
-        Descriptor::new(media::MANIFEST, Digest::sha256(&bytes), bytes.len() as u64);
+    let descriptor = Descriptor::new(media::MANIFEST, Digest::sha256(&bytes), bytes.len() as u64);
     Ok(repository.put_manifest(&tag(digest), &Document { descriptor, bytes })?)
 }
 
@@ -200,10 +175,4 @@ fn put(repository: &Repository, blob: &Descriptor, bytes: &[u8]) -> Result<()> {
         Ok(Box::new(&bytes[start..]))
     };
     repository.upload(blob, &open)
-}
-
-/// Checks a source before it is copied from.
-pub fn checked(gate: &dyn Gate, name: &Reference, source: &RegistrySource) -> Result<()> {
-    let root = source.root()?;
-    gate.check(name, source, &root)
 }

@@ -2,7 +2,6 @@
 
 use crate::failure::Result;
 use crate::registry::{Choices, client, client_with, logins};
-use crate::registry::{Choices, as_gate, client, gate};
 use std::error::Error;
 use std::sync::Arc;
 use teu_builder::worker::Worker;
@@ -66,12 +65,10 @@ impl Outside for BuildOutside {
         platform: &Platform,
     ) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
         let client = self.client().map_err(|failure| failure.message)?;
-        let gate = gate(Some(platform)).map_err(|failure| failure.message)?;
         let request = PullRequest {
             name,
             selection: Selection::One(platform.clone()),
             allows_foreign: false,
-            gate: as_gate(&gate),
             progress: &Quiet,
         };
         pull(&self.images, &client, &request)?;

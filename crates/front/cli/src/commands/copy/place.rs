@@ -3,9 +3,8 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::registry::{Choices, client, gate};
+use crate::registry::{Choices, client};
 use std::path::{Path, PathBuf};
-use teu_images::transfer::trust::checked;
 use teu_images::transfer::{
     ArchiveKind, ArchiveSink, Daemon, DaemonSink, DirectorySink, DirectorySource, LayoutSink,
     Progress, RegistrySink, RegistrySource, Sink, Source,
@@ -97,14 +96,7 @@ impl Place {
     ) -> Result<Box<dyn Source + 'a>> {
         let store = ctx.images()?;
         Ok(match self {
-            Self::Registry(name) => {
-                let source = RegistrySource::new(&client(choices)?, name, false);
-                let host = Platform::host();
-                if let Some(gate) = gate(Some(platform.unwrap_or(&host)))? {
-                    checked(&gate, name, &source)?;
-                }
-                Box::new(source)
-            }
+            Self::Registry(name) => Box::new(RegistrySource::new(&client(choices)?, name, false)),
             Self::Store(name) => Box::new(StoreSource::new(store, name, platform)?),
             Self::Layout(path, name)
             | Self::OciArchive(path, name)
