@@ -106,6 +106,8 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let quiet = matches.switch("quiet");
     let layers = Layers::new(Way::Copy, if quiet { Shown::Quiet } else { Shown::Err });
     let source = from.source(ctx, &choices(matches, "src-")?, platform)?;
+    // Nothing is made for an image that is not there.
+    source.root()?;
     let sink = to.sink(ctx, &choices(matches, "dest-")?, &layers)?;
     let request = CopyRequest {
         selection,
