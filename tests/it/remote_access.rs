@@ -126,53 +126,28 @@ fn openssl(folder: &Path, args: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Two authorities, and a server's certificate of the first one.
+fn authorities(folder: &Path) {
+    std::fs::create_dir_all(folder).expect("creates");
+    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\n").expect("writes");
+    let line = |line: &str| openssl(folder, &line.split(' ').collect::<Vec<_>>());
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for name in ["ca", "other"] {
+        line(&format!(
+            "req -x509 {key} -days 2 -keyout {name}.key -out {name}.crt -subj /CN={name} -addext basicConstraints=critical,CA:TRUE"
+        ));
+    }
+    line(&format!("req -new {key} -keyout server.key -out server.csr -subj /CN=x"));
+    line(
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.crt",
+    );
+}
+
 #[test]
 fn certificates() {
     let world = World::busybox();
     let folder = world.root().join("tls");
-    std::fs::create_dir_all(&folder).expect("creates");
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    for (name, extra) in [
-        ("ca", "basicConstraints=critical,CA:TRUE"),
-        ("other", "basicConstraints=critical,CA:TRUE"),
-    ] {
-        let args = [
-            "req",
-            "-x509",
-            "-keyout",
-            &format!("{name}.key"),
-            "-out",
-            &format!("{name}.crt"),
-            "-subj",
-            &format!("/CN={name}"),
-            "-addext",
-            extra,
-        ];
-        openssl(&folder, &[&args[..], &key].concat());
-    }
-    let request = ["req", "-new", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=x"];
-    openssl(&folder, &[&request[..], &key[..5]].concat());
-    std::fs::write(folder.join("ext"), "subjectAltName=IP:127.0.0.1\n").expect("writes");
-    openssl(
-        &folder,
-        &[
-            "x509",
-            "-req",
-            "-in",
-            "server.csr",
-            "-CA",
-            "ca.crt",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            "ext",
-            "-out",
-            "server.crt",
-        ],
-    );
+    authorities(&folder);
     let file = |name: &str| folder.join(name).display().to_string();
     let tls =
         format!("  tls: {{certificate: {}, key: {}}}\n", file("server.crt"), file("server.key"));

@@ -224,11 +224,11 @@ fn no_ranges() {
     runs(&world, &name);
 }
 
-/// Lies of all kinds: refused in words, and nothing of it stays.
-#[test]
-fn lies() {
-    type Lie = fn(&Request, Answer) -> Answer;
-    let lies: Vec<(&str, Lie)> = vec![
+type Lie = fn(&Request, Answer) -> Answer;
+
+/// What is said of a lie, and the lie.
+fn all_lies() -> Vec<(&'static str, Lie)> {
+    vec![
         ("bytes where its descriptor says", |request, mut answer| {
             if is_large(request) {
                 answer.body.push(0);
@@ -284,9 +284,14 @@ fn lies() {
             true => Answer { body: b"{".to_vec(), ..answer },
             false => answer,
         }),
-    ];
+    ]
+}
+
+/// Lies of all kinds: refused in words, and nothing of it stays.
+#[test]
+fn lies() {
     let world = World::empty();
-    for (expected, lie) in lies {
+    for (expected, lie) in all_lies() {
         let server = Faulty::start(all, move |request| lie(request, honest(request)));
         let name = format!("{}/x:1", server.host());
         let err = world.teu(["pull", "-q", &name]).fails(1);
