@@ -1,9 +1,10 @@
 //! The store in one folder: memory for reads, a log for durability, checkpoints for a short start.
 //!
 //! Everything alive and the history that was not compacted is in memory, so reads, lists and
-//! watches never touch the disk and never wait for a writer's flush. Writes go through one thread
-//! that makes what waits durable in one write of the log (group commit), then applies and answers
-//! it. A second process on the same folder is refused. The folder's format is in `log`, `frame`,
+//! watches never touch the disk and never wait for a writer's flush. One writer at a time makes what
+//! waits durable in one write of the log (group commit), then applies and answers it: the caller
+//! himself if nobody writes, else the writer's thread. At most one of a runtime's threads waits for
+//! the disk at a time, and none if the disk is slow. A second process on the same folder is refused. The folder's format is in `log`, `frame`,
 //! `record` and `base`; what is there is only ever replaced by rename.
 
 mod base;
@@ -39,7 +40,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::thread::JoinHandle;
 
 /// Keys a list looks at under one hold of the lock.
@@ -83,13 +84,14 @@ impl std::fmt::Debug for dyn Clock {
 enum Driver {
     /// Two threads of its own.
     Threads { jobs: Sender<Job>, threads: Vec<JoinHandle<()>> },
-    /// The caller, on the spot: for simulations, which want one thread and one order.
-    Caller(Box<Mutex<Engine>>),
+    /// Only the caller, on the spot: for simulations, which want one thread and one order.
+    Caller,
 }
 
 /// An open embedded store. Dropping it finishes what waits and gives the folder back.
 pub struct Embedded {
     shared: Arc<Shared>,
+    engine: Arc<Mutex<Engine>>,
     driver: Driver,
     _lock: Box<dyn Send + Sync>,
 }
@@ -123,21 +125,18 @@ impl Embedded {
         };
         let writer = {
             let thread = std::thread::Builder::new().name("store-writer".to_owned());
-            thread.spawn(move || engine.run())
+            let (shared, engine) = (Arc::clone(&shared), Arc::clone(&engine));
+            thread.spawn(move || write(&shared, &engine))
         };
         let thread_error = |error| open::io_error(&*shared.disk, "", error);
         let threads = vec![writer.map_err(thread_error)?, keeper.map_err(thread_error)?];
-        Ok(Self::new(shared, Driver::Threads { jobs, threads }, lock))
+        Ok(Self { shared, engine, driver: Driver::Threads { jobs, threads }, _lock: lock })
     }
 
     /// Opens what is on a disk without a thread: whoever writes does it himself.
     pub fn open_single(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let (shared, engine, lock) = Self::load(disk, clock, None)?;
-        Ok(Self::new(shared, Driver::Caller(Box::new(Mutex::new(engine))), lock))
-    }
-
-    fn new(shared: Arc<Shared>, driver: Driver, lock: Box<dyn Send + Sync>) -> Self {
-        Self { shared, driver, _lock: lock }
+        Ok(Self { shared, engine, driver: Driver::Caller, _lock: lock })
     }
 
     #[expect(clippy::type_complexity, reason = "used twice, right above")]
@@ -145,7 +144,7 @@ impl Embedded {
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         jobs: Option<Sender<Job>>,
-    ) -> Result<(Arc<Shared>, Engine, Box<dyn Send + Sync>), OpenError> {
+    ) -> Result<(Arc<Shared>, Arc<Mutex<Engine>>, Box<dyn Send + Sync>), OpenError> {
         let locked = disk.lock().map_err(|error| open::io_error(&*disk, "lock", error))?;
         let lock = locked.ok_or_else(|| OpenError::Locked { folder: disk.describe() })?;
         let spares = Spares::new(&disk, jobs.clone());
@@ -159,7 +158,7 @@ impl Embedded {
             disk_bytes: AtomicU64::new(log.bytes() + base_bytes),
         });
         let engine = Engine::new(Arc::clone(&shared), log, jobs, base_bytes);
-        Ok((shared, engine, lock))
+        Ok((shared, Arc::new(Mutex::new(engine)), lock))
     }
 
     /// Makes a snapshot the content of an empty folder; answers its revision.
@@ -175,22 +174,47 @@ impl Embedded {
 
     /// Ends leases whose time is over, when nobody's thread does it.
     pub fn tick(&self) {
-        if let Driver::Caller(engine) = &self.driver {
-            engine.lock().unwrap_or_else(PoisonError::into_inner).step(Vec::new());
+        if let (Driver::Caller, Ok(mut engine)) = (&self.driver, self.engine.lock()) {
+            engine.drain();
         }
     }
 
     fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Reply<T> {
         let (answer, reply) = Reply::waiting();
-        let request = request(answer);
-        match &self.driver {
-            Driver::Threads { .. } => match self.shared.queue.push(request) {
-                Ok(()) => reply,
-                Err(error) => Reply::now(Err(error)),
-            },
-            Driver::Caller(engine) => {
-                engine.lock().unwrap_or_else(PoisonError::into_inner).step(vec![request]);
-                reply
+        if let Err(error) = self.shared.queue.push(request(answer)) {
+            return Reply::now(Err(error));
+        }
+        match self.engine.try_lock() {
+            // Somebody writes, and looks at the queue again when he has let go of the engine.
+            Err(TryLockError::WouldBlock) => {}
+            // A panic in there: nobody will answer.
+            Err(TryLockError::Poisoned(_)) => self.shared.queue.end(),
+            Ok(mut engine) => {
+                let single = matches!(self.driver, Driver::Caller);
+                let sooner = (single || engine.is_quick()) && engine.lead();
+                drop(engine);
+                if sooner || !self.shared.queue.is_empty() {
+                    self.shared.queue.wake();
+                }
+            }
+        }
+        reply
+    }
+}
+
+/// The writer's thread.
+fn write(shared: &Shared, engine: &Mutex<Engine>) {
+    let Ok(mut first) = engine.lock() else { return };
+    let mut at_most = first.drain();
+    drop(first);
+    while shared.queue.wait(at_most) {
+        loop {
+            let Ok(mut engine) = engine.lock() else { return shared.queue.end() };
+            at_most = engine.drain();
+            drop(engine);
+            // What came between the last look and the letting go is nobody else's.
+            if shared.queue.is_empty() {
+                break;
             }
         }
     }
@@ -290,7 +314,7 @@ impl Store for Embedded {
 
     fn snapshot(&self, mut sink: Box<dyn Write + Send>) -> Reply<u64> {
         match &self.driver {
-            Driver::Caller(_) => Reply::now(keeper::snapshot(&self.shared, &mut *sink)),
+            Driver::Caller => Reply::now(keeper::snapshot(&self.shared, &mut *sink)),
             Driver::Threads { jobs, .. } => {
                 let (answer, reply) = Reply::waiting();
                 // If the keeper is gone, so is the answer's sender: that says `Closed`.

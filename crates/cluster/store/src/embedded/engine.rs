@@ -1,6 +1,8 @@
 //! The writer: plans a batch, makes it durable, applies it, tells watchers, answers.
 //!
-//! Only one thread is ever in here, so the plan sees a state that nobody else changes. In a batch
+//! Whoever holds the engine's lock is the writer: a caller who finds it free does his own write at
+//! once, and saves two changes of thread; what comes meanwhile is done by the writer's thread, all
+//! of it in one write. Only one thread is ever in here, so the plan sees a state that nobody else changes. In a batch
 //! later requests see what earlier ones will have done (`Plan::ahead`); nobody else sees it before
 //! it is durable. After a write of the log has failed nothing more is written: what the disk kept
 //! of it is known only at the next start.
@@ -26,6 +28,8 @@ use std::time::Duration;
 
 /// Checkpoints are made when the log has grown by this, or by what the last one had.
 const MIN_LOG_BYTES: u64 = 16 << 20;
+/// A disk that takes longer for a write is waited for by the writer's thread alone.
+const QUICK: Duration = Duration::from_millis(5);
 /// The longest lease (etcd's own bound).
 pub const MAX_LEASE_S: u64 = 9_000_000_000;
 /// Keys that one transaction of an ended lease deletes.
@@ -60,6 +64,8 @@ pub struct Engine {
     /// Size of the last checkpoint; whether one is being made.
     base_bytes: u64,
     checkpointing: bool,
+    /// How long a write of the log takes, lately.
+    write_time: Duration,
     /// No lease ends before.
     first_end: Option<Duration>,
 }
@@ -69,23 +75,42 @@ impl Engine {
     pub fn new(shared: Arc<Shared>, log: Log, jobs: Option<Sender<Job>>, base_bytes: u64) -> Self {
         let first_end = shared.read().leases.values().map(|lease| lease.ends).min();
         let checkpointing = false;
-        Self { shared, log, jobs, stopped: None, base_bytes, checkpointing, first_end }
+        let write_time = Duration::ZERO;
+        Self { shared, log, jobs, stopped: None, base_bytes, checkpointing, write_time, first_end }
     }
 
-    /// Takes batches until the store is closed.
-    pub fn run(mut self) {
-        while let Some(batch) = self.shared.queue.take(self.next_end()) {
+    /// Does everything that waits; answers how long until a lease ends.
+    pub fn drain(&mut self) -> Option<Duration> {
+        loop {
+            let batch = self.shared.queue.take();
+            let now = self.shared.clock.now();
+            let ended = self.stopped.is_none() && self.first_end.is_some_and(|end| end <= now);
+            if batch.is_empty() && !ended {
+                break;
+            }
             self.step(batch);
         }
-        self.shared.hub.close();
+        self.first_end
+            .filter(|_| self.stopped.is_none())
+            .map(|end| end.saturating_sub(self.shared.clock.now()))
     }
 
-    /// How long until a lease ends.
-    fn next_end(&self) -> Option<Duration> {
-        if self.stopped.is_some() {
-            return None;
+    /// Does what waits, one batch; answers whether the writer's thread has to look sooner now.
+    pub fn lead(&mut self) -> bool {
+        let before = self.first_end;
+        let batch = self.shared.queue.take();
+        if !batch.is_empty() {
+            self.step(batch);
         }
-        Some(self.first_end?.saturating_sub(self.shared.clock.now()))
+        match (before, self.first_end) {
+            (Some(before), Some(now)) => now < before,
+            (before, now) => now.is_some() && before.is_none(),
+        }
+    }
+
+    /// Whether writes are so fast that whoever asks may do his own.
+    pub fn is_quick(&self) -> bool {
+        self.write_time < QUICK
     }
 
     /// Does one batch.
@@ -107,8 +132,13 @@ impl Engine {
         }
         let mut failure = self.stopped.clone();
         if failure.is_none() && !plan.bytes.is_empty() {
+            let begun = self.shared.clock.now();
             match self.log.append(&plan.bytes) {
-                Ok(batch) => self.apply(&mut plan, batch),
+                Ok(batch) => {
+                    let time = self.shared.clock.now().saturating_sub(begun);
+                    self.write_time = (self.write_time * 7 + time) / 8;
+                    self.apply(&mut plan, batch);
+                }
                 Err(AppendError::NoRoom(error)) => {
                     failure = Some(io_error("making room in the log", &error));
                     // A lease that should have ended is tried again, not at once.
@@ -371,6 +401,7 @@ impl Drop for Engine {
     /// Nobody will answer any more.
     fn drop(&mut self) {
         self.shared.queue.end();
+        self.shared.hub.close();
     }
 }
 

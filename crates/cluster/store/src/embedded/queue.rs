@@ -48,7 +48,8 @@ impl Request {
 #[derive(Debug, Default)]
 struct Inner {
     waiting: VecDeque<Request>,
-    asleep: bool,
+    /// The writer's thread has something to look at.
+    woken: bool,
     closed: bool,
 }
 
@@ -74,43 +75,52 @@ impl Queue {
             return Err(Error::Overloaded { waiting: inner.waiting.len() });
         }
         inner.waiting.push_back(request);
-        let wake = std::mem::take(&mut inner.asleep);
-        drop(inner);
-        if wake {
-            self.filled.notify_one();
-        }
         Ok(())
+    }
+
+    /// Whether something waits.
+    pub fn is_empty(&self) -> bool {
+        self.inner().waiting.is_empty()
+    }
+
+    /// Wakes the writer's thread.
+    pub fn wake(&self) {
+        self.inner().woken = true;
+        self.filled.notify_one();
     }
 
     /// Tells that a checkpoint was made; never refused, there is at most one.
     pub fn push_checkpoint(&self, done: io::Result<(u64, u64)>, answer: Option<Answer<()>>) {
         let mut inner = self.inner();
         inner.waiting.push_back(Request::Checkpointed(done, answer));
-        inner.asleep = false;
+        inner.woken = true;
         drop(inner);
         self.filled.notify_one();
     }
 
-    /// The next batch; empty when the time is over, `None` when closed and nothing waits.
-    pub fn take(&self, at_most: Option<Duration>) -> Option<Vec<Request>> {
+    /// Sleeps until there is something to do, or the time is over; answers whether to go on.
+    pub fn wait(&self, at_most: Option<Duration>) -> bool {
         let mut inner = self.inner();
-        let mut over = false;
-        while inner.waiting.is_empty() && !over {
-            if inner.closed {
-                return None;
-            }
-            inner.asleep = true;
+        while !inner.woken && !inner.closed {
             inner = match at_most {
                 None => self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner),
                 Some(time) => {
                     let waited = self.filled.wait_timeout(inner, time);
                     let (inner, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    over = timeout.timed_out();
+                    if timeout.timed_out() {
+                        return true;
+                    }
                     inner
                 }
             };
         }
-        inner.asleep = false;
+        inner.woken = false;
+        !inner.closed || !inner.waiting.is_empty()
+    }
+
+    /// The next batch.
+    pub fn take(&self) -> Vec<Request> {
+        let mut inner = self.inner();
         let mut bytes = 0;
         let fits = inner.waiting.iter().take(MAX_BATCH).take_while(|request| {
             let before = bytes;
@@ -118,7 +128,7 @@ impl Queue {
             before == 0 || bytes <= MAX_BATCH_BYTES
         });
         let count = fits.count();
-        Some(inner.waiting.drain(..count).collect())
+        inner.waiting.drain(..count).collect()
     }
 
     /// Takes no more and drops what waits, which answers it.
