@@ -13,7 +13,13 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Duration;
 }
 
-/// The machine's monotonic clock.
+/// A clock that can be waited for.
+pub trait Timer: Clock {
+    /// Ends when so much time has passed.
+    fn sleep(&self, time: Duration) -> Sleep;
+}
+
+/// The machine's monotonic clock; waiting for it needs a runtime of tokio.
 #[derive(Debug, Clone, Copy)]
 pub struct Monotonic(Instant);
 
@@ -33,5 +39,11 @@ impl Default for Monotonic {
 impl Clock for Monotonic {
     fn now(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+impl Timer for Monotonic {
+    fn sleep(&self, time: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(time))
     }
 }

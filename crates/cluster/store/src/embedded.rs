@@ -287,11 +287,6 @@ impl Store for Embedded {
         Reply::now(Ok(Watch::new(Cursor { shared: Arc::clone(&self.shared), id })))
     }
 
-    fn progress(&self) -> Reply<()> {
-        self.shared.hub.ask();
-        Reply::now(Ok(()))
-    }
-
     fn grant(&self, seconds: u64) -> Reply<LeaseId> {
         self.ask(|answer| Request::Grant(seconds, answer))
     }

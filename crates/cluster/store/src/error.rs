@@ -46,6 +46,12 @@ pub enum Error {
         /// How many may wait.
         limit: usize,
     },
+    /// Too many watchers.
+    #[error("{limit} watchers already watch the same objects: try again later")]
+    TooManyWatchers {
+        /// How many there may be.
+        limit: usize,
+    },
     /// Too many writes wait.
     #[error("{waiting} writes already wait for the store: try again later")]
     Overloaded {

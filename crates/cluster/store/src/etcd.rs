@@ -23,10 +23,9 @@ use message as wire;
 use rpc::{Connection, Failure, Target};
 use std::future::Future;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use watch::Pipe;
 
 /// Keys of one page of a list without a limit.
 const PAGE: usize = 1000;
@@ -82,7 +81,6 @@ pub struct Etcd {
     members: Arc<Members>,
     runtime: Handle,
     ordered_progress: bool,
-    pipes: Mutex<Vec<Weak<Pipe>>>,
 }
 
 impl std::fmt::Debug for Etcd {
@@ -113,7 +111,7 @@ impl Etcd {
         let status = Self::spawn(&runtime, async move { status(&asked).await }).await?;
         let ordered_progress =
             config.ordered_progress.unwrap_or_else(|| orders_progress(&status.version));
-        Ok(Self { members, runtime, ordered_progress, pipes: Mutex::default() })
+        Ok(Self { members, runtime, ordered_progress })
     }
 
     async fn spawn<T: Send + 'static>(
@@ -353,30 +351,14 @@ impl Store for Etcd {
 
     fn watch(&self, mut request: WatchRequest) -> Reply<Watch> {
         request.span.start = range_start(&request.span);
-        let (pipe, receiver, starting) = {
+        let (receiver, starting) = {
             let _runtime = self.runtime.enter();
-            watch::start(Arc::clone(&self.members), request)
+            watch::start(Arc::clone(&self.members), request, self.ordered_progress)
         };
-        let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        pipes.retain(|pipe| pipe.strong_count() > 0);
-        pipes.push(Arc::downgrade(&pipe));
-        drop(pipes);
         Reply::boxed(async move {
             starting.await.unwrap_or(Err(Error::Closed))?;
             Ok(Watch::new(receiver))
         })
-    }
-
-    fn progress(&self) -> Reply<()> {
-        if !self.ordered_progress {
-            return Reply::now(Err(Error::Unsupported {
-                what: "report how far its watches have come",
-                instead: "this version of etcd may send the report before earlier events: use 3.4.25, 3.5.8 or later, or read the keys themselves",
-            }));
-        }
-        let pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        pipes.iter().filter_map(Weak::upgrade).for_each(|pipe| pipe.ask());
-        Reply::now(Ok(()))
     }
 
     fn grant(&self, seconds: u64) -> Reply<LeaseId> {

@@ -1,7 +1,8 @@
 //! The ground of the cluster: keys with revisions, compare-and-swap, watches, leases, compaction.
 //!
 //! The contract is etcd's and no more of it than Kubernetes needs; [`Store`] is its trait,
-//! [`embedded::Embedded`] keeps it in one folder, [`etcd::Etcd`] in a real cluster, and `suite` (a feature, for tests) is what every
+//! [`embedded::Embedded`] keeps it in one folder, [`etcd::Etcd`] in a real cluster, [`cache::Cache`]
+//! answers many readers of one prefix from memory, and `suite` (a feature, for tests) is what every
 //! backend has to pass. Why it is cut as it is stands in `docs/design/store.md`.
 //!
 //! Invariants: what was answered is durable; a revision is given out once and never again, over
@@ -9,6 +10,7 @@
 //! the network except through what it was handed.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod clock;
 pub mod embedded;
 pub mod error;
@@ -21,7 +23,7 @@ pub mod suite;
 pub mod txn;
 pub mod watch;
 
-pub use clock::Clock;
+pub use clock::{Clock, Timer};
 pub use error::Error;
 pub use kv::{Event, EventKind, KeyValue, LeaseId, Revision, Span};
 pub use reply::Reply;

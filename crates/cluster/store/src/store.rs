@@ -91,10 +91,6 @@ pub trait Store: Send + Sync + 'static {
     /// The changes of a span; from the answer on nothing is missed.
     fn watch(&self, request: WatchRequest) -> Reply<Watch>;
 
-    /// Asks every watch of this handle to report how far it has come. What they report then is at
-    /// least the store's revision at the time of the call, or [`Error::Unsupported`].
-    fn progress(&self) -> Reply<()>;
-
     /// A lease of so many seconds: when it ends, its keys are deleted. It starts anew when the store does.
     fn grant(&self, seconds: u64) -> Reply<LeaseId>;
 

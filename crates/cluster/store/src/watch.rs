@@ -42,6 +42,9 @@ pub enum Message {
 pub trait Source: Send {
     /// The next message. An error is the last.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Error>>;
+
+    /// Asks for a report of how far it has come.
+    fn ask(&mut self) -> Result<(), Error>;
 }
 
 /// A running watch; dropping it ends it.
@@ -66,6 +69,12 @@ impl Watch {
             self.over = Some(error.clone());
         }
         polled
+    }
+
+    /// Asks for a [`Message::Progress`] that is at least the store's revision of now, or says that
+    /// the backend cannot ([`Error::Unsupported`]).
+    pub fn ask(&mut self) -> Result<(), Error> {
+        self.source.ask()
     }
 
     /// The next message.

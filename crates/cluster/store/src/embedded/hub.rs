@@ -95,27 +95,12 @@ impl Hub {
         wake.into_iter().for_each(Waker::wake);
     }
 
-    /// Asks all watchers how far they are.
-    pub fn ask(&self) {
-        self.wake_all(|entry| entry.asked = true, false);
-    }
-
     /// Ends all watches.
     pub fn close(&self) {
-        self.wake_all(|_| {}, true);
-    }
-
-    fn wake_all(&self, each: impl Fn(&mut Entry), close: bool) {
         let mut watchers = self.watchers();
-        watchers.closed |= close;
-        let wake: Vec<Waker> = watchers
-            .entries
-            .values_mut()
-            .filter_map(|entry| {
-                each(entry);
-                entry.waker.take()
-            })
-            .collect();
+        watchers.closed = true;
+        let wake: Vec<Waker> =
+            watchers.entries.values_mut().filter_map(|entry| entry.waker.take()).collect();
         drop(watchers);
         wake.into_iter().for_each(Waker::wake);
     }
@@ -166,6 +151,13 @@ impl Source for Cursor {
                 return Poll::Ready(Ok(Message::Events(events)));
             }
         }
+    }
+
+    fn ask(&mut self) -> Result<(), Error> {
+        if let Some(entry) = self.shared.hub.watchers().entries.get_mut(&self.id) {
+            entry.asked = true;
+        }
+        Ok(())
     }
 }
 

@@ -32,7 +32,7 @@ struct Inner {
 }
 
 /// Between the task and the watcher.
-pub struct Pipe {
+struct Pipe {
     inner: Mutex<Inner>,
     lag: usize,
     /// The watcher has gone, or wants to know how far it is.
@@ -46,7 +46,7 @@ impl Pipe {
     }
 
     /// Asks the member how far it is.
-    pub fn ask(&self) {
+    fn ask(&self) {
         self.asked.store(true, std::sync::atomic::Ordering::Relaxed);
         self.signal.notify_one();
     }
@@ -88,18 +88,21 @@ impl Pipe {
 }
 
 /// The watcher's end.
-pub struct Receiver(Arc<Pipe>);
+pub struct Receiver {
+    pipe: Arc<Pipe>,
+    ordered_progress: bool,
+}
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.0.inner().dropped = true;
-        self.0.signal.notify_one();
+        self.pipe.inner().dropped = true;
+        self.pipe.signal.notify_one();
     }
 }
 
 impl Source for Receiver {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Error>> {
-        let mut inner = self.0.inner();
+        let mut inner = self.pipe.inner();
         if let Some(message) = inner.messages.pop_front() {
             if let Message::Events(events) = &message {
                 inner.events -= events.len().min(inner.events);
@@ -112,13 +115,25 @@ impl Source for Receiver {
         inner.waker = Some(context.waker().clone());
         Poll::Pending
     }
+
+    fn ask(&mut self) -> Result<(), Error> {
+        if !self.ordered_progress {
+            return Err(Error::Unsupported {
+                what: "report how far a watch has come",
+                instead: "this version of etcd may send the report before earlier events: use 3.4.25, 3.5.8 or later, or read the keys themselves",
+            });
+        }
+        self.pipe.ask();
+        Ok(())
+    }
 }
 
 /// Begins a watch; its first answer says that it runs.
 pub fn start(
     members: Arc<Members>,
     request: WatchRequest,
-) -> (Arc<Pipe>, Receiver, oneshot::Receiver<Result<(), Error>>) {
+    ordered_progress: bool,
+) -> (Receiver, oneshot::Receiver<Result<(), Error>>) {
     let pipe = Arc::new(Pipe {
         inner: Mutex::default(),
         lag: request.lag.max(1),
@@ -128,7 +143,7 @@ pub fn start(
     let (started, starting) = oneshot::channel();
     let task = Task { members, request, pipe: Arc::clone(&pipe), started: Some(started) };
     tokio::spawn(task.run());
-    (Arc::clone(&pipe), Receiver(pipe), starting)
+    (Receiver { pipe, ordered_progress }, starting)
 }
 
 struct Task {

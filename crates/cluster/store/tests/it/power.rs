@@ -100,7 +100,14 @@ impl Sim {
         inner.unsynced.drain(..).take(kept).for_each(|change| apply(&mut names, &change));
         inner.names = names.clone();
         inner.durable_names = names;
-        for file in &mut inner.files {
+        let named: Vec<usize> = inner.names.values().copied().collect();
+        for (number, file) in inner.files.iter_mut().enumerate() {
+            if !named.contains(&number) {
+                *file = File::default();
+            }
+            if file.now == file.durable {
+                continue;
+            }
             let mut found = file.durable.clone();
             if file.now.len() > found.len() {
                 let length = found.len() + inner.dice.below(file.now.len() - found.len() + 1);

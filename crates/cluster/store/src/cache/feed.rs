@@ -1,0 +1,184 @@
+//! Follows the store: a list, then its watch; a list again when the watch cannot be continued.
+
+use super::{CacheEvent, Encodings, Shared};
+use crate::error::Error;
+use crate::kv::{Event, EventKind, Revision, Span};
+use crate::store::Range;
+use crate::watch::{Message, Watch, WatchRequest};
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// Pauses between tries to list, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// Events that may wait between the store and the feed.
+const LAG: usize = 100_000;
+
+/// What feeds a cache.
+pub struct Feed<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> std::fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("prefix", &self.shared.config.prefix).finish_non_exhaustive()
+    }
+}
+
+/// What a feed woke for.
+enum Woken {
+    Message(Result<Message, Error>),
+    Wanted,
+    Bookmarks,
+}
+
+impl<T: Send + Sync + 'static> Feed<T> {
+    pub(super) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared }
+    }
+
+    /// Runs until the store is closed; answers why it ended. Drop the future to end it.
+    pub async fn run(self) -> Error {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let ended = match self.begin().await {
+                Ok(watch) => {
+                    pause = FIRST_PAUSE;
+                    self.follow(watch).await
+                }
+                Err(error) => error,
+            };
+            if ended == Error::Closed {
+                return ended;
+            }
+            self.shared.clock.sleep(pause).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// Lists everything and begins the watch behind it.
+    async fn begin(&self) -> Result<Watch, Error> {
+        let shared = &self.shared;
+        let span = Span::prefix(shared.config.prefix.clone());
+        let listed = shared.store.range(Range::all(span.clone())).await?;
+        let request = WatchRequest { lag: LAG, ..WatchRequest::new(span, listed.revision + 1) };
+        let watch = shared.store.watch(request).await?;
+        let items = listed.kvs.into_iter().map(|kv| (kv.key.clone(), shared.item(kv))).collect();
+        {
+            let mut state = shared.write();
+            state.items = items;
+            state.first += state.window.len() as u64;
+            state.window.clear();
+            state.oldest = listed.revision;
+            state.revision = listed.revision;
+            state.epoch += 1;
+        }
+        shared.seen.send_replace(listed.revision);
+        self.wake(None, false);
+        Ok(watch)
+    }
+
+    async fn follow(&self, mut watch: Watch) -> Error {
+        let mut can_report = true;
+        let mut bookmarks = self.shared.clock.sleep(self.shared.config.bookmark);
+        loop {
+            let woken = {
+                let mut wanted = std::pin::pin!(self.shared.wanted.notified());
+                poll_fn(|context| {
+                    if let Poll::Ready(message) = watch.poll_next(context) {
+                        return Poll::Ready(Woken::Message(message));
+                    }
+                    if wanted.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Woken::Wanted);
+                    }
+                    bookmarks.as_mut().poll(context).map(|()| Woken::Bookmarks)
+                })
+                .await
+            };
+            match woken {
+                Woken::Message(Ok(Message::Events(events))) => self.take(events),
+                Woken::Message(Ok(Message::Progress(revision))) => self.progress(revision),
+                Woken::Message(Err(error)) => return error,
+                // A backend that cannot report lets those who wait ask the store itself.
+                Woken::Wanted => can_report = can_report && watch.ask().is_ok(),
+                Woken::Bookmarks => {
+                    bookmarks = self.shared.clock.sleep(self.shared.config.bookmark);
+                    self.wake(None, true);
+                    can_report = can_report && watch.ask().is_ok();
+                }
+            }
+        }
+    }
+
+    fn take(&self, events: Vec<Event>) {
+        let shared = &self.shared;
+        let Some(last) = events.last().map(|event| event.kv.modified) else { return };
+        let mut made = Vec::with_capacity(events.len());
+        {
+            // Decoding happens outside of the lock; only this feed writes.
+            let coming: Vec<_> = events
+                .into_iter()
+                .map(|event| {
+                    let kind = event.kind();
+                    let item =
+                        (kind != EventKind::Deleted).then(|| shared.item(Arc::clone(&event.kv)));
+                    (event, kind, item)
+                })
+                .collect();
+            let mut state = shared.write();
+            for (event, kind, item) in coming {
+                let previous = state.items.get(&event.kv.key).cloned();
+                let (item, previous) = match (item, previous) {
+                    (Some(item), previous) => (item, previous),
+                    (None, Some(last)) => (last, None),
+                    // Gone before it was seen.
+                    (None, None) => continue,
+                };
+                let revision = event.kv.modified;
+                let encodings = Encodings::default();
+                let event = Arc::new(CacheEvent { revision, kind, item, previous, encodings });
+                made.push(Arc::clone(&event));
+                state.apply(event, shared.config.window);
+            }
+            state.revision = last;
+        }
+        shared.seen.send_replace(last);
+        self.wake(Some(&made), false);
+    }
+
+    fn progress(&self, revision: Revision) {
+        {
+            let mut state = self.shared.write();
+            if revision <= state.revision {
+                return;
+            }
+            state.revision = revision;
+        }
+        self.shared.seen.send_replace(revision);
+    }
+
+    /// Wakes the watchers that events concern, all of them, or those who want bookmarks.
+    fn wake(&self, events: Option<&[Arc<CacheEvent<T>>]>, bookmark: bool) {
+        let mut watchers = self.shared.watchers();
+        let mut wake: Vec<Waker> = Vec::new();
+        for entry in watchers.entries.values_mut() {
+            if bookmark {
+                entry.bookmark_due = entry.wants_bookmarks;
+            }
+            let concerned = match events {
+                Some(events) => {
+                    entry.waker.is_some()
+                        && events.iter().any(|event| entry.span.contains(&event.item.kv.key))
+                }
+                None => !bookmark || entry.bookmark_due,
+            };
+            if concerned {
+                wake.extend(entry.waker.take());
+            }
+        }
+        drop(watchers);
+        wake.into_iter().for_each(Waker::wake);
+    }
+}
