@@ -8,9 +8,10 @@ use anyhow::Result;
 
 mod build;
 mod memory;
+mod store;
 
 /// All cases.
-pub const NAMES: [&str; 6] = ["start", "network", "memory", "build", "unpack", "many"];
+pub const NAMES: [&str; 7] = ["start", "network", "memory", "build", "unpack", "many", "store"];
 
 /// Runs the cases that were asked for.
 pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
@@ -23,6 +24,7 @@ pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
             "memory" => memory::run(world)?,
             "build" => build::run(world)?,
             "unpack" => unpack(world)?,
+            "store" => store::run(world)?,
             _ => many(world)?,
         });
     }

@@ -42,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Keys a list looks at under one hold of the lock.
 const KEYS_AT_ONCE: usize = 2048;
@@ -159,6 +160,19 @@ impl Embedded {
         });
         let engine = Engine::new(Arc::clone(&shared), log, jobs, base_bytes);
         Ok((shared, Arc::new(Mutex::new(engine)), lock))
+    }
+
+    /// Reads a whole snapshot and says what is in it, or what is wrong with it.
+    pub fn inspect(snapshot: &mut dyn Read) -> Result<Status, ReadError> {
+        let mut bytes = 0;
+        let mut counted = open::Counted { input: snapshot, bytes: &mut bytes };
+        let state = base::read(&mut counted, Duration::ZERO)?;
+        Ok(Status {
+            revision: state.revision,
+            compacted: state.compacted,
+            disk_bytes: bytes,
+            data_bytes: state.data_bytes as u64,
+        })
     }
 
     /// Makes a snapshot the content of an empty folder; answers its revision.

@@ -108,12 +108,12 @@ pub fn load(
 }
 
 /// Counts what is read.
-struct Counted<'a> {
-    input: Box<dyn io::Read + Send>,
-    bytes: &'a mut u64,
+pub struct Counted<'a, R> {
+    pub input: R,
+    pub bytes: &'a mut u64,
 }
 
-impl io::Read for Counted<'_> {
+impl<R: io::Read> io::Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         *self.bytes += read as u64;

@@ -96,6 +96,8 @@ fn snapshots_are_restored() {
     let sink = Box::new(fs::File::create(&file).unwrap());
     in_time("a snapshot", store.snapshot(sink)).unwrap();
     let (before, revision) = (everything(&store), store.now());
+    let inside = Embedded::inspect(&mut fs::File::open(&file).unwrap()).unwrap();
+    assert_eq!((inside.revision, inside.disk_bytes), (revision, file.metadata().unwrap().len()));
     store.done(Txn::put("later", "x"));
     let target = two.path().join("store");
     let restored = Embedded::restore(&target, &mut fs::File::open(&file).unwrap()).unwrap();
