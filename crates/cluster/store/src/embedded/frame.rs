@@ -52,10 +52,24 @@ pub fn get(bytes: &[u8], salt: u64) -> Option<(u64, &[u8])> {
     (checksum(salt, batch, payload) == sum).then_some((batch, payload))
 }
 
+/// Where what is not zero ends, rounded up: most of a segment was never written.
+pub fn used(bytes: &[u8]) -> usize {
+    static ZERO: [u8; 4096] = [0; 4096];
+    let mut end = bytes.len();
+    while end > 0 {
+        let start = (end - 1) / ZERO.len() * ZERO.len();
+        if bytes[start..end] != ZERO[..end - start] {
+            break;
+        }
+        end = start;
+    }
+    end
+}
+
 /// The first offset at or behind `from` where a whole frame stands.
 pub fn find(bytes: &[u8], from: usize, salt: u64) -> Option<usize> {
     let first = from.next_multiple_of(ALIGN_BYTES);
-    (first..bytes.len()).step_by(ALIGN_BYTES).find(|at| get(&bytes[*at..], salt).is_some())
+    (first..used(bytes)).step_by(ALIGN_BYTES).find(|at| get(&bytes[*at..], salt).is_some())
 }
 
 #[cfg(test)]
@@ -73,6 +87,10 @@ mod tests {
         assert_eq!(get(&bytes[second..], 7), Some((2, &b""[..])));
         assert_eq!(get(&bytes, 8), None, "another segment's");
         assert_eq!(find(&bytes, 1, 7), Some(second));
+        let mut padded = bytes.clone();
+        padded.resize(10_000, 0);
+        assert_eq!((used(&padded), used(&bytes), used(&[0; 5])), (4096, bytes.len(), 0));
+        assert_eq!(find(&padded, second + 1, 7), None);
         for at in (0..second).filter(|at| *at < 20 || (24..29).contains(at)) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;

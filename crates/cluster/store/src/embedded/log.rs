@@ -272,9 +272,10 @@ impl Tail {
         let mut file = disk.open_log(name).map_err(|error| io_error(disk, name, error))?;
         let start = at / BLOCK_BYTES * BLOCK_BYTES;
         let begun = bytes[start..at].to_vec();
-        if let Some(dirty) = bytes[at..].iter().rposition(|byte| *byte != 0) {
+        let dirty = frame::used(&bytes);
+        if bytes[at..dirty.max(at)].iter().any(|byte| *byte != 0) {
             let mut blocks = begun.clone();
-            blocks.resize((at + dirty + 1 - start).next_multiple_of(BLOCK_BYTES), 0);
+            blocks.resize((dirty - start).next_multiple_of(BLOCK_BYTES), 0);
             file.write(start as u64, &blocks).map_err(|error| io_error(disk, name, error))?;
         }
         Ok(Self { file, salt, size, at, begun })

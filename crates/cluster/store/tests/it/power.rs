@@ -14,7 +14,7 @@ use teu_store::suite::in_time;
 use teu_store::{Change, Clock, Error, Expect, Outcome, Range, Span, Store, Txn};
 
 const SECTOR: usize = 512;
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 60;
 const CUTS: usize = 6;
 
 /// xorshift64*.
