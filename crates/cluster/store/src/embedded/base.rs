@@ -3,7 +3,8 @@
 //! The same format is the file `base-<batch>` beside the log and what `snapshot save` gives. Blocks
 //! of records, each with a checksum over its number and bytes; the last block counts what came, so
 //! that a stream cut short is seen. It is written while the store goes on: a few keys at a time are
-//! taken under the lock, and versions that came later are left to the log.
+//! taken under the lock, and versions that came later are left out (a checkpoint leaves them to the
+//! log). While it is written nothing is forgotten, however far the store is compacted meanwhile.
 
 use super::record::{Reader, put_kv, put_number};
 use super::state::{Lease, State};
@@ -18,6 +19,8 @@ const MARK: [u8; 8] = *b"TEUBASE1";
 const BLOCK_BYTES: usize = 256 << 10;
 /// No block is larger: one block plus the largest key and value.
 const MAX_BLOCK_BYTES: usize = 4 << 20;
+/// Revisions forgotten under one hold of the lock.
+const PRUNE_AT_ONCE: usize = 1024;
 /// Keys taken under one hold of the lock.
 const KEYS_AT_ONCE: usize = 512;
 
@@ -77,12 +80,31 @@ fn checksum(number: u64, block: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// Keeps history from being forgotten while it is written.
+struct Reading<'a>(&'a RwLock<State>);
+
+impl<'a> Reading<'a> {
+    fn begin(state: &'a RwLock<State>) -> Self {
+        state.write().unwrap_or_else(PoisonError::into_inner).readers += 1;
+        Self(state)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let state = || self.0.write().unwrap_or_else(PoisonError::into_inner);
+        state().readers -= 1;
+        while state().prune(PRUNE_AT_ONCE) {}
+    }
+}
+
 /// Writes everything that is there now; answers the batch and revision it stands for, and its size.
 pub fn write(
     state: &RwLock<State>,
     now: Duration,
     out: &mut dyn Write,
 ) -> io::Result<(u64, Revision, u64)> {
+    let _reading = Reading::begin(state);
     let mut block = vec![META];
     let (batch, revision) = {
         let state = state.read().unwrap_or_else(PoisonError::into_inner);

@@ -180,7 +180,7 @@ impl Cursor {
             entry.newest = state.revision;
             return None;
         }
-        entry.seen = state.revision;
+        entry.seen = entry.seen.max(state.revision);
         entry.asked = false;
         Some(Message::Progress(state.revision))
     }

@@ -101,6 +101,8 @@ pub struct State {
     pub last_lease: LeaseId,
     /// Bytes of keys and values of all versions.
     pub data_bytes: usize,
+    /// Checkpoints and snapshots under way: what they have promised to hold is not forgotten.
+    pub readers: usize,
 }
 
 impl State {
@@ -184,9 +186,13 @@ impl State {
     }
 
     /// Forgets history, at most `most` revisions of it; answers whether more has to go. The caller
-    /// has set `compacted` before the first call.
+    /// has set `compacted` before the first call. While somebody reads, nothing goes: he who reads
+    /// last goes on with it.
     pub fn prune(&mut self, most: usize) -> bool {
         let compacted = self.compacted;
+        if self.readers > 0 {
+            return false;
+        }
         for _ in 0..most {
             if self.history.front().is_none_or(|commit| commit.revision > compacted) {
                 return false;

@@ -122,6 +122,63 @@ fn snapshots_are_restored() {
     }
 }
 
+/// A sink that stops at its first bytes until it is told to go on.
+struct Held {
+    bytes: Arc<std::sync::Mutex<Vec<u8>>>,
+    begun: Option<std::sync::mpsc::Sender<()>>,
+    go_on: std::sync::mpsc::Receiver<()>,
+}
+
+impl std::io::Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // The mark and the first block have gone: now keys are being read.
+        let mut all = self.bytes.lock().unwrap();
+        all.extend_from_slice(bytes);
+        if all.len() > 100_000
+            && let Some(begun) = self.begun.take()
+        {
+            drop(all);
+            begun.send(()).unwrap();
+            self.go_on.recv_timeout(suite::DEADLINE).unwrap();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_snapshot_is_whole_however_much_is_written_and_compacted_meanwhile() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(folder.path());
+    let keys = 2000;
+    for number in 0..keys {
+        store.done(Txn::put(format!("k{number:04}"), vec![b'1'; 1000]));
+    }
+    let (before, revision) = (everything(&store), store.now());
+    let bytes = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (go, go_on) = std::sync::mpsc::channel();
+    let sink = Held { bytes: Arc::clone(&bytes), begun: Some(begin), go_on };
+    let snapshot = store.snapshot(Box::new(sink));
+    begun.recv_timeout(suite::DEADLINE).unwrap();
+    for number in 0..keys {
+        store.done(Txn::put(format!("k{number:04}"), "2"));
+    }
+    in_time("a compaction", store.compact(store.now())).unwrap();
+    go.send(()).unwrap();
+    in_time("a snapshot", snapshot).unwrap();
+    let bytes = bytes.lock().unwrap().clone();
+    let restored = target.path().join("store");
+    assert_eq!(Embedded::restore(&restored, &mut &*bytes).unwrap(), revision);
+    assert_eq!(everything(&open(&restored)), before);
+    // And what was held back has been forgotten since.
+    let status = in_time("a status", store.status()).unwrap();
+    assert_eq!(status.data_bytes, keys * 6);
+}
+
 /// The segment of the log that was written last.
 fn last_log(folder: &Path) -> std::path::PathBuf {
     let logs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

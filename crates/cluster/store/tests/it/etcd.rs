@@ -1,11 +1,14 @@
 //! The etcd backend: one member, three members, and three of which some fail.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TlsFiles};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use teu_store::cache::{Cache, CacheConfig, ListAt};
+use teu_store::clock::Monotonic;
 use teu_store::etcd::{Config, Etcd};
 use teu_store::suite::load::Load;
 use teu_store::suite::{self, Say, in_time, take_events};
@@ -200,4 +203,76 @@ fn a_cut_line_is_left_for_another_member() {
     let events = take_events(&mut watch, expected.len());
     let seen: Vec<_> = events.iter().map(|event| event.kv.modified).collect();
     assert_eq!(seen, expected, "the watch was resumed and missed nothing");
+}
+
+/// An authority of our own, a certificate for the members, one for the client.
+fn certificates(folder: &Path) -> TlsFiles {
+    let authority = teu_pki::Authority::create("a test's").unwrap();
+    let server = authority.issue(&teu_pki::Request::server(["127.0.0.1"])).unwrap();
+    let client = authority.issue(&teu_pki::Request::client("teu")).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    std::fs::write(path("ca.pem"), authority.certificate_pem()).unwrap();
+    server.save(Path::new(&path("server.pem")), Path::new(&path("server.key"))).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = authority.certificate_pem();
+    for certificate in teu_pki::certificates_from_pem(&pem, "the authority").unwrap() {
+        roots.add(certificate).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(client.chain().to_vec(), client.key())
+        .unwrap();
+    TlsFiles {
+        authority: path("ca.pem"),
+        certificate: path("server.pem"),
+        key: path("server.key"),
+        client: Arc::new(config),
+    }
+}
+
+#[test]
+fn over_tls_with_certificates_on_both_sides() {
+    let cluster = Cluster::start_with(1, |folder| Some(certificates(folder)));
+    let store = cluster.store(0);
+    let mut watch = store.watching(Span::prefix("/t/"), 0);
+    let revision = store.done(Txn::create("/t/a", "secret"));
+    assert_eq!(take_events(&mut watch, 1)[0].kv.modified, revision);
+    // Who has no certificate, or another authority, is not let in, or does not let himself in.
+    for config in [
+        Config { tls: None, ..cluster.config(&cluster.ports) },
+        Config {
+            tls: Some(certificates(tempfile::tempdir().unwrap().path()).client),
+            ..cluster.config(&cluster.ports)
+        },
+    ] {
+        let config = Config { call: Duration::from_millis(500), ..config };
+        let connecting = Etcd::connect(config, cluster.runtime.handle().clone());
+        let refused = cluster.runtime.block_on(connecting);
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_cache_over_a_member_that_cannot_report_progress() {
+    let cluster = Cluster::start(1);
+    let store = cluster.store(0);
+    let config = CacheConfig { wait: Duration::from_millis(20), ..CacheConfig::new("/k/") };
+    let clock = Arc::new(Monotonic::new());
+    let decode = |kv: &teu_store::KeyValue| kv.value.len();
+    let (cache, feed) = Cache::new(Arc::clone(&store), clock, config, decode);
+    cluster.runtime.spawn(feed.run());
+    let _entered = cluster.runtime.enter();
+    for number in 1..20 {
+        store.done(Txn::put("/k/a", "x".repeat(number)));
+        let other = store.done(Txn::put("/other", "x"));
+        let span = Span::prefix("/k/");
+        let list = cache.list(&span, ListAt::Consistent);
+        let list = in_time("a consistent list", list).unwrap();
+        assert!(list.revision >= other);
+        let objects: Vec<_> = list.items.iter().map(|item| item.object).collect();
+        assert_eq!(objects, [number]);
+    }
 }
