@@ -51,6 +51,8 @@ struct Inner {
     unsynced: Vec<NameChange>,
     /// Operations until the power goes; 0 is off.
     left: usize,
+    /// No file can be made.
+    full: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +67,7 @@ impl Sim {
             durable_names: BTreeMap::new(),
             unsynced: Vec::new(),
             left: usize::MAX,
+            full: false,
         };
         Self(Arc::new(Mutex::new(inner)))
     }
@@ -164,6 +167,9 @@ impl Disk for Sim {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Sequential>> {
         let file = self.with(|inner| {
+            if inner.full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             let number = inner.files.len();
             inner.files.push(File::default());
             Self::change(inner, NameChange::Set(name.to_owned(), number));
@@ -381,4 +387,43 @@ fn the_simulated_clock_ends_leases() {
     *clock.0.lock().unwrap() = Duration::from_secs(19);
     store.tick();
     assert_eq!(content(&store).len(), 1);
+}
+
+#[test]
+fn a_full_disk_refuses_what_it_has_no_room_for_and_recovers() {
+    let disk = Sim::new(7);
+    let store = Embedded::open_single(Arc::new(disk.clone()), Arc::new(Hands::default())).unwrap();
+    let put = |number: usize| {
+        let txn = Txn::put(format!("k{number}"), vec![b'v'; 60_000]);
+        in_time("a commit", store.commit(txn))
+    };
+    disk.0.lock().unwrap().full = true;
+    let mut done = 0;
+    let error = loop {
+        match put(done) {
+            Ok(_) => done += 1,
+            Err(error) => break error,
+        }
+        assert!(done < 1000, "the segment has an end");
+    };
+    assert!(matches!(error, Error::Io { kind: io::ErrorKind::StorageFull, .. }), "{error:?}");
+    assert_eq!(content(&store).len(), done, "reads go on");
+    disk.0.lock().unwrap().full = false;
+    put(done).unwrap();
+    drop(store);
+    let store = Embedded::open_single(Arc::new(disk), Arc::new(Hands::default())).unwrap();
+    assert_eq!(content(&store).len(), done + 1);
+}
+
+#[test]
+fn a_write_that_fails_stops_writes_and_not_reads() {
+    let disk = Sim::new(9);
+    let store = Embedded::open_single(Arc::new(disk.clone()), Arc::new(Hands::default())).unwrap();
+    in_time("a commit", store.commit(Txn::put("a", "1"))).unwrap();
+    disk.cut_after(1);
+    for _ in 0..2 {
+        let failed = in_time("a commit", store.commit(Txn::put("b", "1")));
+        assert!(matches!(failed, Err(Error::Stopped { .. })), "{failed:?}");
+    }
+    assert_eq!(content(&store).len(), 1, "what is not durable is not seen");
 }
