@@ -14,6 +14,7 @@ mod cli_streams;
 mod cli_usage;
 mod copy;
 mod distribution;
+mod engine;
 mod exchange;
 mod faulty;
 mod networks;

@@ -1,7 +1,7 @@
 //! Descriptors by number: closing ranges of them, and taking over what a parent handed down.
 
 use crate::checked;
-use rustix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, Result};
 
 /// Marks every descriptor from `first` on as closed by the next exec.
@@ -64,4 +64,16 @@ pub fn place(sources: &[OwnedFd], first: RawFd) -> Result<()> {
         checked(unsafe { libc::dup3(source.as_raw_fd(), target, 0) }.into())?;
     }
     Ok(())
+}
+
+/// Bytes written to a unix stream socket that its peer has not read yet. (Of a TCP socket: that the
+/// peer's kernel has not acknowledged.)
+///
+/// # Errors
+/// `ENOTTY` for what is no socket.
+pub fn unread_bytes(socket: BorrowedFd<'_>) -> Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int, which `count` is.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) }.into())?;
+    Ok(usize::try_from(count).unwrap_or(0))
 }

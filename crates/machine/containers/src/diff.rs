@@ -95,6 +95,10 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn holds_made(&self, path: &Path) -> bool {
+        self.made.iter().any(|made| made.parent() == Some(path))
+    }
+
     fn note(&mut self, kind: char, path: PathBuf) {
         self.changes.push(Change { kind, path });
     }
@@ -168,11 +172,20 @@ impl Walk<'_> {
             (None, _) if !inside && self.made.contains(&path) => return Ok(false),
             (None, _) => 'A',
             (Some(old), Some(_)) if !inside && same(&stat, &old) => return Ok(false),
+            // A start puts files of its own there, which changes its time.
+            (Some(old), Some(_)) if !inside && self.holds_made(&path) && alike(&stat, &old) => {
+                return Ok(false);
+            }
             (Some(_), _) => 'C',
         };
         self.changes.insert(at, Change { kind, path });
         Ok(true)
     }
+}
+
+/// Mode and owner are what they were.
+fn alike(new: &Stat, old: &Stat) -> bool {
+    (new.st_mode, new.st_uid, new.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
 }
 
 /// A directory that a copy-up made without a change.

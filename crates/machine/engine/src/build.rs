@@ -190,6 +190,10 @@ fn follow(socket: &mut File, quiet: bool, out: &mut Outlet) -> Result<Option<End
                 step::send(socket, &answer).map_err(Error::io("talk to the build"))?;
             }
             Word::Done(ended) => return Ok(Some(ended)),
+            // What is wrong with the Dockerfile is said before anything is done.
+            Word::Failed(failure) if failure.message.starts_with("dockerfile parse error") => {
+                return Err(Error::bad(failure.message));
+            }
             Word::Failed(failure) => {
                 let message = Message::failed(failure.message, failure.exit_code);
                 out.message(&message).map_err(Error::io("answer"))?;

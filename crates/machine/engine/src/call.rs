@@ -62,6 +62,8 @@ impl Call {
 
 /// Writes the rest of an answer.
 pub type Writer = Box<dyn FnOnce(&mut Outlet) -> io::Result<()> + Send>;
+/// Writes lines of progress.
+pub type Messenger = Box<dyn FnOnce(&mut Outlet) -> Result<()> + Send>;
 /// Takes the connection over.
 pub type Taker = Box<dyn FnOnce(OwnedFd) + Send>;
 
@@ -85,6 +87,9 @@ pub enum Answer {
         /// Makes it.
         write: Writer,
     },
+    /// Lines of progress. The answer begins with the first of them: what fails before is an error
+    /// with a status.
+    Messages(Messenger),
     /// A connection that belongs to whoever takes it: bytes both ways.
     Hijack {
         /// With frames of `multiplexed-stream`, or raw.
@@ -120,28 +125,37 @@ impl Answer {
         Self::Stream { content_type, headers: Vec::new(), write: Box::new(write) }
     }
 
-    /// Lines of progress; an error becomes the last of them, since the status is out already.
+    /// Lines of progress; an error after the first becomes the last of them.
     pub fn messages(write: impl FnOnce(&mut Outlet) -> Result<()> + Send + 'static) -> Self {
-        Self::stream("application/json", move |out| {
-            if let Err(error) = write(out) {
-                out.message(&Message::failed(error.message(), None))?;
-            }
-            Ok(())
-        })
+        Self::Messages(Box::new(write))
     }
 }
 
 /// Where the rest of an answer goes.
-#[derive(Debug)]
 pub struct Outlet {
     pub(crate) writer: SenderWriter,
     /// Hangs up when the client has gone.
     pub hangup: Hangup,
+    /// Sends the head, before the first byte.
+    pub(crate) head: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outlet").field("hangup", &self.hangup).finish_non_exhaustive()
+    }
 }
 
 impl Outlet {
+    fn begin(&mut self) {
+        if let Some(head) = self.head.take() {
+            head();
+        }
+    }
+
     /// One line of progress, at once.
     pub fn message(&mut self, message: &Message) -> io::Result<()> {
+        self.begin();
         self.writer.write_all(&message.line())?;
         self.writer.flush()
     }
@@ -150,6 +164,7 @@ impl Outlet {
     pub fn line<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
+        self.begin();
         self.writer.write_all(&line)?;
         self.writer.flush()
     }
@@ -157,10 +172,12 @@ impl Outlet {
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begin();
         self.writer.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.begin();
         self.writer.flush()
     }
 }

@@ -219,6 +219,9 @@ fn network_message(error: &teu_network::Error) -> String {
                 "error while removing network: network {name} has active endpoints ({endpoints})"
             )
         }
+        E::Overlap { .. } => {
+            "invalid pool request: Pool overlaps with other one on this address space".to_owned()
+        }
         E::Driver { driver } => format!("plugin \"{driver}\" not found"),
         other => with_causes(other),
     }

@@ -4,7 +4,7 @@
 //! threads: those that end by themselves on a few shared ones, those that last as long as somebody
 //! wants them on one each, up to [`LONG_LIMIT`]. A client that goes away is noticed by both.
 
-use crate::call::{Answer, Call, Input, Outlet};
+use crate::call::{Answer, Call, Input, Messenger, Outlet};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::query::{Query, decode};
@@ -12,11 +12,13 @@ use crate::route::{Asked, BodyKind, Pace, Route, route};
 use crate::version::NEWEST;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use teu_buildkit::BuildKit;
+use teu_docker::message::Message;
 use teu_web::{Body, Handler, Limits, Request, Response, Upgrade, Workers, respond};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -220,6 +222,7 @@ fn work(
             respond::with(status(code), Some("application/json"), bytes.into())
         }
         Answer::Text(text) => respond::text(StatusCode::OK, text),
+        Answer::Messages(write) => return messages(write, tell, runtime),
         Answer::Hijack { multiplexed, take } => {
             return drop(tell.send(Ok(Begun::Hijack { multiplexed, take })));
         }
@@ -232,7 +235,7 @@ fn work(
                 return;
             }
             let Ok((hangup, watch)) = hangup else { return };
-            let mut out = Outlet { writer: sender.into_writer(FRAME_BYTES), hangup };
+            let mut out = Outlet { writer: sender.into_writer(FRAME_BYTES), hangup, head: None };
             // What cannot be finished breaks off, so that nobody takes it for whole.
             if write(&mut out).is_ok() {
                 let _ = out.writer.finish();
@@ -241,6 +244,37 @@ fn work(
         }
     };
     drop(tell.send(Ok(Begun::Answer(response))));
+}
+
+/// The head goes with the first line; an error before it has a status, one after it is a line.
+fn messages(write: Messenger, tell: oneshot::Sender<Result<Begun, Error>>, runtime: &Handle) {
+    let (sender, body) = Body::channel(FRAMES_AHEAD);
+    let Ok((hangup, watch)) = connection::hangup(&sender, runtime) else { return };
+    let tell = Arc::new(Mutex::new(Some(tell)));
+    let first = tell.clone();
+    let say = move |tell: &Mutex<Option<_>>, head| {
+        let taken: Option<oneshot::Sender<_>> = tell.lock().ok().and_then(|mut tell| tell.take());
+        if let Some(tell) = taken {
+            drop(tell.send(head));
+        }
+    };
+    let head = move || {
+        let response = respond::with(StatusCode::OK, Some("application/json"), body);
+        say(&first, Ok(Begun::Answer(response)));
+    };
+    let writer = sender.into_writer(FRAME_BYTES);
+    let mut out = Outlet { writer, hangup, head: Some(Box::new(head)) };
+    let done = write(&mut out);
+    match (done, out.head.is_some()) {
+        (Err(error), true) => say(&tell, Err(error)),
+        (Err(error), false) => {
+            let _ = out.message(&Message::failed(error.message(), None));
+        }
+        (Ok(()), _) => {}
+    }
+    let _ = out.flush();
+    let _ = out.writer.finish();
+    drop(watch);
 }
 
 fn with_headers(mut response: Response, headers: Vec<(&'static str, String)>) -> Response {

@@ -1,9 +1,7 @@
 //! `POST /containers/{id}/attach`: a connection becomes a container's standard streams.
 //!
-//! Clients attach before they start a container. Its streams are made at once and kept until the
-//! start takes them ([`Waiting`]), so that no output is too early to be seen. Without a terminal the
-//! container's shim reads the connection itself; with one, it writes to it. What is left for a thread
-//! of ours is to put frames around outputs, and to look for the keys that detach.
+//! Clients attach before they start a container. Its streams are made before the client is answered
+//! and kept until the start takes them ([`Waiting`]), so that no output is too early to be seen.
 
 use super::logs;
 use super::pump::{Ended, Input, Keys, Pump, pipe};
@@ -17,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use teu_containers::lifecycle::{Attach, Session};
 use teu_containers::logs::LogOptions;
 use teu_containers::state::Status;
-use teu_containers::{Containers, Found};
+use teu_containers::{Containers, Found, Hangup};
 use teu_docker::frame::Stream;
 
 /// Most attachments that wait for the start of one container.
@@ -119,16 +117,15 @@ impl Wanted {
     }
 }
 
-/// Attaches.
+/// Attaches. Everything is made before the client hears that it is attached, since it starts the
+/// container then.
 pub fn attach(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
     let wanted = Wanted::of(call)?;
     let found = attachable(engine.containers(), id)?;
     let multiplexed = !found.record.tty;
-    let engine = engine.clone();
-    let take = move |client: OwnedFd| {
-        // A client that cannot be attached sees its connection end.
-        let _ = run(&engine, &found, &wanted, client);
-    };
+    let attached = Attached::new(engine, found, wanted)?;
+    // A client that cannot be attached sees its connection end.
+    let take = move |client: OwnedFd| drop(attached.run(client));
     Ok(Answer::Hijack { multiplexed, take: Box::new(take) })
 }
 
@@ -153,104 +150,142 @@ fn attachable(containers: &Containers, id: &str) -> Result<Found> {
     }
 }
 
-/// Everything on the client's side of the container's streams.
-struct Ours {
-    pump: Pump,
-    /// For the container.
-    streams: Attach,
+/// An attachment, or one that waits for the start.
+struct Attached {
+    engine: Arc<Engine>,
+    found: Found,
+    wanted: Wanted,
+    input: Option<Input>,
+    outputs: Vec<(OwnedFd, Option<Stream>)>,
+    state: State,
 }
 
-/// Splits a connection: what the container's shim is given, and what stays here.
-fn split(found: &Found, wanted: &Wanted, client: OwnedFd) -> Result<Ours> {
-    let sys = |errno: rustix::io::Errno| Error::io("make a pipe")(errno.into());
-    let same = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(sys);
-    let tty = found.record.tty;
-    let mut streams = Attach::default();
-    let mut input = None;
-    let mut outputs = Vec::new();
-    if wanted.stdin && found.record.stdin_open {
-        if tty {
+enum State {
+    /// Only what was written before is wanted.
+    Past,
+    /// As long as this lives.
+    Now(Session),
+    /// Told by its end.
+    Early(Place),
+}
+
+/// A place among those that wait; given up when it is dropped.
+struct Place {
+    engine: Arc<Engine>,
+    id: String,
+    number: u64,
+    told: OwnedFd,
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.engine.waiting.leave(&self.id, self.number);
+    }
+}
+
+fn sys(errno: rustix::io::Errno) -> Error {
+    Error::io("make a pipe")(errno.into())
+}
+
+impl Attached {
+    fn new(engine: &Arc<Engine>, found: Found, wanted: Wanted) -> Result<Self> {
+        let mut attached = Self {
+            engine: engine.clone(),
+            found,
+            wanted,
+            input: None,
+            outputs: Vec::new(),
+            state: State::Past,
+        };
+        if attached.wanted.stream {
+            let streams = attached.pipes()?;
+            attached.state = match attached.found.state.status {
+                Status::Running => attached.now(streams)?,
+                _ => attached.early(streams)?,
+            };
+        }
+        Ok(attached)
+    }
+
+    /// The container's ends; ours are kept.
+    fn pipes(&mut self) -> Result<Attach> {
+        let (tty, wanted) = (self.found.record.tty, &self.wanted);
+        let mut streams = Attach::default();
+        if wanted.stdin && self.found.record.stdin_open {
             let (read, write) = pipe().map_err(sys)?;
             streams.stdin = Some(read);
-            input = Some(Input::new(write, Keys::parse(&wanted.keys)).map_err(sys)?);
-        } else {
-            streams.stdin = Some(same(&client)?);
+            let keys = if tty { Keys::parse(&wanted.keys) } else { None };
+            self.input = Some(Input::new(write, keys).map_err(sys)?);
         }
-    }
-    let mut output = |frame: Stream| -> Result<OwnedFd> {
-        let (read, write) = pipe().map_err(sys)?;
-        outputs.push((read, Some(frame)));
-        Ok(write)
-    };
-    match tty {
-        true if wanted.stdout || wanted.stderr => streams.stdout = Some(same(&client)?),
-        true => {}
-        false => {
-            if wanted.stdout {
-                streams.stdout = Some(output(Stream::Stdout)?);
-            }
-            if wanted.stderr {
-                streams.stderr = Some(output(Stream::Stderr)?);
+        let stdout = wanted.stdout || (tty && wanted.stderr);
+        for (wants, frame, slot) in [
+            (stdout, Stream::Stdout, &mut streams.stdout),
+            (wanted.stderr && !tty, Stream::Stderr, &mut streams.stderr),
+        ] {
+            if wants {
+                let (read, write) = pipe().map_err(sys)?;
+                self.outputs.push((read, (!tty).then_some(frame)));
+                *slot = Some(write);
             }
         }
+        Ok(streams)
     }
-    Ok(Ours { pump: Pump { client, input, outputs, end: None }, streams })
+
+    fn now(&self, streams: Attach) -> Result<State> {
+        Ok(State::Now(self.engine.containers().attach(&self.found.record.id, streams)?))
+    }
+
+    fn early(&self, streams: Attach) -> Result<State> {
+        let id = self.found.record.id.clone();
+        let (told, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(sys)?;
+        let session = Arc::new(Mutex::new(None));
+        let tell = Tell { session: session.clone(), _end: end };
+        let engine = self.engine.clone();
+        let Some(number) = engine.waiting.add(&id, streams, tell) else {
+            return Err(Error::conflict("too many clients wait for the start of this container"));
+        };
+        Ok(State::Early(Place { engine, id, number, told, session }))
+    }
+
+    fn run(self, client: OwnedFd) -> Result<()> {
+        let containers = self.engine.containers();
+        if self.wanted.logs {
+            let options = LogOptions {
+                stdout: self.wanted.stdout,
+                stderr: self.wanted.stderr,
+                ..LogOptions::default()
+            };
+            logs::replay(containers, &self.found, &options, &client)?;
+        }
+        let mut session = match self.state {
+            State::Past => return Ok(()),
+            State::Now(session) => session,
+            State::Early(place) => match place.wait(&client)? {
+                Some(session) => session,
+                None => return Ok(()),
+            },
+        };
+        let mut pump = Pump { client, input: self.input, outputs: self.outputs, end: None };
+        if pump.outputs.is_empty() {
+            // Else the outputs' ends say when it is over, and nothing is lost of them.
+            pump.end = Some(session.end()?);
+        }
+        if pump.run() == Ended::Detached {
+            let event = teu_containers::events::Event::of_container(&self.found.record, "detach");
+            // An event that cannot be written stops nothing.
+            let _ = containers.emit(&event);
+        }
+        // Dropping the session ends the attachment.
+        Ok(())
+    }
 }
 
-fn run(engine: &Engine, found: &Found, wanted: &Wanted, client: OwnedFd) -> Result<()> {
-    let containers = engine.containers();
-    let id = &found.record.id;
-    if wanted.logs {
-        let options =
-            LogOptions { stdout: wanted.stdout, stderr: wanted.stderr, ..LogOptions::default() };
-        logs::replay(containers, found, &options, &client)?;
+impl Place {
+    /// Waits for the start to take the streams; `None` when the client goes first, or none comes.
+    fn wait(self, client: &OwnedFd) -> Result<Option<Session>> {
+        let same = rustix::io::fcntl_dupfd_cloexec(client, 3).map_err(sys)?;
+        Hangup::of(same).wait_beside(&[self.told.as_fd()]).map_err(sys)?;
+        Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
-    if !wanted.stream {
-        return Ok(());
-    }
-    let Ours { mut pump, streams } = split(found, wanted, client)?;
-    // As it is now: it may have been started since.
-    let now = containers.find(id)?;
-    let mut session = match now.state.status {
-        Status::Running => containers.attach(id, streams)?,
-        _ => match wait_for_start(engine, id, streams, &pump)? {
-            Some(session) => session,
-            None => return Ok(()),
-        },
-    };
-    if pump.outputs.is_empty() {
-        // Else the outputs' ends say when it is over, and nothing is lost of them.
-        pump.end = Some(session.end()?);
-    }
-    if pump.run() == Ended::Detached {
-        let event = teu_containers::events::Event::of_container(&found.record, "detach");
-        // An event that cannot be written stops nothing.
-        let _ = containers.emit(&event);
-    }
-    // Dropping the session ends the attachment: the shim closes what it holds of the connection.
-    Ok(())
-}
-
-/// Waits for the start to take the streams; `None` when the client goes first, or nothing comes.
-fn wait_for_start(
-    engine: &Engine,
-    id: &str,
-    streams: Attach,
-    pump: &Pump,
-) -> Result<Option<Session>> {
-    let sys = |errno: rustix::io::Errno| Error::io("make a pipe")(errno.into());
-    let (told, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(sys)?;
-    let session = Arc::new(Mutex::new(None));
-    let tell = Tell { session: session.clone(), _end: end };
-    let Some(number) = engine.waiting.add(id, streams, tell) else {
-        return Err(Error::conflict("too many clients wait for the start of this container"));
-    };
-    let client = rustix::io::fcntl_dupfd_cloexec(&pump.client, 3).map_err(sys)?;
-    let hangup = teu_containers::Hangup::of(client);
-    let told = hangup.wait_beside(&[told.as_fd()]).map_err(sys)?;
-    if !told {
-        engine.waiting.leave(id, number);
-    }
-    let session = session.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ok(session)
 }

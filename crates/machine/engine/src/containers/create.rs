@@ -28,7 +28,10 @@ pub fn create(engine: &Engine, call: &Call) -> Result<Answer> {
     }
     platform(engine, call, &body.image)?;
     let name = call.query.nonempty("name").map(|name| name.trim_start_matches('/').to_owned());
-    let mut request = request(containers, body)?;
+    let mut request = request(containers, body).map_err(|error| match error.status() {
+        404 => Error::bad(error.message()),
+        _ => error,
+    })?;
     request.name = name;
     let image = request.image.clone();
     let created = containers.create(request).map_err(|error| match Error::from(error) {
@@ -36,6 +39,8 @@ pub fn create(engine: &Engine, call: &Call) -> Result<Answer> {
         error if error.status() == 404 && error.message().starts_with("No such image") => {
             Error::missing(format!("No such image: {}", crate::error::with_tag(&image)))
         }
+        // Clients take any other "not found" to be about the image, too.
+        error if error.status() == 404 => Error::bad(error.message()),
         error => error,
     })?;
     Answer::json(201, &Created { id: created.id, warnings: created.warnings })

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use teu_containers::events::{Event, EventOptions};
@@ -170,7 +170,7 @@ pub fn create(engine: &Engine, id: &str, call: &Call) -> Result<Answer> {
         Status::Running => {}
         Status::Paused => {
             return Err(Error::conflict(format!(
-                "container {container} is paused, unpause the container before exec"
+                "Container {id} is paused, unpause the container before exec"
             )));
         }
         Status::Restarting => {
@@ -215,6 +215,19 @@ pub fn start(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
     if exec.started {
         return Err(Error::conflict(format!("exec {} has already been started", exec.id)));
     }
+    let found = engine.containers().find(&exec.container)?;
+    match found.state.status {
+        Status::Running => {}
+        Status::Paused => {
+            return Err(Error::conflict(format!(
+                "container {} is paused, unpause the container before exec",
+                exec.container
+            )));
+        }
+        _ => {
+            return Err(Error::conflict(format!("container {} is not running", exec.container)));
+        }
+    }
     if let Some([rows, columns]) = body.console_size {
         exec.console = Some((rows, columns));
     }
@@ -228,10 +241,26 @@ pub fn start(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
         return Ok(Answer::Empty(200));
     }
     let multiplexed = !exec.tty;
-    let running = run(engine, exec)?;
     let engine = engine.clone();
-    let take = move |client: OwnedFd| engine.pump(running, client);
+    // As in Docker, the process is started once the client has its answer: libraries that read ahead
+    // of the answer's head would lose what came too soon. What cannot be run is said as output; the
+    // exit code is asked for.
+    let take = move |client: OwnedFd| match run(&engine, exec) {
+        Ok(running) => engine.pump(running, client),
+        Err(error) => complain(&client, multiplexed, &error.message()),
+    };
     Ok(Answer::Hijack { multiplexed, take: Box::new(take) })
+}
+
+fn complain(client: &OwnedFd, multiplexed: bool, message: &str) {
+    let text = format!("{message}\r\n");
+    let length = u32::try_from(text.len()).unwrap_or(0);
+    let mut bytes = Vec::new();
+    if multiplexed {
+        bytes.extend_from_slice(&teu_docker::frame::header(Stream::Stdout, length));
+    }
+    bytes.extend_from_slice(text.as_bytes());
+    super::pump::write_all(client.as_fd(), &bytes);
 }
 
 /// A process that runs, and our ends of its streams.
@@ -313,11 +342,19 @@ fn run(engine: &Engine, mut exec: Exec) -> Result<Running> {
 
 fn failed_start(error: teu_containers::Error) -> Error {
     match &error {
-        teu_containers::Error::Shim { exit_code: 126 | 127, message } => {
-            Error::bad(format!("OCI runtime exec failed: exec failed: {message}"))
-        }
+        teu_containers::Error::Shim { exit_code: 126 | 127, message } => Error::bad(format!(
+            "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown",
+            plain(message)
+        )),
         _ => error.into(),
     }
+}
+
+/// Clients look for these words to find the exit code.
+pub(super) fn plain(message: &str) -> String {
+    message
+        .replace("Permission denied (os error 13)", "permission denied")
+        .replace("No such file or directory (os error 2)", "no such file or directory")
 }
 
 /// Field 22 of `/proc/<pid>/stat`.

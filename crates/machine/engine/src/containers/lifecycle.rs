@@ -47,7 +47,8 @@ pub fn start(engine: &Engine, id: &str, call: &Call) -> Result<Answer> {
 fn failed_start(error: teu_containers::Error) -> Error {
     match &error {
         teu_containers::Error::Shim { exit_code: 126 | 127, message } => Error::bad(format!(
-            "failed to create task for container: failed to create shim task: OCI runtime create failed: {message}"
+            "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: {}: unknown",
+            super::exec::plain(message)
         )),
         _ => error.into(),
     }
@@ -97,13 +98,15 @@ pub fn kill(engine: &Engine, id: &str, call: &Call) -> Result<Answer> {
 
 /// `POST /containers/{id}/pause`
 pub fn pause(engine: &Engine, id: &str) -> Result<Answer> {
-    engine.containers().pause(id)?;
+    let id = engine.containers().find(id)?.record.id;
+    engine.containers().pause(&id)?;
     Answer::done()
 }
 
 /// `POST /containers/{id}/unpause`
 pub fn unpause(engine: &Engine, id: &str) -> Result<Answer> {
-    engine.containers().unpause(id)?;
+    let id = engine.containers().find(id)?.record.id;
+    engine.containers().unpause(&id)?;
     Answer::done()
 }
 
@@ -113,8 +116,15 @@ pub fn rename(engine: &Engine, id: &str, call: &Call) -> Result<Answer> {
     if name.is_empty() {
         return Err(Error::bad("Neither old nor new names may be empty"));
     }
-    engine.containers().rename(id, name)?;
-    Answer::done()
+    match engine.containers().rename(id, name) {
+        Err(error @ teu_containers::Error::NameInUse { .. }) => {
+            Err(Error::conflict(format!("Error when allocating new name: {error}")))
+        }
+        done => {
+            done?;
+            Answer::done()
+        }
+    }
 }
 
 /// `POST /containers/{id}/resize`

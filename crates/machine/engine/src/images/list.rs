@@ -61,6 +61,11 @@ pub fn list(engine: &Engine, call: &Call) -> Result<Answer> {
     if !filter.patterns.is_empty() {
         for line in &mut lines {
             line.repo_tags.retain(|tag| filter.names(tag));
+            let names: Vec<&str> =
+                line.repo_tags.iter().filter_map(|tag| Some(tag.rsplit_once(':')?.0)).collect();
+            line.repo_digests.retain(|digest| {
+                digest.split_once('@').is_some_and(|(name, _)| names.contains(&name))
+            });
         }
     }
     if call.query.flag("shared-size") {

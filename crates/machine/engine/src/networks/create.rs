@@ -124,9 +124,11 @@ pub fn disconnect(engine: &Engine, name: &str, call: &Call) -> Result<Answer> {
     let containers = engine.containers();
     let network = containers.networks().inspect(name)?;
     match containers.disconnect(&body.container, &network.name) {
-        Err(teu_containers::Error::NotConnected { container, network }) => Err(Error::missing(
-            format!("container {container} is not connected to the network {network}"),
-        )),
+        Err(teu_containers::Error::NotConnected { .. }) => Err(Error::missing(format!(
+            "container {} is not connected to network {}",
+            containers.find(&body.container)?.record.id,
+            network.name
+        ))),
         done => {
             done?;
             Ok(Answer::Empty(200))

@@ -4,7 +4,8 @@ use super::in_background;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
 use teu_containers::Hangup;
 use teu_web::{Response, Sender, Stream, Upgrade};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
@@ -14,6 +15,11 @@ use tokio::sync::oneshot;
 
 /// Moved at a time.
 const CHUNK_BYTES: usize = 32 << 10;
+
+/// Between two looks whether a head was read; no event tells.
+const HEAD_LOOK: Duration = Duration::from_millis(1);
+/// How often that is looked at.
+const HEAD_LOOKS: u32 = 500;
 
 /// Watches as long as it lives.
 pub struct Watch(#[expect(dead_code, reason = "its end is what counts")] oneshot::Sender<()>);
@@ -44,9 +50,21 @@ pub fn hijack(
     tokio::spawn(async move {
         let Ok(stream) = upgraded.stream().await else { return };
         let Ok(socket) = descriptor(stream).await else { return };
+        head_was_read(&socket).await;
         in_background(move || take(socket));
     });
     response
+}
+
+/// Waits a little for a client of this machine to have read the head of its answer. Libraries that
+/// read ahead (Python's) throw away what they read with it, and output may come at once.
+async fn head_was_read(socket: &OwnedFd) {
+    for _ in 0..HEAD_LOOKS {
+        match teu_sys::descriptors::unread_bytes(socket.as_fd()) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => tokio::time::sleep(HEAD_LOOK).await,
+        }
+    }
 }
 
 /// A stream as a descriptor: its own socket where it is one, else the end of a pair that is bridged.

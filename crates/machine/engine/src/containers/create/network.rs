@@ -88,12 +88,19 @@ fn choice(containers: &Containers, body: &CreateBody) -> Result<NetworkChoice> {
         return Ok(NetworkChoice::Container(containers.find(name)?.record.id));
     }
     let networks = containers.networks();
-    let first = networks.inspect(mode)?.name;
+    // One that does not exist is an error of the start, as in Docker: clients take a "not found" of
+    // a create to be about the image.
+    let known = |name: &str| match networks.inspect(name) {
+        Ok(network) => Ok(network.name),
+        Err(teu_network::Error::NotFound { .. }) => Ok(name.to_owned()),
+        Err(error) => Err(error),
+    };
+    let first = known(mode)?;
     let mut endpoints: Vec<EndpointRecord> = Vec::new();
     for (name, settings) in asked {
         let name = match name.as_str() {
             "default" | "bridge" => "bridge".to_owned(),
-            other => networks.inspect(other)?.name,
+            other => known(other)?,
         };
         let mut record = endpoint(&name, settings)?;
         if name == "bridge" {
