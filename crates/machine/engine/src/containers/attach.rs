@@ -164,7 +164,7 @@ enum State {
     /// Only what was written before is wanted.
     Past,
     /// As long as this lives.
-    Now(Session),
+    Now(Box<Session>),
     /// Told by its end.
     Early(Place),
 }
@@ -233,7 +233,8 @@ impl Attached {
     }
 
     fn now(&self, streams: Attach) -> Result<State> {
-        Ok(State::Now(self.engine.containers().attach(&self.found.record.id, streams)?))
+        let session = self.engine.containers().attach(&self.found.record.id, streams)?;
+        Ok(State::Now(Box::new(session)))
     }
 
     fn early(&self, streams: Attach) -> Result<State> {
@@ -260,7 +261,7 @@ impl Attached {
         }
         let mut session = match self.state {
             State::Past => return Ok(()),
-            State::Now(session) => session,
+            State::Now(session) => *session,
             State::Early(place) => match place.wait(&client)? {
                 Some(session) => session,
                 None => return Ok(()),
