@@ -12,6 +12,7 @@ mod cli_formats;
 mod cli_life;
 mod cli_streams;
 mod cli_usage;
+mod compose;
 mod copy;
 mod distribution;
 mod engine;

@@ -5,6 +5,7 @@
 //! `config` shows). Everything is pure but for the reader of files it is handed.
 #![forbid(unsafe_code)]
 
+pub mod convert;
 pub mod dotenv;
 pub mod execute;
 pub mod finish;
@@ -21,4 +22,5 @@ pub mod print;
 pub mod project;
 pub mod request;
 pub mod schema;
+pub mod watch;
 pub mod yaml;

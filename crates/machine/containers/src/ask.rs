@@ -57,8 +57,9 @@ impl Containers {
             tries += 1;
             let done = self.try_started(pod, request, descriptors);
             match done {
-                // It ended its pod while we asked; the next one is ours to start.
-                Err(Error::ShimLost(_)) if tries < START_TRIES && !self.shim_lives(pod)? => {}
+                // It ended its pod while we asked; once it has gone, the next one is ours to start.
+                Err(Error::ShimLost(_))
+                    if tries < START_TRIES && self.shim_ends_within(pod, SHIM_END)? => {}
                 Ok(Some(done)) => return Ok(done),
                 Ok(None) => self.wait_for_shim_end(pod, SHIM_END)?,
                 Err(error) => return Err(error),

@@ -16,6 +16,7 @@ use teu_compose::project::{Project, ProjectError, ReadOptions};
 mod attached;
 mod build;
 mod config;
+mod convert;
 mod down;
 mod exec;
 mod images;
@@ -66,6 +67,7 @@ const ALL: &[&Command] = &[
     &attached::ATTACH,
     &build::BUILD,
     &config::CONFIG,
+    &convert::CONVERT,
     &show::CP,
     &up::CREATE,
     &down::DOWN,
