@@ -176,3 +176,54 @@ fn orphans_profiles_and_anonymous_volumes() {
     let said = compose.line("up -d wbe").fails(1);
     assert!(said.contains("no such service: wbe") && said.contains("did you mean web?"), "{said}");
 }
+
+#[test]
+fn watch_brings_changes_into_containers() {
+    use std::io::BufRead as _;
+    let world = World::busybox();
+    let text = "services:
+  w:
+    image: watched
+    build: {context: ., dockerfile_inline: \"FROM busybox\\nCOPY built /built\\n\"}
+    init: true
+    command: sleep 1000
+    develop:
+      watch:
+        - {path: ./src, action: sync, target: /app, ignore: ['*.log']}
+        - {path: ./built, action: rebuild}
+";
+    let compose = Compose::of(&world, text);
+    std::fs::create_dir_all(compose.folder.join("src/sub")).expect("made");
+    compose.write("built", "one");
+    let mut command = compose.command("watch --quiet");
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    let lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut lines = lines.map_while(Result::ok);
+    let enabled = lines.any(|line| line == "Watch enabled");
+    let rest = std::thread::spawn(move || lines.count());
+    let result = std::panic::catch_unwind(|| {
+        assert!(enabled);
+        compose.write("src/sub/a.txt", "first");
+        compose.write("src/x.log", "ignored");
+        let reads = |path: &str, expected: &str| {
+            until(|| {
+                let said = compose.shell("w", &format!("cat {path}"));
+                (said.out == expected).then_some(()).ok_or_else(|| format!("{said:?}"))
+            });
+        };
+        reads("/app/sub/a.txt", "first");
+        std::fs::create_dir_all(compose.folder.join("src/new/deep")).expect("made");
+        compose.write("src/new/deep/b.txt", "second");
+        reads("/app/new/deep/b.txt", "second");
+        std::fs::remove_file(compose.folder.join("src/sub/a.txt")).expect("removed");
+        reads("/app/sub/a.txt", "");
+        assert_eq!(compose.shell("w", "test -e /app/x.log").code, 1);
+        compose.write("built", "two");
+        reads("/built", "two");
+    });
+    let _ = child.kill();
+    child.wait().expect("ends");
+    rest.join().expect("its output is read to the end");
+    result.expect("all of it");
+}

@@ -34,7 +34,7 @@ const CASES: &[(Files, &[&str])] = &[
             ("e.env", "A=from_file\nB=\"b c\"\n"),
             (".env", "TAG=7\n"),
         ],
-        &["config", "config --format json", "config --services", "config --volumes"],
+        &["config", "config --format json", "config --volumes"],
     ),
     (
         &[
@@ -86,7 +86,7 @@ const CASES: &[(Files, &[&str])] = &[
                 "services:\n  a: {ports: !override ['81:81'], environment: {B: !reset null}}\n",
             ),
         ],
-        &["config", "--profile p config --services", "config --services"],
+        &["config", "--profile p config", "config --services"],
     ),
     (
         &[(

@@ -298,7 +298,14 @@ impl Execution<'_> {
         if found.state.status == teu_containers::state::Status::Paused {
             return Ok(self.containers.unpause(&found.record.id)?);
         }
-        drop(self.containers.start(&found.record.id, Attach::default())?);
+        if let Err(error) = self.containers.start(&found.record.id, Attach::default()) {
+            // A command that was killed may have asked for it already.
+            let again = self.containers.find(&found.record.id)?.state;
+            let runs = again.status == teu_containers::state::Status::Running;
+            if !runs && again.started_ns == found.state.started_ns {
+                return Err(error.into());
+            }
+        }
         let service = self.project.and_then(|p| p.model.services.get(&target.service));
         for hook in service.map(|service| service.post_start.as_slice()).unwrap_or_default() {
             resources::hook(self.containers, &target.name, &found.record.id, hook, "post_start")?;

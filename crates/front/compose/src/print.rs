@@ -6,6 +6,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
+/// Texts so that reading them again gives the same: a dollar is doubled.
+pub fn doubled(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
 /// The model as YAML.
 pub fn yaml(tree: &Node) -> String {
     let mut value = tree.to_json();

@@ -27,6 +27,7 @@ mod ps;
 mod run;
 mod show;
 mod up;
+mod watch;
 
 /// Largest Compose file on standard input, in bytes.
 const STDIN_LIMIT_BYTES: u64 = 8 << 20;
@@ -94,6 +95,7 @@ const ALL: &[&Command] = &[
     &up::UP,
     &show::VERSION,
     &life::WAIT,
+    &watch::WATCH,
 ];
 
 /// `--dry-run` behind the command's word, where Docker takes it too.

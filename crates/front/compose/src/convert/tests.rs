@@ -27,7 +27,7 @@ secrets: {token: {environment: TOKEN}}
 configs: {conf: {content: hello}}
 ";
 
-fn project() -> crate::project::Project {
+fn project() -> Project {
     let mut wishes = wishes();
     wishes.variables.insert("TOKEN".to_owned(), "hush".to_owned());
     read_as(&wishes, &[("compose.yaml", SHOP)]).expect("reads")

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use std::collections::BTreeSet;
-use teu_compose::print::{json, service_hash, yaml};
+use teu_compose::print::{doubled, json, service_hash, yaml};
 use teu_compose::project::{Project, ReadOptions};
 
 /// The command.
@@ -76,6 +76,8 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         "json" => json(&project.tree) + "\n",
         other => return Err(Failure::new(format!("unsupported format {other:?}"))),
     };
+    // What was filled in is read as it is; what was not still has its variables.
+    let text = if options.raw { text } else { doubled(&text) };
     match matches.nonempty("output") {
         None | Some("-") => ctx.print(&text)?,
         Some(path) => std::fs::write(path, text).doing(|| format!("write {path}"))?,
