@@ -7,7 +7,7 @@ use crate::outbox::Outbox;
 use crate::rpc::{Code, Status};
 use crate::status::{Dockerfile, Ending};
 use crate::sync::Kept;
-use crate::transfer::{self, Report, Selection};
+use crate::transfer::{self, Report, Selection, Target};
 use crate::wire::SolveRequest;
 use crate::{Inner, export};
 use listener::Client;
@@ -256,9 +256,10 @@ impl Fetch<'_> {
         let session = &self.begun.session;
         let key = format!("{}\0{}", selection.name, session.shared_key);
         let busy = |error: crate::sync::Error| Status::refused(error.to_string());
-        let mut kept = self.inner.contexts.take(&key).map_err(busy)?;
+        let kept = self.inner.contexts.take(&key).map_err(busy)?;
         let report = Report::new(&self.job.log, vertex, part);
-        let size_bytes = transfer::receive(session, selection, kept.path(), report).await?;
+        let target = Target { directory: kept.path().to_owned(), guard: kept };
+        let (size_bytes, mut kept) = transfer::receive(session, selection, target, report).await?;
         kept.used(size_bytes);
         Ok(kept)
     }
@@ -274,7 +275,8 @@ impl Fetch<'_> {
         let path = self.outbox.join(name);
         std::fs::create_dir(&path).map_err(|error| io("make", &path, &error))?;
         let report = Report::new(&self.job.log, vertex, part);
-        transfer::receive(&self.begun.session, selection, &path, report).await?;
+        let target = Target { directory: path.clone(), guard: () };
+        transfer::receive(&self.begun.session, selection, target, report).await?;
         Ok(path)
     }
 }

@@ -42,20 +42,9 @@ pub struct Asked {
     pub skipped: Vec<(String, String)>,
 }
 
-/// Options that change nothing here.
-const IGNORED: &[&str] = &[
-    "frontend.caps",
-    "cache-imports",
-    "multi-platform",
-    "dockerfilekey",
-    "contextkey",
-    "hostname",
-    "contextsubdir",
-    "source",
-    "cmdline",
-    "override-copy-image",
-    "build-arg:BUILDKIT_SYNTAX",
-];
+/// Options that change nothing here, or are read elsewhere.
+const IGNORED: &[&str] =
+    &["frontend.caps", "dockerfilekey", "contextkey", "build-arg:BUILDKIT_SYNTAX"];
 
 /// Reads the options of a request.
 pub fn read(options: &Options, entitlements: &[String]) -> Result<Asked, Status> {
@@ -139,11 +128,14 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
         "source-date-epoch" if !value.is_empty() => {
             request.source_date_epoch = Some(number(key, value)?);
         }
-        "cache-from" => {
-            for name in list(value) {
-                asked.skipped.push(import(&name));
-            }
+        "cache-from" => asked.skipped.extend(list(value).iter().map(|name| import(name))),
+        "cache-imports" => asked.skipped.extend(imports(value)),
+        "multi-platform" if matches!(value, "true" | "1") => {
+            let text =
+                "an index of one platform is not made by this engine: leave out multi-platform";
+            return Err(Status::refused(text));
         }
+        "multi-platform" => {}
         key if IGNORED.contains(&key) || key.is_empty() => {}
         _ if value.is_empty() => {}
         _ => return Err(unknown(key)),
@@ -151,8 +143,22 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
     Ok(())
 }
 
+/// One of `cache-imports`, as clients write it.
+#[derive(serde::Deserialize)]
+struct Imported {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(rename = "Attrs", default)]
+    attrs: Options,
+}
+
+fn imports(value: &str) -> Vec<(String, String)> {
+    let entries: Vec<Imported> = serde_json::from_str(value).unwrap_or_default();
+    entries.iter().map(|entry| import(entry.attrs.get("ref").unwrap_or(&entry.kind))).collect()
+}
+
 /// A cache of a registry is not used: noted, and no error, as a cache that cannot be reached is not.
-pub fn import(name: &str) -> (String, String) {
+fn import(name: &str) -> (String, String) {
     let reason = "caches of registries are not imported by this engine: its own cache is used";
     (format!("importing cache manifest from {name}"), reason.to_owned())
 }

@@ -37,10 +37,10 @@ mod outbox;
 mod rpc;
 mod sessions;
 mod status;
-mod sync;
+pub mod sync;
 mod transfer;
 mod tunnel;
-mod wire;
+pub mod wire;
 pub mod worker;
 
 pub use rpc::Status;

@@ -11,7 +11,7 @@ use crate::wire::session::{Packet, PacketType};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -79,18 +79,30 @@ impl Drop for Report<'_> {
     }
 }
 
-/// Makes `directory` what the client has; gives the bytes of its files.
-pub async fn receive(
+/// Where files of a client are received.
+#[derive(Debug)]
+pub struct Target<G> {
+    /// The directory.
+    pub directory: PathBuf,
+    /// What keeps it for us: held until nothing is written there any more, even when the transfer
+    /// has been given up.
+    pub guard: G,
+}
+
+/// Makes a directory what the client has; gives the bytes of its files, and the guard back.
+pub async fn receive<G: Send + 'static>(
     session: &Session,
     selection: &Selection<'_>,
-    directory: &Path,
+    target: Target<G>,
     mut report: Report<'_>,
-) -> Result<u64, Status> {
+) -> Result<(u64, G), Status> {
     let (mut requests, mut responses) = session.open(FILE_SYNC, metadata(selection)?).await?;
     let (packets, incoming) = mpsc::channel(QUEUE_LIMIT);
     let (orders, mut outgoing) = mpsc::channel(QUEUE_LIMIT);
-    let directory = directory.to_owned();
-    let worker = tokio::task::spawn_blocking(move || write(&directory, incoming, &orders));
+    let worker = tokio::task::spawn_blocking(move || {
+        let Target { directory, guard } = target;
+        write(&directory, incoming, &orders).map(|size_bytes| (size_bytes, guard))
+    });
     // Both ways at once: a client that waits for us to read reads nothing itself.
     let talk = async {
         while let Some(next) = outgoing.recv().await {
@@ -125,7 +137,7 @@ pub async fn receive(
         (Err(Broken::Cut), Err(status)) => Err(status),
         (Err(error), _) => Err(Status::new(Code::Unknown, error.to_string())),
         (Ok(_), Err(status)) => Err(status),
-        (Ok(size_bytes), Ok(_)) => Ok(size_bytes),
+        (Ok(done), Ok(_)) => Ok(done),
     }
 }
 
@@ -198,7 +210,7 @@ pub async fn send_directory(
         }
         while let Some(Some(wanted)) = turns.recv().await {
             let mut content = sender.open(wanted).map_err(failed)?;
-            while let Some(packet) = content.next().map_err(failed)? {
+            while let Some(packet) = content.packet().map_err(failed)? {
                 report.add(packet.data.len());
                 requests.send(&packet).await?;
             }

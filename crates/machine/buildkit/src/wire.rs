@@ -3,6 +3,7 @@
 //! Written by hand with the field numbers of BuildKit's `control.proto`: what is not listed is
 //! skipped when it is read, as protobuf has it. The other services' messages are in [`bridge`] and
 //! [`session`].
+#![expect(missing_docs, reason = "BuildKit's names, documented there")]
 
 use prost::{Enumeration, Message};
 use std::collections::HashMap;

@@ -69,6 +69,12 @@ fn no_cache_at_all_and_a_context_from_standard_input() {
 fn what_is_not_done_is_said() {
     let asked = asked(&[("cache-from", "registry/x"), ("attest:sbom", "generator=x")]);
     assert_eq!(asked.skipped.len(), 2);
+    let entries = r#"[{"Type":"registry","Attrs":{"ref":"host/cache"}},{"Type":"gha"}]"#;
+    let asked = self::asked(&[("cache-imports", entries)]);
+    assert_eq!(asked.skipped[0].0, "importing cache manifest from host/cache");
+    assert_eq!(asked.skipped[1].0, "importing cache manifest from gha");
+    refused(&[("multi-platform", "true")], "index of one platform");
+    refused(&[("contextsubdir", "x")], "contextsubdir");
     refused(&[("context", "https://example.invalid/x.git")], "fetches no git repositories");
     refused(&[("context:x", "oci-layout://x")], "OCI layout");
     refused(&[("platform", "linux/amd64,linux/arm64")], "one build is for one platform");

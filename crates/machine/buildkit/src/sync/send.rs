@@ -125,7 +125,7 @@ impl Sender {
 
 impl Content {
     /// The next packet; `None` behind the last.
-    pub fn next(&mut self) -> Result<Option<Packet>, Error> {
+    pub fn packet(&mut self) -> Result<Option<Packet>, Error> {
         let Some(file) = &mut self.file else { return Ok(None) };
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         file.take(CHUNK_BYTES as u64)

@@ -1,4 +1,5 @@
 //! Messages of `moby.buildkit.v1.frontend.LLBBridge`: what a client's own frontend says.
+#![expect(missing_docs, reason = "BuildKit's names, documented there")]
 
 use super::{CacheOptionsEntry, Definition, Platform, RpcStatus, WorkerRecord};
 use prost::{Message, Oneof};

@@ -1,4 +1,5 @@
 //! Messages of the services that a client offers over its session: files, secrets, agents.
+#![expect(missing_docs, reason = "BuildKit's and fsutil's names, documented there")]
 
 use prost::{Enumeration, Message};
 use std::collections::HashMap;
