@@ -332,3 +332,6 @@ fn mode(value: &Value, text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod property;

@@ -75,6 +75,9 @@ fn networks_names_and_ports() {
     assert_eq!(request.container.exposed_ports, ["80/udp", "81/tcp"]);
     assert_eq!(pod.network.extra_hosts, ["x:1.2.3.4"]);
     assert_eq!(pod.network.links, ["p-o-1:db"]);
+    let range = made("ports: ['8000-8010:80']", "").expect("a request");
+    let port = &self::pod(&range).network.ports[0];
+    assert_eq!((port.host_port, port.host_last, port.container_port), (8000, 8010, 80));
     let shared = made("network_mode: 'service:o', pid: 'service:o'", "").expect("a request");
     assert_eq!(self::pod(&shared).network.choice, NetworkChoice::Container("id-of-o".to_owned()));
     assert_eq!(shared.container.pid_mode, NamespaceMode::Container("id-of-o".to_owned()));
@@ -136,7 +139,6 @@ fn what_is_not_done_is_refused_by_name() {
         ("gpus: all", "gpus is not supported"),
         ("runtime: kata", "runtime is not supported"),
         ("volumes: [{type: image, source: i, target: /t}]", "volumes.type is not supported"),
-        ("ports: ['8000-8010:80']", "ports is not supported"),
         ("security_opt: ['apparmor=p']", "AppArmor"),
         ("security_opt: ['what=p']", "invalid option"),
         ("restart: sometimes", "unknown policy"),
