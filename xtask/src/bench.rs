@@ -21,13 +21,14 @@ use table::Row;
 const HELP: &str = "\
 usage: cargo xtask bench [OPTION…] [CASE…]
 
-cases: start network memory build unpack many store   (default: all)
+cases: start network memory build unpack many store registry   (default: all)
 options:
   --teu FILE      the binary (default: a release build, made first)
   --images DIR    what scripts/images made (default: $TEU_TEST_IMAGES or .cache/images)
   --rounds N      rounds of the timed cases (default: 30)
   --count N       containers of `many` (default: 500)
-  --without NAME  leave an incumbent out (crun, runc, podman, docker, buildah, etcd)
+  --without NAME  leave an incumbent out (crun, runc, podman, docker, buildah, etcd,
+                  docker-registry)
   --write         put the table between the marks of SPECIFICATION.md";
 
 /// Group of every container of the incumbents, below every hierarchy.

@@ -259,6 +259,28 @@ fn pushes_are_told_written_down_and_counted() {
 }
 
 #[test]
+fn people_see_a_page_of_what_they_may_see() {
+    let registry = Registry::start();
+    let empty = registry.ask(Request::get("/")).expect(200);
+    assert!(empty.text().contains("There is nothing yet"));
+    let manifest = push_image(&registry, "team/app", "v1", "");
+    let page = registry.ask(Request::get("/")).expect(200);
+    assert_eq!(page.must("content-type"), "text/html; charset=utf-8");
+    assert!(page.must("content-security-policy").starts_with("default-src 'none'"));
+    for part in ["<b>team/app</b>", "<summary>v1<", &digest(&manifest), &digest(b"layer"), "5 B"] {
+        assert!(page.text().contains(part), "{part}: {}", page.text());
+    }
+    registry.ask(Request::post("/")).expect(405);
+    drop(registry);
+    let (_dir, path) = configured("[auth]\nhtpasswd = \"DIR/users\"\nmode = \"token\"\n");
+    let guarded = Registry::with(&["--config", &path]);
+    let refused = guarded.ask(Request::get("/")).expect(401);
+    assert_eq!(refused.must("www-authenticate"), "Basic realm=\"teu registry\"");
+    let bob = Request::get("/").header("Authorization", "Basic Ym9iOnJlYWRvbmx5");
+    guarded.ask(bob).expect(200);
+}
+
+#[test]
 fn a_repository_keeps_to_its_quota() {
     let registry = Registry::with(&["--quota", "1000"]);
     push_image(&registry, "a", "v1", "");

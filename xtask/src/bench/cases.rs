@@ -8,10 +8,12 @@ use anyhow::Result;
 
 mod build;
 mod memory;
+mod registry;
 mod store;
 
 /// All cases.
-pub const NAMES: [&str; 7] = ["start", "network", "memory", "build", "unpack", "many", "store"];
+pub const NAMES: [&str; 8] =
+    ["start", "network", "memory", "build", "unpack", "many", "store", "registry"];
 
 /// Runs the cases that were asked for.
 pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
@@ -23,6 +25,7 @@ pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
             "network" => network(world)?,
             "memory" => memory::run(world)?,
             "build" => build::run(world)?,
+            "registry" => registry::run(world)?,
             "unpack" => unpack(world)?,
             "store" => store::run(world)?,
             _ => many(world)?,

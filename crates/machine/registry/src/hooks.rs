@@ -81,6 +81,7 @@ impl Hooks {
         for hook in hooks {
             let agent = agent_for(hook)?;
             let (sender, queue) = sync_channel(QUEUE_ENVELOPES);
+            let url = hook.url.clone();
             let (hook, metrics, end) = (hook.clone(), metrics.clone(), end.clone());
             receivers.push((hook.actions.clone(), sender));
             let deliver = move || {
@@ -89,7 +90,7 @@ impl Hooks {
                 drop(end);
             };
             let spawned = std::thread::Builder::new().name("teu-webhook".into()).spawn(deliver);
-            spawned.map_err(|e| HookError { url: hooks[0].url.clone(), reason: e.to_string() })?;
+            spawned.map_err(|e| HookError { url, reason: e.to_string() })?;
         }
         Ok(Self { receivers, metrics, ended: Some(ended) })
     }

@@ -32,6 +32,7 @@ mod lists;
 mod local;
 mod manifests;
 mod noted;
+mod page;
 mod sweep;
 mod uploads;
 mod verify;
@@ -188,6 +189,12 @@ impl Registry {
             && let Some(answer) = gate.token(&ask.door(), &ask.query, now()).await
         {
             return answer;
+        }
+        if ask.path == "/" {
+            return match ask.method {
+                Method::GET | Method::HEAD => self.page(ask).await,
+                _ => Err(Problem::not_allowed("GET, HEAD")),
+            };
         }
         ask.who = gate.identify(&ask.door(), now()).await?;
         let route = match route {

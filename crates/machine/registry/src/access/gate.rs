@@ -130,6 +130,15 @@ impl Gate {
         }
     }
 
+    /// For people: a browser asks them for name and password.
+    pub(crate) fn demand_name(&self, who: &Who) -> Result<(), Problem> {
+        if self.0.is_none() || who.user.is_some() {
+            return Ok(());
+        }
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "who are you?");
+        Err(problem.header(WWW_AUTHENTICATE, "Basic realm=\"teu registry\""))
+    }
+
     /// Gives a token for what is asked and allowed: `GET /token`.
     pub(crate) async fn token(
         &self,

@@ -45,14 +45,20 @@ impl Repository {
 
     /// After a power failure, content may be missing that was never acknowledged to be on disk.
     fn drop_lost(&self) -> Result<()> {
-        let (manifests, blobs) = {
+        let (mut manifests, mut blobs) = (Vec::new(), Vec::new());
+        {
             let state = self.read();
-            let is_lost = |digest: &Digest, size| self.store.blob_size(digest) != Some(size);
-            let manifests = state.manifests.iter().filter(|(d, record)| is_lost(d, record.size));
-            let manifests: Vec<Digest> = manifests.map(|(digest, _)| digest.clone()).collect();
-            let blobs = state.blobs.iter().filter(|(digest, (size, _))| is_lost(digest, *size));
-            (manifests, blobs.map(|(digest, _)| digest.clone()).collect::<Vec<Digest>>())
-        };
+            for (digest, record) in &state.manifests {
+                if self.is_lost(digest, record.size)? {
+                    manifests.push(digest.clone());
+                }
+            }
+            for (digest, (size, _)) in &state.blobs {
+                if self.is_lost(digest, *size)? {
+                    blobs.push(digest.clone());
+                }
+            }
+        }
         for digest in manifests {
             self.change(Note::Unmanifest { digest })?;
         }
@@ -60,6 +66,17 @@ impl Repository {
             self.change(Note::Unblob { digests: blobs })?;
         }
         Ok(())
+    }
+
+    /// Lost is what is not there or not whole; what cannot be looked at is an error, not a loss.
+    fn is_lost(&self, digest: &Digest, size: u64) -> Result<bool> {
+        if self.store.blob_size(digest) == Some(size) {
+            return Ok(false);
+        }
+        match self.store.open_blob_file(digest) {
+            Ok(_) | Err(Error::Missing { .. }) => Ok(true),
+            Err(other) => Err(other),
+        }
     }
 
     /// Its name.

@@ -34,7 +34,14 @@ impl Registry {
                         tokio::time::sleep(self.0.options.sweep_pause).await;
                     }
                 }
-                () = self.0.aged.notified() => {}
+                () = self.0.aged.notified() => {
+                    // Looking through everything is not worth each push: all that come meanwhile
+                    // share one look.
+                    tokio::select! {
+                        () = tokio::time::sleep(self.0.options.sweep_pause) => {}
+                        () = shutdown.begun() => return,
+                    }
+                }
                 () = shutdown.begun() => return,
             }
         }
@@ -44,7 +51,7 @@ impl Registry {
     fn next_due(&self) -> Option<Duration> {
         let options = &self.0.options;
         if !self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
-            return Some(options.sweep_pause);
+            return Some(Duration::ZERO);
         }
         let upload = self.0.sessions.oldest().map(|at| at + options.upload_age.as_secs());
         let blobs = self.0.records.all();
@@ -53,6 +60,7 @@ impl Registry {
         let due = upload.into_iter().chain(blob).min()?;
         // A whole second more, for times are rounded down.
         let wait = Duration::from_secs((due + 1).saturating_sub(now()));
+        // One that is being worked on may be due for a while.
         Some(wait.max(options.sweep_pause))
     }
 
