@@ -26,6 +26,7 @@ mod registry_server;
 mod remote;
 mod remote_access;
 mod remote_faults;
+mod remote_own;
 mod remote_trust;
 mod rootless;
 mod world;

@@ -10,8 +10,8 @@ use super::link;
 use super::session::{Session, absolute, escaped, status};
 use serde::Deserialize;
 use std::sync::Arc;
-use teu_oci::image::{Descriptor, Index};
-use teu_oci::{Digest, Reference, media};
+use teu_oci::image::Descriptor;
+use teu_oci::{Digest, Reference};
 
 /// Bytes of a manifest or index.
 pub const MANIFEST_LIMIT_BYTES: u64 = 4 << 20;
@@ -76,7 +76,7 @@ impl Repository {
         format!("repository:{}:{actions}", self.0.repository)
     }
 
-    fn what(&self, kind: &str, reference: &str) -> String {
+    pub(super) fn what(&self, kind: &str, reference: &str) -> String {
         let separator = if reference.contains(':') { '@' } else { ':' };
         let Inner { session, repository, .. } = &*self.0;
         format!("{kind} for {}/{repository}{separator}{reference}", session.registry)
@@ -182,7 +182,11 @@ impl Repository {
                 format!("it took {digest} for {}", stated.chars().take(100).collect::<String>());
             return Err(self.0.session.protocol("PUT the manifest", reason));
         }
-        Ok(())
+        // A registry that lists referrers says so.
+        match response.header("oci-subject") {
+            Some(_) => Ok(()),
+            None => self.list_as_referrer(document),
+        }
     }
 
     /// Removes a manifest by digest, or a tag where the registry can.
@@ -260,34 +264,6 @@ impl Repository {
             _ => Err(session.refusal(&session.registry, "GET the search", response)),
         }
     }
-
-    /// What says something about a manifest: by the API, or by the tag that stands for it.
-    pub fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>> {
-        let url = self.url(&format!("referrers/{digest}"));
-        let make = || Request::new("GET", url.clone()).header("accept", media::INDEX);
-        let response = self.0.session.send(&self.scope("pull"), &make, None)?;
-        let bytes = match response.status {
-            200 => response.bytes("the referrers", MANIFEST_LIMIT_BYTES)?,
-            404 | 400 | 405 => match self.manifest(&fallback_tag(digest)) {
-                Ok(document) => document.bytes,
-                Err(error) if error.is_absent() => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            },
-            _ => {
-                let what = self.what("referrers", digest.as_str());
-                return Err(self.0.session.refusal(&what, "GET the referrers", response));
-            }
-        };
-        let index = Index::parse(&bytes, media::INDEX);
-        let index =
-            index.map_err(|e| self.0.session.protocol("GET the referrers", e.to_string()))?;
-        Ok(index.manifests)
-    }
-}
-
-/// The tag under which referrers are listed where there is no API for them.
-pub fn fallback_tag(digest: &Digest) -> String {
-    format!("{}-{}", digest.algorithm(), digest.hex())
 }
 
 impl Session {
