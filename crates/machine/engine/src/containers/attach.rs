@@ -130,9 +130,11 @@ pub fn attach(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
 }
 
 /// `GET /containers/{id}/attach/ws`
-pub fn attach_web_socket(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
-    let _ = (engine, call);
-    Err(Error::bad(format!("container {id}: WebSocket is asked for without an upgrade")))
+pub fn attach_web_socket(engine: &Engine, id: &str) -> Result<Answer> {
+    engine.containers().find(id)?;
+    Err(Error::unsupported(
+        "attaching over a WebSocket is not supported: POST to /attach with Upgrade: tcp instead",
+    ))
 }
 
 fn attachable(containers: &Containers, id: &str) -> Result<Found> {
