@@ -72,7 +72,8 @@ impl Query {
     /// A JSON value of its own.
     pub fn json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> Result<T> {
         match self.nonempty(name) {
-            None => Ok(T::default()),
+            // Old clients write what Go calls nil.
+            None | Some("null") => Ok(T::default()),
             Some(text) => Ok(teu_docker::parse(text.as_bytes())?),
         }
     }
