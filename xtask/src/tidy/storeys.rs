@@ -20,7 +20,7 @@ const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
 const CLUSTER: [&[&str]; 2] = [&["store"], &["api"]];
 
 /// The order inside `front`.
-const FRONT: [&[&str]; 3] = [&["compose"], &["cli"], &["teu"]];
+const FRONT: [&[&str]; 4] = [&["compose"], &["kube"], &["cli"], &["teu"]];
 
 /// Where each crate stands: storey, and row within it.
 fn place(name: &str) -> Option<(usize, usize)> {

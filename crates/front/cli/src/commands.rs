@@ -15,6 +15,7 @@ pub mod copy;
 pub mod cp;
 pub mod create;
 pub mod diff;
+pub mod doctor;
 pub mod engine;
 pub mod events;
 pub mod exec;
@@ -26,6 +27,7 @@ pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod kill;
+pub mod kube;
 pub mod load;
 pub mod login;
 pub mod logs;
@@ -97,6 +99,7 @@ pub const ALL: &[&Command] = &[
     &cp::CP,
     &create::CREATE,
     &diff::DIFF,
+    &doctor::DOCTOR,
     &engine::ENGINE,
     &events::EVENTS,
     &export::EXPORT,
@@ -104,6 +107,7 @@ pub const ALL: &[&Command] = &[
     &import::IMPORT,
     &inspect::INSPECT,
     &kill::KILL,
+    &kube::KUBE,
     &logs::LOGS,
     &pause::PAUSE,
     &port::PORT,
@@ -143,6 +147,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "compose",
             "container",
             "image",
+            "kube",
             "manifest",
             "network",
             "pod",
@@ -162,6 +167,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "sync",
             "create",
             "diff",
+            "doctor",
             "engine",
             "events",
             "export",

@@ -136,6 +136,8 @@ pub struct ContainerRecord {
     pub readonly_rootfs: bool,
     /// Probe, merged with the image's; `None` when there is none or it is switched off.
     pub healthcheck: Option<Healthcheck>,
+    /// One that its probe finds unhealthy is stopped; what follows is the restart policy's to say.
+    pub kill_unhealthy: bool,
     /// What happens when it ends.
     pub restart: RestartPolicy,
     /// Signal of `stop`; empty for SIGTERM.

@@ -19,6 +19,7 @@ mod failure;
 mod files;
 mod health;
 mod init;
+mod inquiry;
 mod launch;
 mod log;
 mod main;
@@ -34,5 +35,5 @@ mod streams;
 
 pub use client::{Connection, connect, reap, spawn};
 pub use error::Error;
-pub use init::init;
+pub use init::{PROBE, init};
 pub use main::main;

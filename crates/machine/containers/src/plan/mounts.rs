@@ -37,7 +37,8 @@ pub(super) fn mounts(
     }
     given.sort_by_key(|mount| depth(&mount.destination));
     all.extend(given);
-    if container.init {
+    let probes = container.healthcheck.as_ref().and_then(|check| check.test.get(1));
+    if container.init || probes.is_some_and(|program| program == INIT) {
         all.push(bind(INIT, &facts.init.to_string_lossy(), &["bind", "ro", "nosuid", "nodev"]));
     }
     Ok(all)

@@ -98,6 +98,11 @@ impl Container {
         self.run.is_some() || self.restarting
     }
 
+    /// Whether its probe has failed often enough.
+    pub(super) fn is_unhealthy(&self) -> bool {
+        self.state.health.as_ref().is_some_and(|health| health.status == super::health::UNHEALTHY)
+    }
+
     /// The run, or why not.
     pub(super) fn running(&self) -> Result<&Run, Failure> {
         self.run.as_ref().ok_or_else(|| Failure::NotRunning { id: self.record.id.clone() })

@@ -17,7 +17,7 @@ const PROBES_KEPT: usize = 5;
 
 const STARTING: &str = "starting";
 const HEALTHY: &str = "healthy";
-const UNHEALTHY: &str = "unhealthy";
+pub(super) const UNHEALTHY: &str = "unhealthy";
 
 /// A probe's program and times, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]

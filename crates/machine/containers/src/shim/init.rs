@@ -12,6 +12,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use teu_sys::signal::{SignalFd, SignalSet, send, set_mask};
 
+/// Begins the command of a check that is ours: what follows is `http HOST PORT PATH [HEADER...]` or
+/// `tcp HOST PORT`.
+pub const PROBE: [&str; 2] = ["/sbin/docker-init", "--probe"];
+
 /// Between init and program: gives the signals back, then becomes the program.
 const BECOME: &str = "--become";
 
@@ -19,6 +23,9 @@ const BECOME: &str = "--become";
 /// `--` being left out. Returns the exit code.
 pub fn init(arguments: impl Iterator<Item = OsString>) -> i32 {
     let mut words = arguments.peekable();
+    if words.next_if(|word| word == PROBE[1]).is_some() {
+        return super::inquiry::inquire(words);
+    }
     match words.next_if(|word| word == "--" || word == BECOME) {
         Some(word) if word == BECOME => become_program(words),
         _ if words.peek().is_none() => fail("docker-init: no program is named", 127),

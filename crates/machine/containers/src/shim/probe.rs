@@ -141,6 +141,10 @@ impl Shim {
         if changed {
             container.event(&self.home, &action, &[]);
         }
+        let kills = container.record.kill_unhealthy && container.is_unhealthy();
+        if kills && changed {
+            self.end_unhealthy(key);
+        }
         self.untidy();
         self.next_probe(key);
     }

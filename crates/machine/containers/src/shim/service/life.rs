@@ -303,6 +303,19 @@ impl Shim {
         true
     }
 
+    /// A container that its probe has given up is asked to end, and ended; the restart policy says
+    /// what comes then.
+    pub(in crate::shim) fn end_unhealthy(&mut self, key: u32) {
+        let Some(container) = self.containers.get_mut(&key) else { return };
+        let Some(run) = &container.run else { return };
+        let signal = crate::signal::parse(&container.record.stop_signal).unwrap_or(SIGTERM);
+        let _ = teu_sys::signal::send(run.pidfd.as_fd(), signal);
+        let text = signal.to_string();
+        container.event(&self.home, "kill", &[("signal", &text)]);
+        let grace = container.record.stop_timeout_s.and_then(|s| u64::try_from(s).ok());
+        self.reactor.set(Timer::Kill(key), grace.map_or(STOP_TIMEOUT, Duration::from_secs));
+    }
+
     /// The time to stop by itself is over.
     pub(super) fn kill(&mut self, key: u32) {
         let Some(container) = self.containers.get_mut(&key) else { return };
