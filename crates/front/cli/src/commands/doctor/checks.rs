@@ -145,7 +145,7 @@ fn seccomp() -> Check {
 
 /// The nearest folder that is there stands for one that is not.
 fn room(data: &Path) -> Check {
-    let there = data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let there = data.ancestors().find(|path| path.exists()).unwrap_or_else(|| Path::new("/"));
     let Ok(status) = rustix::fs::statvfs(there) else {
         return Check::lacking("disk", format!("{} cannot be looked at", there.display()), "");
     };
