@@ -20,6 +20,7 @@ pub mod engine;
 pub mod events;
 pub mod exec;
 pub mod export;
+pub mod generate;
 pub mod history;
 pub mod image;
 pub mod images;
@@ -103,6 +104,7 @@ pub const ALL: &[&Command] = &[
     &engine::ENGINE,
     &events::EVENTS,
     &export::EXPORT,
+    &generate::GENERATE,
     &history::HISTORY,
     &import::IMPORT,
     &inspect::INSPECT,
@@ -146,6 +148,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "builder",
             "compose",
             "container",
+            "generate",
             "image",
             "kube",
             "manifest",
