@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn python() -> PathBuf {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients/bin/python");
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients/python/bin/python");
     assert!(python.exists(), "{} is missing: scripts/clients", python.display());
     python
 }

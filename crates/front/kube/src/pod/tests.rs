@@ -123,7 +123,7 @@ fn mistakes_are_told_with_file_line_and_field() {
         ("kind: Pod\nspec: {}\n".to_owned(), "document: apiVersion is missing"),
         (
             "apiVersion: v1\nkind: Ingress\nmetadata: {name: x}\n".to_owned(),
-            "play.yaml:2:7: kind: Ingress cannot be played",
+            "play.yaml:2:1: kind: Ingress cannot be played",
         ),
         (
             "apiVersion: apps/v1\nkind: Pod\nmetadata: {name: x}\n".to_owned(),
