@@ -287,7 +287,7 @@ fn an_agent_is_reached_from_a_step() {
     });
     let step = "import os, socket\ns = socket.socket(socket.AF_UNIX)\n\
                 s.connect(os.environ['SSH_AUTH_SOCK'])\ns.sendall(b'\\0\\0\\0\\1\\x0b')\n\
-                print('answer', s.recv(64).hex())\n";
+                print('answer', s.recv(9, socket.MSG_WAITALL).hex())\n";
     bench.world.file(
         "app/Dockerfile",
         &format!("FROM python\nRUN --mount=type=ssh <<END python3\n{step}END\n"),

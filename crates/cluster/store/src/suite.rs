@@ -23,7 +23,7 @@ pub mod load;
 mod watches;
 
 /// How long anything may take before the case has failed.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// One case by its name.
 pub type Case = (&'static str, fn(&Arc<dyn Store>));
