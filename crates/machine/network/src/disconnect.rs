@@ -272,7 +272,11 @@ impl Departure {
             Keeper::attempt(self.networks.clone(), &self.kept)
         };
         let done = work();
-        if self.minder.is_deleted() {
+        let minders = self.networks.minders();
+        let is_done = !matches!(done, Ok(Some(_)));
+        if self.minder.is_deleted()
+            || is_done && self.networks.is_being_deleted(&self.kept, &minders)
+        {
             return self.networks.take_down_all(self.kept).map(|()| None);
         }
         Ok(done?.map(|keeper| keeper.minded_by(self.minder)))

@@ -18,13 +18,18 @@ use crate::kernel::Kernel;
 use crate::networks::Networks;
 use crate::place::Active;
 use crate::site::Need;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// How long the deletion of the networks' few files may take once it has begun.
+const DELETION: Duration = Duration::from_secs(1);
 
 /// Whoever waits until networks that nobody is on have been idle for long enough.
 #[derive(Debug)]
@@ -49,6 +54,10 @@ impl Keeper {
         }
         let Some(lock) = files::try_lock(&networks.keeper())? else { return Ok(None) };
         let watch = watch(&networks.keeper())?;
+        // Marks of others, too: what they remember of their networks ends with them.
+        let marks = networks.run().join(".marks");
+        inotify::add_watch(&watch, &marks, WatchFlags::CLOSE_WRITE)
+            .map_err(|errno| failed("watch", &marks)(errno.into()))?;
         let (lock, kept) = (Some(lock), kept.clone());
         Ok(Some(Self { networks, lock, watch, kept, minder: None }))
     }
@@ -61,9 +70,20 @@ impl Keeper {
     /// Takes down what has been idle for long enough, and says how long it is until the next is;
     /// `None` when nothing is kept any more, or by somebody else.
     pub fn tend(&mut self) -> Result<Option<Duration>> {
+        let mut space = [MaybeUninit::<u8>::uninit(); 4096];
+        while rustix::io::read(&self.watch, &mut space).is_ok_and(|(read, _)| !read.is_empty()) {}
         if self.is_deleted() {
             return self.end().map(|()| None);
         }
+        let tended = self.tend_marked();
+        let is_over = !matches!(tended, Ok(Some(_)));
+        if is_over && self.networks.is_being_deleted(&self.kept, &self.networks.keeper()) {
+            return self.take_down_kept().map(|()| None);
+        }
+        tended
+    }
+
+    fn tend_marked(&mut self) -> Result<Option<Duration>> {
         loop {
             if self.lock.is_none() {
                 self.lock = files::try_lock(&self.networks.keeper())?;
@@ -120,7 +140,8 @@ impl Keeper {
 }
 
 impl AsFd for Keeper {
-    /// Readable once the instance's folder has been deleted: [`Keeper::tend`] is then due.
+    /// Readable once the instance's folder has been deleted, or another network is to be kept:
+    /// [`Keeper::tend`] is then due.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.watch.as_fd()
     }
@@ -134,6 +155,22 @@ fn watch(file: &Path) -> Result<OwnedFd> {
         Ok::<_, rustix::io::Errno>(watch)
     };
     make().map_err(|errno| failed("watch", file)(errno.into()))
+}
+
+/// Waits until a file is gone; false when it stays.
+fn goes_within(file: &Path, limit: Duration) -> bool {
+    let end = now() + limit;
+    while file.exists() {
+        let Ok(watch) = watch(file) else { continue };
+        let left = end.saturating_sub(now());
+        let Ok(timeout) = Timespec::try_from(left) else { return false };
+        // Once more after the watch has begun: what happened before it says nothing.
+        if file.exists() && poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&timeout)) == Ok(0)
+        {
+            return false;
+        }
+    }
+    true
 }
 
 /// Since the machine was started.
@@ -151,6 +188,14 @@ impl Networks {
                 self.take_down(&mut kernel, &self.place(&id), &active)
             })
         })
+    }
+
+    /// Whether somebody is deleting the whole instance, whose files go one by one: some of those of
+    /// networks are missing, and `file`, which is always there, goes too.
+    pub(crate) fn is_being_deleted(&self, kept: &BTreeMap<String, Active>, file: &Path) -> bool {
+        let is_gone = |id: &String| !matches!(self.place(id).active(), Ok(Some(_)));
+        let has_begun = kept.keys().any(is_gone) || !self.run().join(".marks").exists();
+        !kept.is_empty() && has_begun && goes_within(file, DELETION)
     }
 
     pub(crate) fn minders(&self) -> PathBuf {

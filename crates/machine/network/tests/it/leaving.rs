@@ -196,3 +196,36 @@ fn an_instance_may_be_deleted_before_the_links_are_gone() {
     assert!(!run("ip -o link").contains("teu0"));
     assert_eq!(run("nft list ruleset"), "");
 }
+
+/// The files of an instance go one by one, in any order; whoever minds a network may look in between.
+#[test]
+fn a_deletion_that_has_only_begun_is_seen() {
+    for first in ["run/networks/.marks", "run/networks/NETWORK"] {
+        for keeps in [false, true] {
+            let host = Host::new();
+            let _one = host.pod("one", |_| {});
+            let departure = host.networks.leave("one-id").unwrap().unwrap();
+            let mut keeper = None;
+            let mut departure = Some(departure);
+            if keeps {
+                keeper = departure.take().unwrap().clear().unwrap();
+                keeper.as_mut().unwrap().tend().unwrap();
+            }
+            let root = host.dir.path().to_path_buf();
+            let id = host.networks.inspect("bridge").unwrap().id;
+            std::fs::remove_dir_all(root.join(first.replace("NETWORK", &id))).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                    std::fs::remove_dir_all(root.join("run")).unwrap();
+                });
+                match departure {
+                    Some(departure) => drop(departure.clear().unwrap()),
+                    None => drop(wait(keeper.unwrap())),
+                }
+            });
+            assert!(!run("nft list tables").contains("teu"), "{first} {keeps}");
+            assert!(!run("ip -o link").contains("teu0"), "{first} {keeps}");
+        }
+    }
+}
