@@ -10,6 +10,10 @@ use teu_sys::netlink::{Batch, Socket, within};
 const LOOPBACK: u32 = 1;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 16;
+/// Datagrams that wait to be read, in bytes of the kernel's: a pod whose programs all ask at once
+/// while the machine is busy must not see questions dropped, for a resolver waits five seconds
+/// before it asks again. The kernel's usual buffer holds fewer than 300.
+const WAITING_BYTES: usize = 1 << 20;
 
 /// Sockets that a server listens on; they belong to the namespace they were made in.
 #[derive(Debug)]
@@ -39,6 +43,9 @@ fn bind(kind: SocketType, address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = open(kind, address)?;
     if kind == SocketType::STREAM {
         sockopt::set_socket_reuseaddr(&socket, true)?;
+    } else if sockopt::set_socket_recv_buffer_size_force(&socket, WAITING_BYTES).is_err() {
+        // Without the privilege: as much as this machine gives to everybody.
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, WAITING_BYTES);
     }
     rustix::net::bind(&socket, &address)?;
     Ok(socket)

@@ -47,9 +47,15 @@ impl Drop for Running {
 }
 
 fn serve(upstreams: &[&str]) -> Running {
+    serve_after(upstreams, || {})
+}
+
+/// `meanwhile` runs while the sockets are bound and nobody reads them.
+fn serve_after(upstreams: &[&str], meanwhile: impl FnOnce()) -> Running {
     unshare(CloneFlags::NEW_NET).expect("these tests need root");
     let netns = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
     let sockets = bind_in(netns.as_fd(), ADDRESS.parse().unwrap()).unwrap();
+    meanwhile();
     let upstreams = upstreams.iter().map(|text| text.parse().unwrap()).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let wakes = Arc::new(AtomicUsize::new(0));
@@ -200,6 +206,34 @@ fn a_circle_ends() {
     assert!(start.elapsed() < Duration::from_secs(2));
 }
 
+/// 600 questions that nobody here can answer.
+fn ask_for_strangers() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..600u32 {
+        let mut query = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4];
+        query.extend_from_slice(format!("{number:04}").as_bytes());
+        query.extend_from_slice(&[3, b'f', b'o', b'o', 0, 0, 1, 0, 1]);
+        let _ = socket.send_to(&query[..], ADDRESS);
+    }
+}
+
+#[test]
+fn a_question_behind_a_flood_waits_for_a_busy_server() {
+    let mut last = None;
+    let _running = serve_after(&["127.0.0.20:53"], || {
+        ask_for_strangers();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let query = b"\x07\x08\x01\0\0\x01\0\0\0\0\0\0\x03web\0\0\x01\0\x01";
+        socket.send_to(query, ADDRESS).unwrap();
+        last = Some(socket);
+    });
+    let socket = last.unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut reply = [0; 512];
+    let length = socket.recv(&mut reply).expect("the question was dropped");
+    assert!(reply[..length].ends_with(&[10, 0, 0, 5]));
+}
+
 #[test]
 fn a_flood_is_bounded_and_passes() {
     let _running = serve(&["127.0.0.20:53"]);
@@ -209,13 +243,7 @@ fn a_flood_is_bounded_and_passes() {
     let idle: Vec<_> = (0..40).map(|_| TcpStream::connect(server)).collect();
     let mut junk = TcpStream::connect(server).unwrap();
     junk.write_all(&[0xff; 1000]).unwrap();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for number in 0..600u32 {
-        let mut query = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4];
-        query.extend_from_slice(format!("{number:04}").as_bytes());
-        query.extend_from_slice(&[3, b'f', b'o', b'o', 0, 0, 1, 0, 1]);
-        let _ = socket.send_to(&query[..], server);
-    }
+    ask_for_strangers();
     assert_eq!(dig("+short web A"), "10.0.0.5\n");
     assert_eq!(dig("+short +tcp web A"), "10.0.0.5\n");
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
