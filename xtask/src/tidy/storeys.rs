@@ -17,7 +17,7 @@ const MACHINE: [&[&str]; 6] = [
 const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
 
 /// The order inside `cluster`.
-const CLUSTER: [&[&str]; 2] = [&["store"], &["api"]];
+const CLUSTER: [&[&str]; 4] = [&["store"], &["api"], &["client"], &["server", "controllers"]];
 
 /// The order inside `front`.
 const FRONT: [&[&str]; 4] = [&["compose"], &["kube"], &["cli"], &["teu"]];
@@ -28,6 +28,7 @@ fn place(name: &str) -> Option<(usize, usize)> {
     match name {
         "oci" => Some((1, 0)),
         "docker" => Some((1, 1)),
+        "kubernetes" => Some((1, 2)),
         _ => row(&BASE)
             .map(|row| (0, row))
             .or_else(|| row(&MACHINE).map(|row| (2, row)))

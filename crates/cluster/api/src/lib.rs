@@ -1,7 +1,18 @@
 //! The Kubernetes API's own rules, as pure modules that need no server.
 //!
-//! So far: [`selector`], what `-l` and `--field-selector` say. It refuses I/O of any kind; texts of
-//! errors are those of Kubernetes, because clients print them.
+//! - [`status`]: every answer that is not an object: `metav1.Status`, with the real reasons and codes.
+//! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
+//! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
+//! - [`selector`]: what `-l` and `--field-selector` say.
+//!
+//! It refuses I/O of any kind, and clocks and randomness but those it is handed; texts of errors are
+//! those of Kubernetes, because clients print them.
 #![forbid(unsafe_code)]
 
+pub mod object;
+pub mod row;
 pub mod selector;
+pub mod status;
+
+pub use row::{Column, Row, Rules, Target};
+pub use status::{Cause, CauseKind, Status};

@@ -57,6 +57,21 @@ pub fn label_value_errors(value: &str) -> Vec<String> {
     errors
 }
 
+/// What is wrong with an object's name where Kubernetes asks for an RFC 1123 subdomain; a prefix for
+/// a generated name may end in a dash.
+pub fn subdomain_errors(name: &str, is_prefix: bool) -> Vec<String> {
+    let mut errors = Vec::new();
+    if name.len() > SUBDOMAIN_BYTES {
+        errors.push(format!("must be no more than {SUBDOMAIN_BYTES} characters"));
+    }
+    let whole =
+        if is_prefix { format!("{}a", name.trim_end_matches('-')) } else { name.to_owned() };
+    if !is_subdomain(&whole) {
+        errors.push(SUBDOMAIN.to_owned());
+    }
+    errors
+}
+
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     let end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
