@@ -3,6 +3,7 @@
 //! - [`status`]: every answer that is not an object: `metav1.Status`, with the real reasons and codes.
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
+//! - [`quantity`]: `100m`, `1Gi`: read, written, compared, added.
 //! - [`selector`]: what `-l` and `--field-selector` say.
 //!
 //! It refuses I/O of any kind, and clocks and randomness but those it is handed; texts of errors are
@@ -10,9 +11,11 @@
 #![forbid(unsafe_code)]
 
 pub mod object;
+pub mod quantity;
 pub mod row;
 pub mod selector;
 pub mod status;
 
+pub use quantity::Quantity;
 pub use row::{Column, Row, Rules, Target};
 pub use status::{Cause, CauseKind, Status};
