@@ -6,6 +6,7 @@
 
 mod apps;
 mod attacks;
+mod attest;
 mod builds;
 mod buildx;
 mod cli_formats;

@@ -6,7 +6,7 @@ use crate::world::World;
 use std::path::Path;
 use std::process::Command;
 
-fn keys(folder: &Path, name: &str, algorithm: &[&str]) {
+pub fn keys(folder: &Path, name: &str, algorithm: &[&str]) {
     let private = folder.join(format!("{name}.key"));
     let public = folder.join(format!("{name}.pub"));
     let (private, public) = (private.display().to_string(), public.display().to_string());

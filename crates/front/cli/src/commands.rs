@@ -39,6 +39,7 @@ pub mod port;
 pub mod ps;
 pub mod pull;
 pub mod push;
+pub mod referrers;
 pub mod registry;
 pub mod remote;
 pub mod rename;

@@ -56,6 +56,7 @@ pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
             }
         }
     }
+    crate::attest::attach(solver, built, &outcome)?;
     if solver.request.push && outcome.image.is_some() {
         push(solver)?;
     }

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+mod attest;
 pub mod beneath;
 mod build;
 pub mod context;
@@ -49,9 +50,9 @@ pub use error::{Error, Result};
 pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};
 pub use progress::{Event, Progress, Step, StepId, Stream};
 pub use request::{
-    Attached, BuildRequest, ContextSource, Destination, DockerfileSource, Entitlement, Environment,
-    NamedContext, NetworkAttach, NetworkMode, Output, Outside, Secret, SecretSource, SshAgent,
-    Vault, WebFile,
+    Attached, Attest, AttestDetail, BuildRequest, ContextSource, Destination, DockerfileSource,
+    Entitlement, Environment, NamedContext, NetworkAttach, NetworkMode, Output, Outside, Secret,
+    SecretSource, SshAgent, Vault, WebFile,
 };
 pub use solve::cancel::Cancel;
 

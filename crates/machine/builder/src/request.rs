@@ -13,8 +13,10 @@ pub use teu_images::remote::WebFile;
 use teu_oci::runtime::{Resources, Rlimit};
 use teu_oci::{Platform, Reference};
 
+pub mod attest;
 pub mod output;
 
+pub use attest::{Attest, Detail as AttestDetail};
 pub use output::{Destination, Output};
 
 /// Everything one `teu build` was asked for.
@@ -40,6 +42,8 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// `--annotation`, of the manifest.
     pub annotations: BTreeMap<String, String>,
+    /// `--attest`, `--provenance`, `--sbom`
+    pub attest: Attest,
     /// `-t`
     pub tags: Vec<Reference>,
     /// The image's tags are pushed once it is in the store.

@@ -19,14 +19,14 @@ use crate::stage::{Scope, StageState, Step};
 use crate::tree::{Owner, Tree};
 use cancel::Cancel;
 use permits::Permits;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 use teu_images::Image;
-use teu_oci::Platform;
+use teu_oci::{Digest, Platform};
 
 mod base;
 pub mod cancel;
@@ -76,6 +76,7 @@ pub struct Solver<'a> {
     slots: Vec<(Mutex<Slot>, Condvar)>,
     named: Mutex<HashMap<String, Arc<Tree>>>,
     images: Mutex<HashMap<String, Arc<Built>>>,
+    fetched: Mutex<BTreeMap<String, Digest>>,
     ids: AtomicU32,
     cached: AtomicU32,
     learnt: AtomicU32,
@@ -159,6 +160,7 @@ impl<'a> Solver<'a> {
             permits: Permits::new(parallelism),
             named: Mutex::default(),
             images: Mutex::default(),
+            fetched: Mutex::default(),
             ids: AtomicU32::new(0),
             cached: AtomicU32::new(0),
             learnt: AtomicU32::new(0),
@@ -189,6 +191,22 @@ impl<'a> Solver<'a> {
             return Err(error);
         }
         self.stage(self.plan.target)
+    }
+
+    /// Images that were used so far, by the name and for the platform that they were asked for.
+    pub fn used_images(&self) -> Vec<(String, Platform, Arc<Image>)> {
+        let images = lock(&self.images);
+        let used = images.iter().filter_map(|(place, built)| {
+            let (platform, name) = place.split_once(' ')?;
+            let name = name.strip_prefix("docker-image://").unwrap_or(name);
+            Some((name.to_owned(), platform.parse().ok()?, Arc::clone(built.base.as_ref()?)))
+        });
+        used.collect()
+    }
+
+    /// Files that were fetched by URL so far, with their digests.
+    pub fn fetched(&self) -> Vec<(String, Digest)> {
+        lock(&self.fetched).iter().map(|(url, digest)| (url.clone(), digest.clone())).collect()
     }
 
     /// Steps that the cache answered.

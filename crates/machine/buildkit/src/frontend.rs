@@ -92,10 +92,14 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
                 asked.contexts.push((name, origin(value)?));
             }
             "attest" => {
-                // Nobody asks for less than what an option like `disabled=true` says.
-                if !value.contains("disabled=true") {
-                    let reason = "attestations are not made by this engine";
-                    asked.skipped.push((format!("generating attestation {name}"), reason.into()));
+                // What clients ask for by themselves is for results that hold it inline, as an
+                // index does; here it would be attached to every image that is built.
+                if value.split(',').any(|part| part == "inline-only=true") {
+                    return Ok(());
+                }
+                if let Err(problem) = request.attest.add_kind(&name, value) {
+                    let what = format!("generating attestation {name}");
+                    asked.skipped.push((what, problem.to_string()));
                 }
             }
             // Of the client's own making, such as `vcs:revision`, `local-sessionid:…`.

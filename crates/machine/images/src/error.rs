@@ -225,6 +225,11 @@ pub enum Error {
         /// What is wrong with it.
         reason: crate::change::ChangeFault,
     },
+    /// Attestations and signatures have no place there.
+    #[error(
+        "referrers cannot be kept by this kind of storage; registries, oci:, oci-archive: and the local store keep them"
+    )]
+    NoReferrers,
     /// A registry.
     #[error(transparent)]
     Remote(Box<crate::remote::RemoteError>),

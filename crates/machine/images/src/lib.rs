@@ -32,6 +32,8 @@ pub use limits::Limits;
 pub use store::Store;
 pub use store::archive::source::ArchiveSource;
 pub use store::archive::{Loaded, SaveFormat};
+pub use store::artifact::Artifact;
+pub use store::attached::NewArtifact;
 pub use store::blob::{BlobReader, Hasher, Ingest};
 pub use store::give::StoreSource;
 pub use store::image::{HistoryRow, Image};

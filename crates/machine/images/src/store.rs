@@ -7,6 +7,7 @@
 //! tmp/                                           unfinished things, each locked by who makes it
 //! partial/<algorithm>-<hex>                      blobs that have begun to come, for the next pull
 //! packed/<hex>.<how>                             what a layer became when it was compressed
+//! referrers/<algorithm>-<hex>.json               what says something about a manifest
 //! lock                                           flock: writers of index.json and leases
 //! content.lock                                   flock: shared to claim content, exclusive to collect it
 //! ```
@@ -30,6 +31,8 @@ use std::sync::{Arc, Mutex};
 use teu_oci::{ChainId, Digest};
 
 pub mod archive;
+pub mod artifact;
+pub mod attached;
 pub mod blob;
 mod flow;
 pub mod give;

@@ -7,6 +7,7 @@
 //! Invariant: a document reaches a sink after everything that it leads to, and everything is hashed
 //! on its way.
 
+pub(crate) mod attached;
 pub mod copy;
 pub mod daemon;
 pub mod directory;

@@ -10,7 +10,7 @@ use rustix::termios::isatty;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
-    BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
+    Attest, BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
     NetworkMode, Outcome, Output, Outside, Secret, SecretSource, SshAgent, Vault,
 };
 
@@ -33,6 +33,7 @@ pub const BUILD: Command = Command {
         ("teu build --target test --progress plain .", "one stage, all output"),
         ("teu build --secret id=npm,src=.npmrc -t app .", "a secret that stays out of the image"),
         ("teu build -o out .", "the files instead of an image"),
+        ("teu build --sbom true --provenance true -t app .", "with what it has and was made from"),
     ],
     ..Command::new("build", "Build an image from a Dockerfile", run)
 };
@@ -41,6 +42,7 @@ const FLAGS: &[Flag] = &[
     Flag::list("add-host", "Add a custom host-to-IP mapping (host:ip)"),
     Flag::list("allow", "Allow extra privileged entitlement (network.host, security.insecure)"),
     Flag::list("annotation", "Add annotation to the image"),
+    Flag::list("attest", "Attach an attestation (type=provenance[,mode=max], type=sbom)"),
     Flag::list("build-arg", "Set build-time variables"),
     Flag::list("build-context", "Additional build contexts (name=path)"),
     Flag::list("cache-from", "External cache sources").hidden(),
@@ -66,12 +68,12 @@ const FLAGS: &[Flag] = &[
     Flag::text("platform", "string", "Set target platform for build"),
     Flag::text("progress", "string", "Set type of progress output (auto|plain|tty|json|quiet)")
         .completes(Completes::Words(&["auto", "plain", "tty", "json", "quiet"])),
-    Flag::text("provenance", "string", "").hidden(),
+    Flag::text("provenance", "string", "Shorthand for --attest type=provenance (true, mode=max)"),
     Flag::switch("pull", "Always attempt to pull base images"),
     Flag::switch("push", "Push the tags to their registries when the image is built"),
     Flag::switch("quiet", "Suppress the build output and print image ID on success").short('q'),
     Flag::switch("rm", "").hidden(),
-    Flag::text("sbom", "string", "").hidden(),
+    Flag::text("sbom", "string", "Shorthand for --attest type=sbom (true)"),
     Flag::list(
         "secret",
         "Secret to expose to the build (id=mysecret[,src=/local/secret|env=NAME])",
@@ -248,6 +250,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         ssh: matches.list("ssh").into_iter().map(ssh).collect::<Result<_>>()?,
         labels: environment::labels(matches.list("label"))?,
         annotations: environment::labels(matches.list("annotation"))?,
+        attest: attest(matches)?,
         tags: matches
             .list("tag")
             .into_iter()
@@ -284,6 +287,19 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         push: false,
         parallelism: 0,
     })
+}
+
+fn attest(matches: &Matches) -> Result<Attest> {
+    let mut attest = Attest::default();
+    for text in matches.list("attest") {
+        attest.add(text)?;
+    }
+    for kind in ["provenance", "sbom"] {
+        if let Some(attributes) = matches.nonempty(kind) {
+            attest.add_kind(kind, attributes)?;
+        }
+    }
+    Ok(attest)
 }
 
 fn network_mode(text: Option<&str>) -> Result<NetworkMode> {

@@ -24,6 +24,7 @@ pub const COPY: Command = Command {
             Flag::text("platform", "string", "Copy the image for a platform"),
             Flag::switch("preserve-digests", "Fail rather than change a digest"),
             Flag::switch("quiet", "Suppress output").short('q'),
+            Flag::switch("referrers", "Copy attestations, SBOMs and signatures along"),
             Flag::text(
                 "sign-by-sigstore-private-key",
                 "FILE",
@@ -113,6 +114,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         selection,
         recode: changes(matches)?,
         keep_digests: matches.switch("preserve-digests"),
+        referrers: matches.switch("referrers"),
         store: ctx.images()?,
         progress: &layers,
     };

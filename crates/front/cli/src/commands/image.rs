@@ -8,7 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use crate::time;
 use serde_json::{Value, json};
-use teu_images::{Image, PruneFilter};
+use teu_images::{Artifact, Image, PruneFilter};
 
 /// The group.
 pub const IMAGE: Command = Command::group(
@@ -24,6 +24,7 @@ pub const IMAGE: Command = Command::group(
         &PRUNE,
         &super::pull::PULL,
         &super::push::PUSH,
+        &super::referrers::REFERRERS,
         &super::rmi::RM,
         &super::save::SAVE,
         &super::tag::TAG,
@@ -63,6 +64,9 @@ fn inspect(ctx: &Context, matches: &Matches) -> Result<u8> {
 
 /// An image as Docker's `inspect` shows it.
 pub fn look_up(ctx: &Context, name: &str, _size: bool) -> Result<Option<Value>> {
+    if let Ok(Some(artifact)) = ctx.images()?.artifact(name) {
+        return Ok(Some(of_artifact(&artifact)?));
+    }
     match ctx.images()?.resolve(name) {
         Ok(image) => Ok(Some(document(ctx, &image)?)),
         Err(
@@ -72,6 +76,19 @@ pub fn look_up(ctx: &Context, name: &str, _size: bool) -> Result<Option<Value>> 
         ) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is no image has a manifest and nothing else to show.
+fn of_artifact(artifact: &Artifact) -> Result<Value> {
+    let tags: Vec<String> = artifact.names.iter().map(teu_oci::Reference::familiar).collect();
+    Ok(json!({
+        "Id": artifact.descriptor.digest,
+        "RepoTags": tags,
+        "ArtifactType": artifact.kind(),
+        "Size": artifact.size_bytes(),
+        "Descriptor": serde_json::to_value(&artifact.descriptor)?,
+        "Manifest": serde_json::to_value(&artifact.manifest)?,
+    }))
 }
 
 fn document(ctx: &Context, image: &Image) -> Result<Value> {
@@ -107,6 +124,7 @@ fn document(ctx: &Context, image: &Image) -> Result<Value> {
         "RootFS": { "Type": "layers", "Layers": config.rootfs.diff_ids },
         "Metadata": { "LastTagTime": "0001-01-01T00:00:00Z" },
         "Descriptor": serde_json::to_value(&image.descriptor)?,
+        "Referrers": serde_json::to_value(ctx.images()?.attached(&image.manifest_digest)?)?,
     }))
 }
 

@@ -20,6 +20,11 @@ pub const PUSH: Command = Command {
             Flag::switch("disable-content-trust", "").hidden(),
             Flag::text("platform", "string", "Push one image of several"),
             Flag::switch("quiet", "Suppress verbose output").short('q'),
+            Flag::text(
+                "referrers",
+                "bool",
+                "Push attestations and signatures along (default true)",
+            ),
         ],
         COMPRESSION_FLAGS,
         REGISTRY_FLAGS,
@@ -74,8 +79,11 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     };
     let layers = Layers::new(Way::Push, place);
     layers.say(&format!("The push refers to repository [{}]", name.name()));
+    let referrers = crate::options::boolean(matches.nonempty("referrers").unwrap_or("true"));
+    let referrers = referrers.ok_or_else(|| Failure::new("--referrers: true or false"))?;
+    let how = PushHow { platform: platform.as_ref(), recode, referrers };
     for name in &names {
-        push_one(ctx, &client, name, (platform.as_ref(), recode), &layers)?;
+        push_one(ctx, &client, name, &how, &layers)?;
     }
     if quiet {
         ctx.line(&if names.len() == 1 { name.to_string() } else { name.name() })?;
@@ -83,14 +91,22 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     Ok(0)
 }
 
+/// What is the same for all names.
+struct PushHow<'a> {
+    platform: Option<&'a Platform>,
+    recode: Recode,
+    referrers: bool,
+}
+
 fn push_one(
     ctx: &Context,
     client: &Client,
     name: &Reference,
-    (platform, recode): (Option<&Platform>, Recode),
+    how: &PushHow<'_>,
     layers: &Layers,
 ) -> Result<()> {
-    let request = PushRequest { name, platform, recode, progress: layers };
+    let PushHow { platform, recode, referrers } = *how;
+    let request = PushRequest { name, platform, referrers, recode, progress: layers };
     let pushed = send(ctx.images()?, client, &request);
     layers.finish();
     let pushed = pushed.map_err(|error| match error {
@@ -115,7 +131,8 @@ pub fn after_build(ctx: &Context, names: &[Reference]) -> Result<()> {
     let layers = Layers::new(Way::Push, Place::Err);
     for name in names {
         layers.say(&format!("The push refers to repository [{}]", name.name()));
-        push_one(ctx, &client, name, (None, Recode::default()), &layers)?;
+        let how = PushHow { platform: None, recode: Recode::default(), referrers: true };
+        push_one(ctx, &client, name, &how, &layers)?;
     }
     Ok(())
 }

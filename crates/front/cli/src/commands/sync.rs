@@ -30,6 +30,7 @@ pub const SYNC: Command = Command {
             Flag::text("platform", "string", "Copy the images for a platform"),
             Flag::switch("preserve-digests", "Fail rather than change a digest"),
             Flag::switch("quiet", "Suppress output").short('q'),
+            Flag::switch("referrers", "Copy attestations, SBOMs and signatures along"),
             Flag::switch("scoped", "Keep the source's whole name beneath the destination"),
             Flag::text("src", "string", "Kind of the source (docker, dir)").short('s'),
         ],
@@ -166,6 +167,7 @@ fn one(
         selection: selection(matches)?,
         recode: changes(matches)?,
         keep_digests: matches.switch("preserve-digests"),
+        referrers: matches.switch("referrers"),
         store: ctx.images()?,
         progress: layers,
     };

@@ -66,6 +66,17 @@ fn no_cache_at_all_and_a_context_from_standard_input() {
 }
 
 #[test]
+fn attestations() {
+    let usual = asked(&[("attest:provenance", "mode=min,inline-only=true")]);
+    assert!(usual.request.attest.is_empty() && usual.skipped.is_empty());
+    let both = asked(&[("attest:provenance", "mode=max"), ("attest:sbom", "")]);
+    assert_eq!(both.request.attest.provenance, Some(teu_builder::AttestDetail::Max));
+    assert!(both.request.attest.sbom && both.skipped.is_empty());
+    let off = asked(&[("attest:provenance", "disabled=true")]);
+    assert!(off.request.attest.is_empty() && off.skipped.is_empty());
+}
+
+#[test]
 fn what_is_not_done_is_said() {
     let asked = asked(&[("cache-from", "registry/x"), ("attest:sbom", "generator=x")]);
     assert_eq!(asked.skipped.len(), 2);

@@ -38,8 +38,13 @@ pub fn push(engine: &Arc<Engine>, name: &str, call: &Call) -> Result<Answer> {
         out.message(&Message::status(line)).map_err(Error::io("answer"))?;
         for name in &names {
             let descriptor = follow(Way::Push, out, |progress| {
-                let request =
-                    PushRequest { name, platform: None, recode: Recode::default(), progress };
+                let request = PushRequest {
+                    name,
+                    platform: None,
+                    referrers: true,
+                    recode: Recode::default(),
+                    progress,
+                };
                 teu_images::transfer::push(engine.containers().images(), &client, &request)
             })?;
             let tag = name.tag.clone().unwrap_or_default();

@@ -1,13 +1,13 @@
 //! The store as a source of images.
 
-use super::Store;
+use super::{Store, attached};
 use crate::error::{Error, Result};
 use crate::remote::Document;
 use crate::transfer::RegistrySink;
 use crate::transfer::image::Source;
 use std::io::{Read, Seek, SeekFrom};
-use teu_oci::image::Descriptor;
-use teu_oci::{Platform, Reference, media};
+use teu_oci::image::{ANNOTATION_REF_NAME, Descriptor};
+use teu_oci::{Digest, Platform, Reference, media};
 
 /// Gives one image of a store, or all that its index leads to.
 #[derive(Debug)]
@@ -84,6 +84,21 @@ impl Source for StoreSource<'_> {
         file.seek(SeekFrom::Start(offset))
             .map_err(|e| Error::stream("read from the image store", e))?;
         Ok(Box::new(file))
+    }
+
+    fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>> {
+        let mut found = self.store.attached(digest)?;
+        found.retain(|entry| !entry.annotations.contains_key(ANNOTATION_REF_NAME));
+        Ok(found)
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Document>> {
+        let Some(subject) = crate::transfer::attached::subject_of(tag) else { return Ok(None) };
+        let found = self.store.attached(&subject)?;
+        let is_tag = |entry: &&Descriptor| {
+            entry.annotations.get(ANNOTATION_REF_NAME).is_some_and(|known| known == tag)
+        };
+        found.iter().find(is_tag).map(|entry| self.document(&attached::bare(entry))).transpose()
     }
 
     fn place(&self) -> Option<(String, String)> {

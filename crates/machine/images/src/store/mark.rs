@@ -101,6 +101,7 @@ impl Store {
         depth: usize,
     ) -> Option<Digest> {
         marks.blobs.insert(from.digest.clone());
+        self.mark_attached(&from.digest, marks, depth);
         if media::is_index(&from.media_type) && depth < DEPTH {
             let index = self.read_index(from).ok()?;
             let ids: Vec<Option<Digest>> = index
@@ -123,6 +124,15 @@ impl Store {
             marks.chains.extend(chain_ids(&config.rootfs.diff_ids));
         }
         Some(manifest.config.digest)
+    }
+
+    /// Marks what says something about a manifest; what cannot be read says nothing.
+    fn mark_attached(&self, subject: &Digest, marks: &mut Marks, depth: usize) {
+        if depth < DEPTH {
+            for entry in self.attached(subject).unwrap_or_default() {
+                self.mark_descriptor(&entry, marks, depth + 1);
+            }
+        }
     }
 
     /// Marks a digest whatever it is: a chain with its parents, a manifest or index with all it

@@ -63,6 +63,9 @@ impl Store {
         Ok(groups
             .filter_map(|(descriptor, names)| {
                 let error = self.load_image(&descriptor, names.clone(), None).err()?;
+                if self.as_artifact(descriptor.clone(), Vec::new()).is_some() {
+                    return None;
+                }
                 Some(Broken { digest: descriptor.digest, names, error })
             })
             .collect())

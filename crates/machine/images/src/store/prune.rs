@@ -106,6 +106,7 @@ impl Store {
                     }
                 }
             }
+            self.forget_attached();
         }
         pruned.freed_bytes = usage::disk_bytes(away.path(), &mut HashSet::new())?
             .saturating_sub(usage::own_bytes(away.path()));

@@ -4,11 +4,11 @@
 //! decompressor into a snapshot being made. A name appears when all is there, as for `load`; what a
 //! failed pull has completed stays until the next prune, so that the next pull need not fetch it.
 
-use super::Store;
 use super::image::chain_ids;
 use super::partial::Partial;
 use super::snapshot::{Staged, verify_diff_id};
 use super::temporary::Named;
+use super::{Store, artifact};
 use crate::error::{Error, Result};
 use crate::remote::Document;
 use crate::store::blob::Hasher;
@@ -31,6 +31,8 @@ pub struct StoreSink<'a> {
     store: &'a Store,
     names: Vec<Reference>,
     progress: &'a dyn Progress,
+    /// What is no image is kept as well.
+    takes_artifacts: bool,
     /// The image that is unpacked, of those that come.
     current: Mutex<Option<Current>>,
     root: Mutex<Option<Descriptor>>,
@@ -51,7 +53,15 @@ impl<'a> StoreSink<'a> {
     /// Will give the image these names.
     pub fn new(store: &'a Store, names: Vec<Reference>, progress: &'a dyn Progress) -> Self {
         store.sweep_partials(false);
-        Self { store, names, progress, current: Mutex::new(None), root: Mutex::new(None) }
+        let (current, root) = (Mutex::new(None), Mutex::new(None));
+        Self { store, names, progress, takes_artifacts: false, current, root }
+    }
+
+    /// Will also take what is no image, and cannot be run.
+    #[must_use]
+    pub fn with_artifacts(mut self) -> Self {
+        self.takes_artifacts = true;
+        self
     }
 
     /// The place of a layer in the image that is unpacked, if it is not unpacked yet.
@@ -153,7 +163,7 @@ impl<'a> StoreSink<'a> {
 
 impl Sink for StoreSink<'_> {
     fn begin(&self, view: &View) -> Result<()> {
-        if !view.is_wanted {
+        if !view.is_wanted || (self.takes_artifacts && !artifact::is_image(&view.manifest)) {
             return Ok(());
         }
         let media_type = view.manifest.config.media_type.as_str();
@@ -161,7 +171,7 @@ impl Sink for StoreSink<'_> {
             return Err(Error::MediaType {
                 digest: view.manifest.config.digest.clone(),
                 media_type: media_type.chars().take(120).collect(),
-                wanted: "an image configuration (it is an artifact: teu copy docker://… oci:DIR)",
+                wanted: "an image configuration (it is an artifact: teu copy docker://… NAME)",
             });
         }
         for layer in &view.manifest.layers {
@@ -239,6 +249,14 @@ impl Sink for StoreSink<'_> {
             *root = Some(wanted.clone());
         }
         Ok(())
+    }
+
+    fn put_referrer(&self, document: &Document, subject: &Digest, tag: Option<&str>) -> Result<()> {
+        self.store.attach(subject, document, tag)
+    }
+
+    fn holds_referrers(&self) -> bool {
+        true
     }
 
     fn finish(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The copy: everything that a name leads to, blobs first, documents after them.
 
+use super::attached::Attaching;
 use super::image::{Blob, Found, Sink, Source, Verified, View, index, manifest, small_blob};
 use super::progress::{Progress, State};
 use super::recode::{Dialect, Recode, remember, remembered, repack};
@@ -38,6 +39,8 @@ pub struct CopyRequest<'a> {
     pub recode: Recode,
     /// Fail rather than change a digest.
     pub keep_digests: bool,
+    /// Attestations, signatures and others that say something about what is copied come along.
+    pub referrers: bool,
     /// Room for what is packed anew.
     pub store: &'a Store,
     /// Told how it goes.
@@ -55,8 +58,11 @@ pub struct Copied {
 
 /// Copies an image.
 pub fn copy(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) -> Result<Copied> {
+    if request.referrers && !sink.holds_referrers() {
+        return Err(Error::NoReferrers);
+    }
     let root = source.root()?;
-    let copy = Copy { source, sink, request };
+    let copy = Copy { source, sink, request, sent: Mutex::default() };
     let sent = match media::is_index(&root.descriptor.media_type) {
         false => copy.image(&root, true)?,
         true => match &request.selection {
@@ -69,6 +75,11 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) -> 
         return Err(Error::Mismatch { what: "the copy (--preserve-digests)", expected, found });
     }
     sink.put_document(&sent, true)?;
+    if request.referrers {
+        copy.sent(&root, &sent);
+        let subjects = copy.sent.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Attaching { source, sink, progress: request.progress }.all(&subjects)?;
+    }
     sink.finish()?;
     Ok(Copied { source: root, root: sent })
 }
@@ -99,9 +110,18 @@ struct Copy<'a> {
     source: &'a dyn Source,
     sink: &'a dyn Sink,
     request: &'a CopyRequest<'a>,
+    /// Manifests and indexes that were sent: what they were, what they are now.
+    sent: Mutex<Vec<(Descriptor, Descriptor)>>,
 }
 
 impl Copy<'_> {
+    fn sent(&self, before: &Document, after: &Document) {
+        let mut sent = self.sent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !sent.iter().any(|(known, _)| known.digest == before.descriptor.digest) {
+            sent.push((before.descriptor.clone(), after.descriptor.clone()));
+        }
+    }
+
     /// One image of an index.
     fn one(&self, root: &Document, platform: &Platform) -> Result<Document> {
         let chosen = choose(root, platform, root.descriptor.digest.as_str())?;
@@ -111,6 +131,7 @@ impl Copy<'_> {
             return Ok(sent);
         }
         self.sink.put_document(&sent, false)?;
+        self.sent(&document, &sent);
         Ok(root.clone())
     }
 
@@ -142,6 +163,7 @@ impl Copy<'_> {
                 self.image(&document, is_first)?
             };
             self.sink.put_document(&sent, false)?;
+            self.sent(&document, &sent);
             entry.digest = sent.descriptor.digest;
             entry.size = sent.descriptor.size;
             entry.media_type = sent.descriptor.media_type;

@@ -24,6 +24,21 @@ pub trait Source: Sync {
         true
     }
 
+    /// What says something about a manifest: those that have it as their subject.
+    fn referrers(&self, _: &Digest) -> Result<Vec<Descriptor>> {
+        Ok(Vec::new())
+    }
+
+    /// One of them; nobody has to have signed it for itself.
+    fn referrer(&self, wanted: &Descriptor) -> Result<Document> {
+        self.document(wanted)
+    }
+
+    /// What lies beside the image under a tag that stands for its digest.
+    fn tagged(&self, _: &str) -> Result<Option<Document>> {
+        Ok(None)
+    }
+
     /// The registry's host and the repository there, for sinks of the same registry.
     fn place(&self) -> Option<(String, String)> {
         None
@@ -79,6 +94,17 @@ pub trait Sink: Sync {
 
     /// Takes a manifest or index, after all that it leads to.
     fn put_document(&self, document: &Document, is_root: bool) -> Result<()>;
+
+    /// Takes a manifest about another one, after all that it leads to; it is known by its subject,
+    /// or by a tag.
+    fn put_referrer(&self, _: &Document, _: &Digest, _: Option<&str>) -> Result<()> {
+        Err(Error::NoReferrers)
+    }
+
+    /// It can hold what says something about an image.
+    fn holds_referrers(&self) -> bool {
+        false
+    }
 
     /// Makes what came visible.
     fn finish(&self) -> Result<()> {

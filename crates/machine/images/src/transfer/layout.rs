@@ -9,6 +9,7 @@ use super::progress::State;
 use super::registry::Counting;
 use crate::error::{Error, Result};
 use crate::remote::Document;
+use crate::store::attached;
 use crate::tar::{Builder, Kind, WriteEntry};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -51,12 +52,26 @@ fn json(what: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::document(what, e))
 }
 
+/// Lists what says something about images: without a name, or under a tag that stands for a digest.
+fn add_referrers(index: &mut Index, referrers: &[Descriptor]) {
+    let name = |entry: &Descriptor| entry.annotations.get(ANNOTATION_REF_NAME).cloned();
+    for entry in referrers {
+        let is_same = |old: &Descriptor| match name(entry) {
+            Some(tag) => name(old) == Some(tag),
+            None => name(old).is_none() && old.digest == entry.digest,
+        };
+        index.manifests.retain(|old| !is_same(old));
+        index.manifests.push(entry.clone());
+    }
+}
+
 /// Writes a directory.
 #[derive(Debug)]
 pub struct LayoutSink {
     dir: PathBuf,
     name: Option<String>,
     root: Mutex<Option<Document>>,
+    referrers: Mutex<Vec<Descriptor>>,
 }
 
 impl LayoutSink {
@@ -69,7 +84,8 @@ impl LayoutSink {
             fs::write(&layout, LAYOUT).map_err(|e| Error::io("write", layout, e))?;
         }
         let name = name.map(str::to_owned);
-        Ok(Self { dir: dir.to_path_buf(), name, root: Mutex::new(None) })
+        let (root, referrers) = (Mutex::new(None), Mutex::default());
+        Ok(Self { dir: dir.to_path_buf(), name, root, referrers })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -123,6 +139,17 @@ impl Sink for LayoutSink {
         Ok(())
     }
 
+    fn put_referrer(&self, document: &Document, _: &Digest, tag: Option<&str>) -> Result<()> {
+        self.put_document(document, false)?;
+        let entry = attached::entry(document, tag);
+        self.referrers.lock().unwrap_or_else(|p| p.into_inner()).push(entry);
+        Ok(())
+    }
+
+    fn holds_referrers(&self) -> bool {
+        true
+    }
+
     fn finish(&self) -> Result<()> {
         let root = self.root.lock().unwrap_or_else(|p| p.into_inner()).take();
         let Some(root) = root else { return Ok(()) };
@@ -145,6 +172,8 @@ impl Sink for LayoutSink {
             name(old) != name(&entry) || (name(&entry).is_none() && old.digest != entry.digest)
         });
         index.manifests.push(entry);
+        let referrers = self.referrers.lock().unwrap_or_else(|p| p.into_inner());
+        add_referrers(&mut index, &referrers);
         write_beside(&path, &mut json("index.json", &index)?.as_slice())
     }
 }
@@ -174,6 +203,7 @@ struct Inner {
     seen: HashSet<Digest>,
     view: Option<View>,
     root: Option<Document>,
+    referrers: Vec<Descriptor>,
 }
 
 impl ArchiveSink {
@@ -187,7 +217,13 @@ impl ArchiveSink {
             let entry = WriteEntry::new(directory.as_bytes(), Kind::Directory, 0o755, 0);
             tar.start(&entry).map_err(written)?;
         }
-        let inner = Inner { tar: Some(tar), seen: HashSet::new(), view: None, root: None };
+        let inner = Inner {
+            tar: Some(tar),
+            seen: HashSet::new(),
+            view: None,
+            root: None,
+            referrers: Vec::new(),
+        };
         let (place, name) = (place.to_path_buf(), name.map(str::to_owned));
         Ok(Self { kind, place, beside, name, inner: Mutex::new(inner) })
     }
@@ -264,6 +300,17 @@ impl Sink for ArchiveSink {
         Ok(())
     }
 
+    fn put_referrer(&self, document: &Document, _: &Digest, tag: Option<&str>) -> Result<()> {
+        self.put_document(document, false)?;
+        let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        inner.referrers.push(attached::entry(document, tag));
+        Ok(())
+    }
+
+    fn holds_referrers(&self) -> bool {
+        self.kind == ArchiveKind::Oci
+    }
+
     fn finish(&self) -> Result<()> {
         let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (Some(mut tar), Some(root)) = (inner.tar.take(), inner.root.take()) else {
@@ -271,6 +318,7 @@ impl Sink for ArchiveSink {
         };
         let mut index = empty();
         index.manifests.push(entry(&root, self.name.as_deref()));
+        add_referrers(&mut index, &inner.referrers);
         append(&mut tar, "index.json", &json("index.json", &index)?)?;
         if let (ArchiveKind::Docker, Some(view)) = (self.kind, &inner.view) {
             let table = json("manifest.json", &table(view, self.name.as_deref()))?;

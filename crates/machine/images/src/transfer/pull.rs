@@ -59,6 +59,7 @@ pub fn pull(store: &Store, client: &Client, request: &PullRequest<'_>) -> Result
             selection: request.selection.clone(),
             recode: Recode::default(),
             keep_digests: false,
+            referrers: false,
             store,
             progress: request.progress,
         },
@@ -73,6 +74,8 @@ pub struct PushRequest<'a> {
     pub name: &'a Reference,
     /// One image of an index that is here.
     pub platform: Option<&'a Platform>,
+    /// What says something about the image goes along.
+    pub referrers: bool,
     /// How layers are packed that are not yet.
     pub recode: Recode,
     /// Told how it goes.
@@ -90,6 +93,7 @@ pub fn push(store: &Store, client: &Client, request: &PushRequest<'_>) -> Result
             selection: Selection::All,
             recode: request.recode,
             keep_digests: false,
+            referrers: request.referrers,
             store,
             progress: request.progress,
         },

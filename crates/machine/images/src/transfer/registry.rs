@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use teu_oci::image::Descriptor;
-use teu_oci::{Reference, media};
+use teu_oci::{Digest, Reference, media};
 
 /// Reads from a repository, or from the first of its mirrors that has the image.
 #[derive(Debug)]
@@ -142,6 +142,22 @@ impl Source for RegistrySource {
         }
     }
 
+    fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>> {
+        Ok(self.repository()?.referrers(digest)?)
+    }
+
+    fn referrer(&self, wanted: &Descriptor) -> Result<Document> {
+        Ok(self.repository()?.manifest(wanted.digest.as_str())?)
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Document>> {
+        match self.repository()?.manifest(tag) {
+            Ok(document) => Ok(Some(document)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn place(&self) -> Option<(String, String)> {
         let (host, name) = self.found.get()?.repository.place();
         Some((host.to_owned(), name.to_owned()))
@@ -195,6 +211,15 @@ impl Sink for RegistrySink {
             false => document.descriptor.digest.to_string(),
         };
         Ok(self.repository.put_manifest(&reference, document)?)
+    }
+
+    fn put_referrer(&self, document: &Document, _: &Digest, tag: Option<&str>) -> Result<()> {
+        let reference = tag.unwrap_or_else(|| document.descriptor.digest.as_str());
+        Ok(self.repository.put_manifest(reference, document)?)
+    }
+
+    fn holds_referrers(&self) -> bool {
+        true
     }
 
     fn wants_compressed(&self) -> bool {

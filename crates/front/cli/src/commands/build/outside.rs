@@ -78,7 +78,8 @@ impl Outside for BuildOutside {
     fn push(&self, name: &Reference) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
         let client = self.client().map_err(|failure| failure.message)?;
         let recode = Recode::default();
-        let request = PushRequest { name, platform: None, recode, progress: &Quiet };
+        let request =
+            PushRequest { name, platform: None, referrers: true, recode, progress: &Quiet };
         push(&self.images, &client, &request)?;
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Place {
                 if name.digest.is_some() {
                     return Err(Failure::new("a copy in the local store is named by a tag"));
                 }
-                Box::new(StoreSink::new(store, vec![name], progress))
+                Box::new(StoreSink::new(store, vec![name], progress).with_artifacts())
             }
             Self::Layout(path, name) => Box::new(LayoutSink::new(path, name.as_deref())?),
             Self::OciArchive(path, name) => {

@@ -4,7 +4,7 @@ use crate::dockerfile::instruction::Copy;
 use crate::dockerfile::problem::Problem;
 use crate::error::Cause;
 use crate::fetch::{self, BODY_LIMIT_BYTES, FetchProblem};
-use crate::solve::Solver;
+use crate::solve::{Solver, lock};
 use sha2::{Digest as _, Sha256};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -50,6 +50,7 @@ impl Solver<'_> {
             let (found, expected) = (found.to_string(), expected.to_string());
             return Err(Cause::Checksum { url: url.to_owned(), found, expected });
         }
+        lock(&self.fetched).insert(url.to_owned(), found);
         let unpack = copy.unpack == Some(true);
         Ok(Download { file, name, digest, modified: response.modified.unwrap_or(0), unpack })
     }

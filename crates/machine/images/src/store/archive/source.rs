@@ -13,6 +13,7 @@ use crate::remote::Document;
 use crate::store::Store;
 use crate::store::blob::{Hasher, digest_like};
 use crate::store::index::INDEX_LIMIT_BYTES;
+use crate::transfer::attached;
 use crate::transfer::image::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -30,6 +31,8 @@ pub struct ArchiveSource {
     root: Descriptor,
     /// A document that the archive itself does not have.
     written: Option<Document>,
+    /// What else the layout lists.
+    listed: Vec<Descriptor>,
     /// Where blobs lie that are not named by their digest.
     places: HashMap<Digest, String>,
 }
@@ -79,7 +82,8 @@ impl ArchiveSource {
             let index: Index =
                 serde_json::from_slice(&bytes).map_err(|e| Error::document(INDEX, e))?;
             let root = chosen(&index, name)?;
-            return Ok(Self { members, root, written: None, places: HashMap::new() });
+            let (listed, places) = (index.manifests, HashMap::new());
+            return Ok(Self { members, root, written: None, listed, places });
         }
         if !members.has(MANIFEST) {
             return Err(Error::Archive { reason: ArchiveFault::NoTable });
@@ -130,7 +134,7 @@ impl ArchiveSource {
         let size = bytes.len() as u64;
         let root = Descriptor::new(media::DOCKER_MANIFEST, Digest::sha256(&bytes), size);
         let written = Some(Document { descriptor: root.clone(), bytes });
-        Ok(Self { members, root, written, places })
+        Ok(Self { members, root, written, listed: Vec::new(), places })
     }
 }
 
@@ -173,7 +177,10 @@ fn chosen(index: &Index, name: Option<&str>) -> Result<Descriptor> {
         .manifests
         .iter()
         .filter(|entry| {
-            name.is_none_or(|name| names(entry).iter().any(|known| is_same(known, name)))
+            name.map_or_else(
+                || !is_about_another(entry),
+                |name| names(entry).iter().any(|known| is_same(known, name)),
+            )
         })
         .collect();
     // Several names of one image are one image.
@@ -185,6 +192,15 @@ fn chosen(index: &Index, name: Option<&str>) -> Result<Descriptor> {
     let mut entry = entry.clone();
     entry.annotations.clear();
     Ok(entry)
+}
+
+/// An attestation or signature beside the image.
+fn is_about_another(entry: &Descriptor) -> bool {
+    let tag = entry.annotations.get(ANNOTATION_REF_NAME);
+    match tag {
+        Some(tag) => attached::subject_of(tag).is_some(),
+        None => entry.artifact_type.is_some(),
+    }
 }
 
 fn is_same(known: &str, wanted: &str) -> bool {
@@ -233,6 +249,26 @@ impl Source for ArchiveSource {
         io::copy(&mut (&mut source).take(offset), &mut io::sink())
             .map_err(|e| Error::stream("read the archive", e))?;
         Ok(source)
+    }
+
+    fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>> {
+        let mut found = Vec::new();
+        for entry in self.listed.iter().filter(|entry| entry.artifact_type.is_some()) {
+            let document = self.document(entry)?;
+            let manifest = crate::transfer::image::manifest(&document)?;
+            if manifest.subject.is_some_and(|subject| subject.digest == *digest) {
+                found.push(entry.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Document>> {
+        let is_tag = |entry: &&Descriptor| {
+            entry.annotations.get(ANNOTATION_REF_NAME).is_some_and(|known| known == tag)
+        };
+        let found = self.listed.iter().find(is_tag);
+        found.map(|entry| self.document(&crate::store::attached::bare(entry))).transpose()
     }
 
     fn has_document(&self, wanted: &Descriptor) -> bool {
