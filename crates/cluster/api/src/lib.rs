@@ -3,6 +3,7 @@
 //! - [`status`]: every answer that is not an object: `metav1.Status`, with the real reasons and codes.
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
+//! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`quantity`]: `100m`, `1Gi`: read, written, compared, added.
 //! - [`selector`]: what `-l` and `--field-selector` say.
 //!
@@ -11,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod row;
 pub mod selector;
