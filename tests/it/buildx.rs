@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-mod bench;
+pub mod bench;
 
 /// Bytes of a file that must not be sent twice.
 const LARGE_BYTES: usize = 3 << 20;

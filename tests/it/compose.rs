@@ -1,6 +1,7 @@
 //! `teu compose`: a shop of five services, changes while it runs, commands that are killed in the
 //! middle, and the canonical model against Docker's own Compose. Issue 4, section 2.
 
+mod clients;
 mod commands;
 mod config;
 mod faults;

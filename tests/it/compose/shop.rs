@@ -21,7 +21,7 @@ fn copied(world: &World) -> Compose<'_> {
 }
 
 /// The body of a page, whatever its status.
-fn get(address: &str, path: &str) -> Result<String, String> {
+pub fn get(address: &str, path: &str) -> Result<String, String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -34,7 +34,7 @@ fn get(address: &str, path: &str) -> Result<String, String> {
 }
 
 #[track_caller]
-fn answers(address: &str, path: &str, expected: &str) {
+pub fn answers(address: &str, path: &str, expected: &str) {
     until(|| match get(address, path)? {
         text if text == expected => Ok(()),
         text => Err(format!("{path}: {text:?}, not {expected:?}")),

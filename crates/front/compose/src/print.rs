@@ -23,7 +23,11 @@ pub fn json(tree: &Node) -> String {
     let mut value = json_value(tree);
     if let Value::Object(map) = &mut value {
         let own = tree.as_map().into_iter().flatten().filter(|(key, _)| key.starts_with("x-"));
-        map.extend(own.map(|(key, node)| (key.clone(), node.to_json())));
+        map.extend(own.map(|(key, node)| {
+            let mut extension = node.to_json();
+            extension.sort_all_objects();
+            (key.clone(), extension)
+        }));
         map.sort_keys();
     }
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
@@ -42,9 +46,31 @@ fn json_value(tree: &Node) -> Value {
 fn service_json(service: &mut Value) {
     nulls(service);
     limits(service);
+    modes(service);
     if let Some(deploy) = service.get_mut("deploy") {
         filled(deploy, "resources", "restart_policy");
         filled(deploy, "placement", "endpoint_mode");
+    }
+    let watched = service.pointer_mut("/develop/watch").and_then(Value::as_array_mut);
+    for trigger in watched.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if !trigger.contains_key("exec") {
+            let later = |key: &String| ["include", "ignore", "initial_sync"].contains(&&**key);
+            let place = trigger.keys().position(later).unwrap_or(trigger.len());
+            trigger.shift_insert(place, "exec".to_owned(), json!({"command": null}));
+        }
+    }
+}
+
+/// The mode of a secret or config is a number there.
+fn modes(service: &mut Value) {
+    for section in ["secrets", "configs"] {
+        let uses = service.get_mut(section).and_then(Value::as_array_mut);
+        for mode in uses.into_iter().flatten().filter_map(|one| one.get_mut("mode")) {
+            let number = mode.as_str().and_then(|text| u32::from_str_radix(text, 8).ok());
+            if let Some(number) = number {
+                *mode = number.into();
+            }
+        }
     }
 }
 
@@ -129,11 +155,23 @@ fn escaped(text: &str) -> String {
 
 /// The hash of a service: of all that makes its containers what they are.
 pub fn service_hash(service: &Node) -> String {
+    hash_without(service, &["build", "pull_policy", "scale", "depends_on", "profiles"])
+}
+
+/// Whether a hash is this service's: ours, or one of those that earlier Compose v2 made of the same
+/// (up to 2.26 what it depends on counted, and later still its profiles).
+pub fn is_hash_of(service: &Node, hash: &str) -> bool {
+    hash == service_hash(service)
+        || hash == hash_without(service, &["build", "pull_policy", "scale", "depends_on"])
+        || hash == hash_without(service, &["build", "pull_policy", "scale"])
+}
+
+fn hash_without(service: &Node, keys: &[&str]) -> String {
     let mut value = service.to_json();
     plain(&mut value);
     if let Value::Object(map) = &mut value {
-        for key in ["build", "pull_policy", "scale", "depends_on", "profiles"] {
-            map.shift_remove(key);
+        for key in keys {
+            map.shift_remove(*key);
         }
         if let Some(Value::Object(deploy)) = map.get_mut("deploy") {
             deploy.shift_remove("replicas");

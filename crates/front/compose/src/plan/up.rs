@@ -147,10 +147,13 @@ impl<'a> Planner<'a> {
             _ => {}
         }
         let project = self.request.project;
-        let hash = project.service_tree(name).map(crate::print::service_hash);
+        let same = match (project.service_tree(name), &container.hash) {
+            (Some(tree), Some(hash)) => crate::print::is_hash_of(tree, hash),
+            (tree, hash) => tree.is_none() && hash.is_none(),
+        };
         let image = self.request.images.get(name);
         let moved = image.is_some() && container.image_id.as_ref() != image;
-        container.hash != hash || moved || self.borrows_from_replaced(name)
+        !same || moved || self.borrows_from_replaced(name)
     }
 
     /// Services whose namespaces a service joins.

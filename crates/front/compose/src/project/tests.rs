@@ -1,7 +1,7 @@
 //! Profiles, selection, hashes.
 
 use crate::load::tests::{read_as, wishes};
-use crate::print::{json, service_hash};
+use crate::print::{is_hash_of, json, service_hash};
 
 const PROFILES: &str = "services:\n  web: {image: x, depends_on: [db]}\n  db: {image: y, volumes: ['d:/d']}\n  debug: {image: z, profiles: [dev], depends_on: {tool: {condition: service_started, required: false}}}\n  tool: {image: t, profiles: [extra]}\nvolumes: {d: , unused: }\n";
 
@@ -50,6 +50,19 @@ fn hashes_see_what_matters() {
     assert_ne!(base, hash("services: {a: {image: y, command: 'a <b>'}}"));
     assert_ne!(base, hash("services: {a: {image: x, command: 'a <b>', environment: {A: 1}}}"));
 }
+
+/// What `docker compose` 2.26 wrote into the label of a service with a dependency.
+#[test]
+fn hashes_of_earlier_compose_are_known() {
+    let text = "services: {a: {image: busybox, depends_on: [b]}, b: {image: busybox}}";
+    let project = read_as(&wishes(), &[("compose.yaml", text)]).expect("reads");
+    let tree = project.service_tree("a").expect("there");
+    assert_ne!(service_hash(tree), EARLIER);
+    assert!(is_hash_of(tree, EARLIER));
+    assert!(!is_hash_of(project.service_tree("b").expect("there"), EARLIER));
+}
+
+const EARLIER: &str = "b614647bcac2f6dd722667204e4d0204c2840a8e0298a6f037e2c882a7972c72";
 
 #[test]
 fn json_is_as_go_writes_it() {
