@@ -89,6 +89,9 @@ impl Daemon {
             ])
             .args(["--pidfile", &dir("docker.pid"), "--bridge=none", "--iptables=false"])
             .args(arguments)
+            // Whatever it is asked for, it reaches no further than this machine.
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .env("HTTP_PROXY", "http://127.0.0.1:1")
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -12,6 +12,7 @@ use teu_images::remote::{
     Client, CredentialSource, Credentials, DockerConfig, Fixed, Policy, Proxies, Registries,
     RemoteConfig, Trust,
 };
+use teu_registry::upstreams::Outside;
 
 /// Where systems keep the authorities they believe.
 const BUNDLES: &[&str] = &[
@@ -71,24 +72,42 @@ pub fn client(choices: &Choices) -> Result<Client> {
 pub fn client_with(credentials: Box<dyn CredentialSource>, choices: &Choices) -> Result<Client> {
     let mut registries = registries()?;
     registries.verify = choices.verify;
-    let mut directories: Vec<PathBuf> = choices.certificates.clone().into_iter().collect();
+    let mut trust = trust();
+    trust.directories.splice(0..0, choices.certificates.clone());
+    Ok(Client::new(RemoteConfig {
+        registries,
+        credentials,
+        trust,
+        policy: policy()?,
+        proxies: proxies(),
+        ..RemoteConfig::default()
+    }))
+}
+
+/// Whom this machine believes.
+fn trust() -> Trust {
+    let mut directories: Vec<PathBuf> = Vec::new();
     directories.extend(variable("TEU_CERTS_DIR").map(PathBuf::from));
     directories.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
     let bundle = variable("SSL_CERT_FILE").map(PathBuf::from);
     let bundle = bundle.or_else(|| BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file()));
+    Trust { bundle, directories }
+}
+
+/// The proxies of the environment.
+fn proxies() -> Proxies {
     let either = |upper: &str, lower: &str| variable(upper).or_else(|| variable(lower));
-    Ok(Client::new(RemoteConfig {
-        registries,
-        credentials,
-        trust: Trust { bundle, directories },
-        policy: policy()?,
-        proxies: Proxies {
-            http: variable("http_proxy"),
-            https: either("HTTPS_PROXY", "https_proxy"),
-            no_proxy: either("NO_PROXY", "no_proxy").unwrap_or_default(),
-        },
-        ..RemoteConfig::default()
-    }))
+    Proxies {
+        http: variable("http_proxy"),
+        https: either("HTTPS_PROXY", "https_proxy"),
+        no_proxy: either("NO_PROXY", "no_proxy").unwrap_or_default(),
+    }
+}
+
+/// What a registry of ours needs to reach others. Not `registries.conf`: that may name this very
+/// registry as the mirror.
+pub fn outside() -> Outside {
+    Outside { trust: trust(), proxies: proxies(), logins: Some(logins()) }
 }
 
 /// The file of logins.

@@ -35,6 +35,7 @@ pub use store::archive::{Loaded, SaveFormat};
 pub use store::artifact::Artifact;
 pub use store::attached::NewArtifact;
 pub use store::blob::{BlobReader, Hasher, Ingest};
+pub use store::fetch::Fetch;
 pub use store::give::StoreSource;
 pub use store::image::{HistoryRow, Image};
 pub use store::import::ImportRequest;

@@ -34,6 +34,7 @@ pub mod archive;
 pub mod artifact;
 pub mod attached;
 pub mod blob;
+pub mod fetch;
 mod flow;
 pub mod give;
 pub mod image;

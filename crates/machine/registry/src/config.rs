@@ -31,6 +31,48 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// Whom to tell of pushes, pulls and deletions.
     pub webhooks: Vec<Webhook>,
+    /// Other registries whose content is kept here.
+    pub upstreams: Vec<UpstreamConfig>,
+}
+
+/// Another registry whose content is kept here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// Its repositories lie beneath this name: `hub`.
+    pub name: String,
+    /// Whose names it has: `docker.io`.
+    pub registry: String,
+    /// Where it is, if not where its name says: `host[:port][/path]`.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// It may be spoken to in plain, and need not prove who it is.
+    #[serde(default)]
+    pub insecure: Option<bool>,
+    /// Authorities to believe instead of the system's (PEM).
+    #[serde(default)]
+    pub authorities: Option<PathBuf>,
+    /// Who this registry is there.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// A file with the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Addresses that are a mirror of this registry and nothing else.
+    #[serde(default)]
+    pub listen: Vec<String>,
+    /// Before a tag is asked for again.
+    #[serde(default)]
+    pub tag_seconds: Option<u64>,
+    /// For which what is not there is not asked for again.
+    #[serde(default)]
+    pub absent_seconds: Option<u64>,
+    /// What nobody has asked for so long goes.
+    #[serde(default)]
+    pub unused_seconds: Option<u64>,
+    /// Bytes of it that are kept.
+    #[serde(default)]
+    pub quota_bytes: Option<u64>,
 }
 
 /// Files for TLS.

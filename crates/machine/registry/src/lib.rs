@@ -27,6 +27,7 @@ pub mod records;
 pub mod route;
 pub mod server;
 pub mod sessions;
+pub mod upstreams;
 
 pub use options::Options;
 pub use server::{Registry, Setup};

@@ -22,6 +22,14 @@ pub struct Metrics {
     pub received_bytes: AtomicU64,
     /// Notifications that reached nobody.
     pub hooks_lost: AtomicU64,
+    /// Reads of upstreams' content that was here.
+    pub cache_hits: AtomicU64,
+    /// Those for which the upstream was asked.
+    pub cache_misses: AtomicU64,
+    /// Those that were answered without it, for it was gone.
+    pub cache_stale: AtomicU64,
+    /// Bytes of blobs that were fetched from upstreams.
+    pub fetched_bytes: AtomicU64,
 }
 
 /// What is at this moment.
@@ -69,10 +77,14 @@ impl Metrics {
             let _ = writeln!(page, "{name}{{{labels}}} {}", took.as_secs_f64());
         }
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let numbers: [(&str, &str, &str, u64); 8] = [
+        let numbers: [(&str, &str, &str, u64); 12] = [
             ("sent_bytes_total", "counter", "Bytes of answers.", load(&self.sent_bytes)),
             ("received_bytes_total", "counter", "Bytes uploaded.", load(&self.received_bytes)),
             ("hooks_lost_total", "counter", "Notifications given up.", load(&self.hooks_lost)),
+            ("cache_hits_total", "counter", "Upstreams' content found.", load(&self.cache_hits)),
+            ("cache_misses_total", "counter", "Upstreams asked.", load(&self.cache_misses)),
+            ("cache_stale_total", "counter", "Upstreams gone.", load(&self.cache_stale)),
+            ("fetched_bytes_total", "counter", "Bytes fetched.", load(&self.fetched_bytes)),
             ("repositories", "gauge", "Repositories.", gauges.repositories as u64),
             ("manifests", "gauge", "Manifests.", gauges.manifests as u64),
             ("tags", "gauge", "Tags.", gauges.tags as u64),

@@ -86,6 +86,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", message)
     }
 
+    pub(crate) fn read_only(registry: &str) -> Self {
+        let message = format!("what is {registry}'s can only be read here: push to {registry}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+            .header(http::header::ALLOW, "GET, HEAD")
+    }
+
+    /// What it says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn not_allowed(allowed: &'static str) -> Self {
         let message = format!("only {allowed} can be done here");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)

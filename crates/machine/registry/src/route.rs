@@ -97,6 +97,19 @@ impl Route {
         }
     }
 
+    /// The same of another repository.
+    pub fn of(self, name: Name) -> Self {
+        match self {
+            Self::Base | Self::Catalog => self,
+            Self::Blob(_, digest) => Self::Blob(name, digest),
+            Self::Manifest(_, reference) => Self::Manifest(name, reference),
+            Self::Uploads(_) => Self::Uploads(name),
+            Self::Upload(_, id) => Self::Upload(name, id),
+            Self::Tags(_) => Self::Tags(name),
+            Self::Referrers(_, digest) => Self::Referrers(name, digest),
+        }
+    }
+
     /// What it is, in a word, for metrics and logs.
     pub fn kind(&self) -> &'static str {
         match self {

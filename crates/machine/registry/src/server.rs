@@ -15,6 +15,7 @@ use crate::problem::Problem;
 use crate::records::{Records, Repository};
 use crate::route::{Reference, Route, Unroutable};
 use crate::sessions::Sessions;
+use crate::upstreams::{Upstream, Upstreams};
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
@@ -34,6 +35,7 @@ mod manifests;
 mod noted;
 mod page;
 mod sweep;
+mod through;
 mod uploads;
 mod verify;
 
@@ -63,12 +65,15 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
     /// Where goes what could not be done beside a request.
     pub troubles: Option<Sender<teu_images::Error>>,
+    /// Whose content is kept here, too.
+    pub upstreams: Upstreams,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let (options, gate, metrics) = (Options::default(), Gate::open(), Arc::default());
-        Self { options, gate, audit: None, hooks: None, metrics, troubles: None }
+        let upstreams = Upstreams::default();
+        Self { options, gate, audit: None, hooks: None, metrics, troubles: None, upstreams }
     }
 }
 
@@ -85,6 +90,9 @@ struct Inner {
     metrics: Arc<Metrics>,
     troubles: Option<Sender<teu_images::Error>>,
     workers: Workers,
+    upstreams: Upstreams,
+    fetchers: Workers,
+    flights: through::flight::Flights,
     cache: Mutex<Cache>,
     verified: Mutex<HashSet<Digest>>,
     /// Content that was deleted and is still on disk.
@@ -108,6 +116,10 @@ struct Ask {
     path: String,
     peer: Arc<Peer>,
     who: Who,
+    /// The repository as the client calls it.
+    asked: String,
+    /// It came to an address that is this upstream's mirror.
+    mirror: Option<Arc<Upstream>>,
 }
 
 type Answer = Result<Response, Problem>;
@@ -115,7 +127,7 @@ type Answer = Result<Response, Problem>;
 impl Registry {
     /// Opens the registry over a store. Fails if another one has it open.
     pub fn open(store: &Store, setup: Setup) -> teu_images::Result<Self> {
-        let Setup { options, gate, audit, hooks, metrics, troubles } = setup;
+        let Setup { options, gate, audit, hooks, metrics, troubles, upstreams } = setup;
         Ok(Self(Arc::new(Inner {
             store: store.clone(),
             records: Records::open(store)?,
@@ -128,6 +140,9 @@ impl Registry {
             metrics,
             troubles,
             workers: Workers::new(DISK_WORKERS),
+            upstreams,
+            fetchers: Workers::new(through::FETCH_WORKERS),
+            flights: Mutex::default(),
             cache: Mutex::default(),
             verified: Mutex::default(),
             deleted: Mutex::default(),
@@ -184,11 +199,12 @@ impl Registry {
         body: Incoming,
     ) -> Answer {
         let gate = &self.0.gate;
-        if ask.path == "/token"
-            && ask.method == Method::GET
-            && let Some(answer) = gate.token(&ask.door(), &ask.query, now()).await
-        {
-            return answer;
+        if ask.path == "/token" && ask.method == Method::GET {
+            let meant = |name| self.meant(ask, name);
+            let asked: (&Query, &(dyn Fn(Name) -> Option<Name> + Sync)) = (&ask.query, &meant);
+            if let Some(answer) = gate.token(&ask.door(), asked, now()).await {
+                return answer;
+            }
         }
         if ask.path == "/" {
             return match ask.method {
@@ -204,7 +220,7 @@ impl Registry {
                 return Err(Problem::manifest_unknown(text));
             }
             Err(wrong) => return Err(wrong.clone().into()),
-            Ok(route) => route.clone(),
+            Ok(route) => self.resolved(ask, route.clone())?,
         };
         match route.repository() {
             Some(name) => {
@@ -213,7 +229,11 @@ impl Registry {
             }
             None => gate.demand_any(&ask.who, &ask.door())?,
         }
-        self.dispatch(ask, route, body).await
+        let name = route.repository();
+        match name.and_then(|name| self.0.upstreams.owner(name)) {
+            Some(foreign) => self.through(ask, foreign, (route, body)).await,
+            None => self.dispatch(ask, route, body).await,
+        }
     }
 
     /// The sweeper shall take it from the disk, if nothing else keeps it.
@@ -253,9 +273,18 @@ impl Registry {
 
 impl Handler for Registry {
     async fn handle(&self, request: Request) -> Response {
+        self.handle_as(request, None).await
+    }
+}
+
+impl Registry {
+    /// Answers as itself, or as the mirror of an upstream.
+    async fn handle_as(&self, request: Request, mirror: Option<Arc<Upstream>>) -> Response {
         let begun = Instant::now();
         let peer = teu_web::peer(&request);
         let (parts, body) = request.into_parts();
+        let route = Route::parse(parts.uri.path());
+        let asked = route.as_ref().ok().and_then(Route::repository);
         let mut ask = Ask {
             method: parts.method,
             headers: parts.headers,
@@ -263,8 +292,9 @@ impl Handler for Registry {
             path: parts.uri.path().to_owned(),
             peer,
             who: Who::default(),
+            asked: asked.map(ToString::to_string).unwrap_or_default(),
+            mirror,
         };
-        let route = Route::parse(&ask.path);
         let answer = self.answer(&mut ask, &route, body).await;
         let mut response = answer.unwrap_or_else(Problem::into_response);
         let version = HeaderName::from_static("docker-distribution-api-version");
@@ -295,6 +325,14 @@ impl Ask {
 
     fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A link to the next page is about the same registry's repository.
+    fn with_ns(&self, link: String) -> String {
+        match self.query.get("ns") {
+            Some(ns) => link.replacen('?', &format!("?ns={}&", crate::link::encode(ns)), 1),
+            None => link,
+        }
     }
 
     /// The client has this already.

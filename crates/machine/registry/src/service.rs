@@ -7,6 +7,7 @@ use crate::hooks::{HookError, Hooks};
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::server::{Registry, Setup};
+use crate::upstreams::{Outside, UpstreamError, Upstreams};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Threads for work on the disk, and some more for bodies that are read from it.
 const BLOCKING_THREADS: usize = 64;
+/// And as many again for those who wait for upstreams.
+const UPSTREAM_THREADS: usize = 64;
 /// Where it listens if nobody says where.
 const LISTEN: &str = "127.0.0.1:5000";
 /// For requests that are under way when it stops.
@@ -31,6 +34,13 @@ const METRICS_CONNECTIONS: usize = 16;
 pub enum Event {
     /// It listens here.
     Listening(String),
+    /// This address is the mirror of an upstream.
+    Mirror {
+        /// The upstream's registry.
+        registry: String,
+        /// The address.
+        address: String,
+    },
     /// Metrics are given out here.
     Metrics(String),
     /// Anybody who can reach this address may do everything.
@@ -62,6 +72,9 @@ pub enum Error {
     /// A webhook.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// An upstream.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     /// The audit file.
     #[error("cannot open {}: {source}", path.display())]
     Audit {
@@ -84,6 +97,7 @@ type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 pub fn run(
     store: &Store,
     config: &Config,
+    outside: &Outside,
     tell: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<(), Error> {
     raise_descriptors();
@@ -96,12 +110,15 @@ pub fn run(
         hooks: Some(Hooks::start(&config.webhooks, metrics.clone())?),
         metrics,
         troubles: Some(troubles),
+        upstreams: Upstreams::of(config, outside)?,
     };
     let tls = config.tls.as_ref().map(|files| Identity::load(&files.certificate, &files.key));
     let tls = tls.transpose()?.map(|shown| Tls::new(&shown, ClientCertificates::Ignored));
     let tls = tls.transpose()?;
     let registry = Registry::open(store, setup)?;
-    let options = RuntimeOptions { blocking_threads: BLOCKING_THREADS, ..Default::default() };
+    let more = if config.upstreams.is_empty() { 0 } else { UPSTREAM_THREADS };
+    let blocking_threads = BLOCKING_THREADS + more;
+    let options = RuntimeOptions { blocking_threads, ..Default::default() };
     let serving = Serving { registry: registry.clone(), tls, tell: Arc::new(tell) };
     let served = teu_web::runtime(options)?.block_on(serving.serve(config, told));
     registry.finish();
@@ -139,7 +156,22 @@ impl Serving {
         limits.connections = config.limits.connections.unwrap_or(limits.connections);
         let default = [LISTEN.to_owned()];
         let listen = if config.listen.is_empty() { &default[..] } else { &config.listen };
-        for listener in self.listeners(listen, config).await? {
+        let own = self.listeners(listen).await?;
+        let mut mirrors = Vec::new();
+        for (settings, upstream) in config.upstreams.iter().zip(self.registry.upstreams()) {
+            let handler = self.registry.mirror(upstream);
+            for listener in self.listeners(&settings.listen).await? {
+                let registry = settings.registry.clone();
+                (self.tell)(Event::Mirror { registry, address: listener.address() });
+                mirrors.push((listener, handler.clone()));
+            }
+        }
+        // All of them, before any of these is told: who reads the first line knows that the rest listens, too.
+        self.tell_listening(&own, config);
+        for (listener, handler) in mirrors {
+            servers.spawn(teu_web::serve(listener, limits.clone(), handler, shutdown.clone()));
+        }
+        for listener in own {
             let (limits, registry) = (limits.clone(), self.registry.clone());
             servers.spawn(teu_web::serve(listener, limits, registry, shutdown.clone()));
         }
@@ -174,8 +206,7 @@ impl Serving {
         Ok(())
     }
 
-    /// All of them, before any is told: who reads the first line knows that the rest listens, too.
-    async fn listeners(&self, listen: &[String], config: &Config) -> Result<Vec<Listener>, Error> {
+    async fn listeners(&self, listen: &[String]) -> Result<Vec<Listener>, Error> {
         let mut listeners = Vec::new();
         for address in listen {
             let listener = Listener::tcp(address).await?;
@@ -184,14 +215,17 @@ impl Serving {
                 None => listener,
             });
         }
-        for listener in &listeners {
+        Ok(listeners)
+    }
+
+    fn tell_listening(&self, listeners: &[Listener], config: &Config) {
+        for listener in listeners {
             let is_far = listener.tcp_address().is_none_or(|address| !address.ip().is_loopback());
             if is_far && config.auth.is_none() {
                 (self.tell)(Event::Open(listener.address()));
             }
             (self.tell)(Event::Listening(listener.address()));
         }
-        Ok(listeners)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use teu_registry::access::Mode;
 use teu_registry::config::{Auth, Config, TlsFiles};
 use teu_registry::service::{Event, run};
+use teu_registry::upstreams::parse_flag;
 
 /// The command.
 pub const REGISTRY: Command = Command {
@@ -17,6 +18,7 @@ pub const REGISTRY: Command = Command {
         Flag::text("config", "file", "Configuration (TOML, or JSON if it ends in .json)"),
         Flag::list("listen", "Address to listen on (default 127.0.0.1:5000; port 0: any free one)"),
         Flag::switch("serve-local", "Also serve the images of this machine, for reading"),
+        Flag::list("cache", "NAME=REGISTRY: serve (and keep) what is REGISTRY's beneath NAME/"),
         Flag::text("tls-cert", "file", "Certificate (PEM, with those that vouch for it)"),
         Flag::text("tls-key", "file", "Private key of the certificate (PEM)"),
         Flag::text("htpasswd", "file", "Users and passwords (bcrypt: htpasswd -B)"),
@@ -36,6 +38,7 @@ pub const REGISTRY: Command = Command {
     examples: &[
         ("teu registry", "docker push 127.0.0.1:5000/app"),
         ("teu registry --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem", ""),
+        ("teu registry --cache hub=docker.io", "docker pull 127.0.0.1:5000/hub/library/busybox"),
         ("teu registry --config /etc/teu/registry.toml", "docs/registry.md says what can be in it"),
     ],
     ..Command::new("registry", "Run a registry over the local images", registry)
@@ -69,7 +72,13 @@ fn registry(ctx: &Context, matches: &Matches) -> Result<u8> {
     limits.upload_age_seconds = number(matches, "upload-age")?.or(limits.upload_age_seconds);
     limits.unneeded_age_seconds = number(matches, "unneeded-age")?.or(limits.unneeded_age_seconds);
     limits.sweep_pause_seconds = number(matches, "sweep-pause")?.or(limits.sweep_pause_seconds);
-    run(ctx.images()?, &config, tell)?;
+    for text in matches.list("cache") {
+        config.upstreams.push(parse_flag(text).ok_or_else(|| {
+            let message = format!("--cache {text}: expected NAME=REGISTRY");
+            Failure::new(message).hint("for example: --cache hub=docker.io")
+        })?);
+    }
+    run(ctx.images()?, &config, &crate::registry::outside(), tell)?;
     Ok(0)
 }
 
@@ -113,6 +122,7 @@ fn number(matches: &Matches, flag: &str) -> Result<Option<u64>> {
 fn tell(event: Event) {
     match event {
         Event::Listening(address) => say(&format!("listening on {address}")),
+        Event::Mirror { registry, address } => say(&format!("mirror of {registry} on {address}")),
         Event::Metrics(address) => say(&format!("metrics on http://{address}/metrics")),
         Event::Open(address) => warn(&format!(
             "anybody who can reach {address} may push and delete: --htpasswd names users"

@@ -100,6 +100,19 @@ impl Registries {
         Ok(read)
     }
 
+    /// One registry that is spoken to where `location` says (its own name, where it says nothing),
+    /// and nothing else: no mirrors, and everything beside it is blocked.
+    pub fn only(registry: &str, location: Option<&str>, insecure: Option<bool>) -> Self {
+        let own = Entry {
+            prefix: Some(registry.to_owned()),
+            location: location.map(str::to_owned),
+            insecure,
+            ..Entry::default()
+        };
+        let rest = Entry { prefix: Some("*".to_owned()), blocked: true, ..Entry::default() };
+        Self { entries: vec![own, rest], verify: None }
+    }
+
     /// The servers to ask, in order.
     pub fn endpoints(&self, name: &Reference, purpose: Purpose) -> Result<Vec<Endpoint>> {
         let full = name.name();
@@ -246,6 +259,16 @@ mod tests {
         ] {
             assert_eq!(shown(name, purpose), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn only_one_registry() {
+        let conf = Registries::only("docker.io", Some("127.0.0.1:5001/x"), Some(false));
+        let endpoints = |name: &str| conf.endpoints(&name.parse().expect("a name"), Purpose::Read);
+        let found = endpoints("busybox").expect("it is the one");
+        assert_eq!((found.len(), &*found[0].host), (1, "127.0.0.1:5001"));
+        assert_eq!((&*found[0].repository, found[0].insecure), ("x/library/busybox", false));
+        assert!(endpoints("quay.io/a/b").is_err());
     }
 
     #[test]

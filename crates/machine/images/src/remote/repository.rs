@@ -209,14 +209,32 @@ impl Repository {
         BlobStream::open(self.clone(), descriptor, offset)
     }
 
+    /// The bytes of a blob; `None` if there is none.
+    pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.head_blob(digest)? {
+            None => Ok(None),
+            Some(response) => match response.length() {
+                Some(size) => Ok(Some(size)),
+                None => {
+                    let reason = format!("it does not say how many bytes {digest} has");
+                    Err(self.0.session.protocol("HEAD the blob", reason))
+                }
+            },
+        }
+    }
+
     /// Says whether a blob is there.
     pub fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.head_blob(digest)?.is_some())
+    }
+
+    fn head_blob(&self, digest: &Digest) -> Result<Option<Response>> {
         let url = self.url(&format!("blobs/{digest}"));
         let make = || Request::new("HEAD", url.clone());
         let response = self.0.session.send(&self.scope("pull"), &make, None)?;
         match response.status {
-            200 => Ok(true),
-            404 => Ok(false),
+            200 => Ok(Some(response)),
+            404 => Ok(None),
             _ => {
                 let what = self.what("blob", digest.as_str());
                 Err(self.0.session.refusal(&what, "HEAD the blob", response))

@@ -51,6 +51,16 @@ impl Partial {
         Ok(())
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Nobody wants it any more.
+    pub(super) fn remove(self) -> Result<()> {
+        fs::remove_file(&self.path).map_err(|e| Error::io("remove", &self.path, e))
+    }
+
     /// All bytes are there and were hashed: it becomes a blob.
     pub(super) fn place(self, store: &Store, digest: &Digest) -> Result<()> {
         store.claim([digest])?;

@@ -139,11 +139,12 @@ impl Gate {
         Err(problem.header(WWW_AUTHENTICATE, "Basic realm=\"teu registry\""))
     }
 
-    /// Gives a token for what is asked and allowed: `GET /token`.
+    /// Gives a token for what is asked and allowed: `GET /token`. `meant` gives the repository that a
+    /// client means by a name.
     pub(crate) async fn token(
         &self,
         door: &Door<'_>,
-        query: &Query,
+        (query, meant): (&Query, &(dyn Fn(Name) -> Option<Name> + Sync)),
         now: u64,
     ) -> Option<Result<Response, Problem>> {
         let guard = self.0.as_ref().filter(|guard| guard.access.mode == Mode::Token)?;
@@ -164,7 +165,8 @@ impl Gate {
             _ => return Some(Err(refused())),
         };
         let scopes = query.all("scope").flat_map(|scopes| scopes.split(' ')).take(SCOPES);
-        let claims = scopes.filter_map(|scope| guard.granted(user.as_deref(), scope)).collect();
+        let claims =
+            scopes.filter_map(|scope| guard.granted(user.as_deref(), scope, meant)).collect();
         let token = guard.tokens.issue(user.as_deref(), claims, now);
         let document = json!({ "token": token, "access_token": token, "expires_in": LIFE_SECONDS });
         Some(Ok(respond::json(StatusCode::OK, &document)))
@@ -188,10 +190,15 @@ impl Guard {
     }
 
     /// What of `repository:NAME:ACTIONS` a user gets; nothing is said of what he does not.
-    fn granted(&self, user: Option<&str>, scope: &str) -> Option<Claim> {
+    fn granted(
+        &self,
+        user: Option<&str>,
+        scope: &str,
+        meant: &dyn Fn(Name) -> Option<Name>,
+    ) -> Option<Claim> {
         let (kind, rest) = scope.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
-        let name = Name::parse(name).filter(|_| kind == "repository")?;
+        let name = Name::parse(name).filter(|_| kind == "repository").and_then(meant)?;
         let wanted: Vec<&str> = actions.split(',').collect();
         let rights = self.access.rights.of(user, &name).into_iter();
         let granted: Vec<Right> = rights

@@ -3,6 +3,7 @@
 use super::note::Note;
 use super::state::State;
 use super::{Name, ledger_name};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use teu_images::{Error, Ledger, Result, Sealed, Store};
 use teu_oci::Digest;
@@ -12,6 +13,8 @@ const REWRITE_BYTES: u64 = 256 << 10;
 /// ... so many times those it needs (about 200 a note).
 const REWRITE_TIMES: u64 = 4;
 const NOTE_BYTES: u64 = 200;
+/// Blobs of one line of the ledger, which has a bound.
+const DROPPED_AT_ONCE: usize = 1000;
 
 /// A repository.
 #[derive(Debug)]
@@ -135,6 +138,23 @@ impl Repository {
             self.applied(note);
         }
         Ok(digests)
+    }
+
+    /// Drops what it has of these, manifests with their tags.
+    pub fn drop_all(&self, going: &HashSet<Digest>) -> Result<()> {
+        let (manifests, blobs) = {
+            let state = self.read();
+            let manifests = state.manifests.keys().filter(|digest| going.contains(*digest));
+            let blobs = state.blobs.keys().filter(|digest| going.contains(*digest));
+            (manifests.cloned().collect::<Vec<_>>(), blobs.cloned().collect::<Vec<_>>())
+        };
+        for digest in manifests {
+            self.change(Note::Unmanifest { digest })?;
+        }
+        for digests in blobs.chunks(DROPPED_AT_ONCE) {
+            self.change(Note::Unblob { digests: digests.to_vec() })?;
+        }
+        Ok(())
     }
 
     /// Returns when all that was recorded until now is on disk.

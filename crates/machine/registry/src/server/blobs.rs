@@ -8,9 +8,10 @@ use crate::problem::Problem;
 use crate::range::{Wanted, parse_range};
 use crate::records::Note;
 use http::{Method, StatusCode, header};
+use std::ops::Range;
 use std::sync::PoisonError;
 use teu_oci::Digest;
-use teu_web::{Body, respond};
+use teu_web::{Body, Response, respond};
 
 impl Registry {
     /// The bytes of a blob of a repository.
@@ -24,35 +25,8 @@ impl Registry {
 
     pub(super) async fn get_blob(&self, ask: &Ask, name: &Name, digest: Digest) -> Answer {
         let size = self.readable_blob(name, &digest).await?;
-        if ask.has(&digest) {
-            let mut response = respond::empty(StatusCode::NOT_MODIFIED);
-            set_digest(&mut response, &digest);
-            return Ok(response);
-        }
-        let wanted =
-            ask.header(header::RANGE).map_or(Wanted::Whole, |text| parse_range(text, size));
-        let range = match &wanted {
-            Wanted::Whole => 0..size,
-            Wanted::Part(range) => range.clone(),
-            Wanted::Unsatisfiable => {
-                let message = format!("the blob has {size} bytes");
-                let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                return Err(Problem::new(status, "RANGE_INVALID", message)
-                    .header(header::CONTENT_RANGE, &format!("bytes */{size}")));
-            }
-        };
-        let mut response = respond::empty(StatusCode::OK);
-        if let Wanted::Part(range) = &wanted {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let shown = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-            set(&mut response, "content-range", &shown);
-        }
-        set_digest(&mut response, &digest);
-        set(&mut response, "content-type", "application/octet-stream");
-        set(&mut response, "accept-ranges", "bytes");
-        set(&mut response, "cache-control", "max-age=31536000");
-        set(&mut response, "content-length", &(range.end - range.start).to_string());
-        if ask.method == Method::GET {
+        let (mut response, range) = blob_head(ask, &digest, size)?;
+        if let Some(range) = range {
             *response.body_mut() = self.blob_body(name, &digest, range, size).await?;
         }
         Ok(response)
@@ -62,7 +36,7 @@ impl Registry {
         &self,
         name: &Name,
         digest: &Digest,
-        range: std::ops::Range<u64>,
+        range: Range<u64>,
         size: u64,
     ) -> Result<Body, Problem> {
         let (store, wanted) = (self.0.store.clone(), digest.clone());
@@ -86,4 +60,39 @@ impl Registry {
         self.collect_later(digest);
         Ok(respond::empty(StatusCode::ACCEPTED))
     }
+}
+
+/// The answer about a blob without its body, and what of it the body must have, if it has one.
+pub(super) fn blob_head(
+    ask: &Ask,
+    digest: &Digest,
+    size: u64,
+) -> Result<(Response, Option<Range<u64>>), Problem> {
+    let mut response = respond::empty(StatusCode::OK);
+    set_digest(&mut response, digest);
+    if ask.has(digest) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok((response, None));
+    }
+    let wanted = ask.header(header::RANGE).map_or(Wanted::Whole, |text| parse_range(text, size));
+    let range = match &wanted {
+        Wanted::Whole => 0..size,
+        Wanted::Part(range) => range.clone(),
+        Wanted::Unsatisfiable => {
+            let message = format!("the blob has {size} bytes");
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            return Err(Problem::new(status, "RANGE_INVALID", message)
+                .header(header::CONTENT_RANGE, &format!("bytes */{size}")));
+        }
+    };
+    if let Wanted::Part(range) = &wanted {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let shown = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+        set(&mut response, "content-range", &shown);
+    }
+    set(&mut response, "content-type", "application/octet-stream");
+    set(&mut response, "accept-ranges", "bytes");
+    set(&mut response, "cache-control", "max-age=31536000");
+    set(&mut response, "content-length", &(range.end - range.start).to_string());
+    Ok((response, (ask.method == Method::GET).then_some(range)))
 }

@@ -7,11 +7,12 @@ use crate::name::Name;
 use crate::problem::Problem;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use teu_oci::image::Descriptor;
 use teu_oci::{Digest, media};
-use teu_web::respond;
+use teu_web::{Response, respond};
 
 /// Referrers of one page; each is read.
 const REFERRERS: usize = 500;
@@ -31,14 +32,7 @@ impl Registry {
             let pushed = state.tags.range::<str, _>((after, Bound::Unbounded));
             tags.extend(pushed.take(page.entries + 1).map(|(tag, _)| tag.clone()));
         }
-        let tags = tags.range::<str, _>((after, Bound::Unbounded));
-        let (tags, has_more) = page.cut(tags.map(String::as_str));
-        let mut response =
-            respond::json(StatusCode::OK, &json!({ "name": name.as_str(), "tags": tags }));
-        if let (true, Some(last)) = (has_more, tags.last()) {
-            set(&mut response, "link", &page.next(&ask.path, last));
-        }
-        Ok(response)
+        Ok(tags_answer(ask, &page, tags.iter().map(String::as_str)))
     }
 
     pub(super) async fn catalog(&self, ask: &Ask) -> Answer {
@@ -47,7 +41,7 @@ impl Registry {
         let mut names = self.local_names(None).await;
         names.retain(|name| last.is_none_or(|last| name.as_str() > last));
         names.extend(self.0.records.names_after(last));
-        names.retain(|name| self.0.gate.may_see(&ask.who, name));
+        names.retain(|name| self.is_shown(ask, name));
         let (names, has_more) = page.cut(names.iter().map(Name::as_str));
         let mut response = respond::json(StatusCode::OK, &json!({ "repositories": names }));
         if let (true, Some(last)) = (has_more, names.last()) {
@@ -80,36 +74,50 @@ impl Registry {
         let has_more = found.len() > REFERRERS;
         found.truncate(REFERRERS);
         let mut manifests = Vec::new();
-        for (digest, media_type, artifact_type, size) in &found {
-            let mut descriptor =
-                json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size });
-            if let Some(kind) = artifact_type {
-                descriptor["artifactType"] = Value::from(kind.as_str());
-            }
-            let annotations = annotations(&self.manifest_bytes(digest).await?);
-            if !annotations.is_empty() {
-                descriptor["annotations"] = json!(annotations);
-            }
-            manifests.push(descriptor);
+        for (digest, media_type, artifact_type, size) in found {
+            let annotations = annotations(&self.manifest_bytes(&digest).await?);
+            let plain = Descriptor::new(&media_type, digest, size);
+            manifests.push(Descriptor { artifact_type, annotations, ..plain });
         }
-        let index =
-            json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": manifests });
-        let mut response = respond::json(StatusCode::OK, &index);
-        set(&mut response, "content-type", media::INDEX);
-        if wanted.is_some() {
-            set(&mut response, "oci-filters-applied", "artifactType");
-        }
-        if let (true, Some((last, ..))) = (has_more, found.last()) {
-            let kind = wanted.map(|kind| format!("artifactType={}&", encode(kind)));
-            let kind = kind.unwrap_or_default();
-            let link = format!("<{}?{kind}last={}>; rel=\"next\"", ask.path, encode(last.as_str()));
-            set(&mut response, "link", &link);
-        }
-        Ok(response)
+        Ok(referrers_answer(ask, manifests, has_more))
     }
 }
 
-fn page_of(ask: &Ask) -> Result<Page, Problem> {
+/// A page of tags, which are all there are, in order.
+pub(super) fn tags_answer<'a>(
+    ask: &Ask,
+    page: &Page,
+    tags: impl Iterator<Item = &'a str>,
+) -> Response {
+    let last = page.last.as_deref();
+    let (tags, has_more) = page.cut(tags.filter(|tag| last.is_none_or(|last| *tag > last)));
+    let mut response = respond::json(StatusCode::OK, &json!({ "name": ask.asked, "tags": tags }));
+    if let (true, Some(last)) = (has_more, tags.last()) {
+        set(&mut response, "link", &ask.with_ns(page.next(&ask.path, last)));
+    }
+    response
+}
+
+/// An index of referrers, filtered already.
+pub(super) fn referrers_answer(ask: &Ask, manifests: Vec<Descriptor>, has_more: bool) -> Response {
+    let wanted = ask.query.get("artifactType").filter(|kind| !kind.is_empty());
+    let last = manifests.last().map(|last| last.digest.clone());
+    let index = json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": manifests });
+    let mut response = respond::json(StatusCode::OK, &index);
+    set(&mut response, "content-type", media::INDEX);
+    if wanted.is_some() {
+        set(&mut response, "oci-filters-applied", "artifactType");
+    }
+    if let (true, Some(last)) = (has_more, last) {
+        let kind = wanted.map(|kind| format!("artifactType={}&", encode(kind)));
+        let kind = kind.unwrap_or_default();
+        let link = format!("<{}?{kind}last={}>; rel=\"next\"", ask.path, encode(last.as_str()));
+        set(&mut response, "link", &link);
+    }
+    response
+}
+
+pub(super) fn page_of(ask: &Ask) -> Result<Page, Problem> {
     Page::of(&ask.query).ok_or_else(|| {
         let message = "the parameter n must be a number";
         Problem::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", message)

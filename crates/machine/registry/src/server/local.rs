@@ -43,7 +43,7 @@ impl Registry {
         self.local(name, find).await.ok_or(problem)
     }
 
-    fn find_pushed(
+    pub(super) fn find_pushed(
         &self,
         name: &Name,
         reference: &Reference,

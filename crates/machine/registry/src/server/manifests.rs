@@ -89,18 +89,7 @@ impl Registry {
         let (registry, name, digest) = (self.clone(), name.clone(), digest.clone());
         let take = move || {
             check_content(&registry, &name, &examined)?;
-            let digests = |list: &[teu_oci::image::Descriptor]| {
-                list.iter().map(|descriptor| descriptor.digest.clone()).collect()
-            };
-            let record = ManifestRecord {
-                size: bytes.len() as u64,
-                at: now(),
-                blobs: digests(&examined.blobs),
-                manifests: digests(&examined.manifests),
-                media_type: examined.media_type.clone(),
-                artifact_type: examined.artifact_type.clone(),
-                subject: examined.subject.clone(),
-            };
+            let record = record_of(&examined, bytes.len() as u64, now());
             let sealed = registry.0.store.seal(&bytes, &digest)?;
             let repository = registry.0.records.get_or_create(&name)?;
             let note = Note::Manifest { digest, record, tag };
@@ -135,6 +124,22 @@ impl Registry {
             self.collect_later(digest);
         }
         Ok(respond::empty(StatusCode::ACCEPTED))
+    }
+}
+
+/// What is known of a manifest from now on.
+pub(super) fn record_of(examined: &Examined, size: u64, at: u64) -> ManifestRecord {
+    let digests = |list: &[teu_oci::image::Descriptor]| {
+        list.iter().map(|descriptor| descriptor.digest.clone()).collect()
+    };
+    ManifestRecord {
+        size,
+        at,
+        blobs: digests(&examined.blobs),
+        manifests: digests(&examined.manifests),
+        media_type: examined.media_type.clone(),
+        artifact_type: examined.artifact_type.clone(),
+        subject: examined.subject.clone(),
     }
 }
 

@@ -34,7 +34,7 @@ impl Registry {
         ask.who = self.0.gate.identify(&ask.door(), now()).await?;
         let last = ask.query.get("last");
         let mut names = self.0.records.names_after(last);
-        names.retain(|name| self.0.gate.may_see(&ask.who, name));
+        names.retain(|name| self.is_shown(ask, name));
         if names.is_empty() && last.is_none() {
             self.0.gate.demand_name(&ask.who)?;
         }

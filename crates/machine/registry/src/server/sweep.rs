@@ -57,7 +57,7 @@ impl Registry {
         let blobs = self.0.records.all();
         let blobs = blobs.iter().filter_map(|repository| repository.read().oldest_unneeded());
         let blob = blobs.min().map(|at| at + options.unneeded_age.as_secs());
-        let due = upload.into_iter().chain(blob).min()?;
+        let due = upload.into_iter().chain(blob).chain(self.cached_due()).min()?;
         // A whole second more, for times are rounded down.
         let wait = Duration::from_secs((due + 1).saturating_sub(now()));
         // One that is being worked on may be due for a while.
@@ -70,6 +70,7 @@ impl Registry {
         self.0.sessions.sweep(now.saturating_sub(options.upload_age.as_secs()))?;
         let deleted = &mut *self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = std::mem::take(deleted);
+        dropped.extend(self.sweep_cached(now)?);
         for repository in self.0.records.all() {
             let before = now.saturating_sub(options.unneeded_age.as_secs());
             dropped.extend(repository.drop_unneeded(before)?);
