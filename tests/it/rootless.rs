@@ -4,6 +4,7 @@
 //! lie over the machine's there), and its "machine" is a network namespace with one address of its
 //! own: nothing of the host is changed, and nothing leaves it.
 
+mod compose;
 mod world;
 
 use std::io::Write;

@@ -26,11 +26,15 @@ impl User {
     /// With the image busybox loaded.
     pub fn with_busybox() -> Self {
         let user = Self::new(true);
-        let archive = image_archive("busybox");
-        let copy = user.path("busybox.tar");
-        std::fs::copy(archive, &copy).expect("copies");
-        user.teu(&["load", "-q", "-i", &copy]).ok();
+        user.load("busybox");
         user
+    }
+
+    /// Loads one of the base images.
+    pub fn load(&self, name: &str) {
+        let copy = self.path("image.tar");
+        std::fs::copy(image_archive(name), &copy).expect("copies");
+        self.teu(&["load", "-q", "-i", &copy]).ok();
     }
 
     /// To whom nobody gave subordinate ids.
@@ -72,6 +76,17 @@ impl User {
 
     /// Runs a program as the user.
     pub fn run(&self, words: &[&str]) -> Said {
+        self.command(words).output().expect("it runs").into()
+    }
+
+    /// Starts `teu WORDS` as the user, until it is dropped.
+    pub fn spawn(&self, words: &[&str]) -> Running {
+        let binary = self.path("teu");
+        let mut command = self.command(&[&[binary.as_str()], words].concat());
+        Running(command.stdout(Stdio::null()).spawn().expect("it runs"))
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let uid = self.uid.to_string();
         let mut command = self.inside();
         command.args(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"]);
@@ -81,7 +96,8 @@ impl User {
         {
             command.arg(format!("{name}={}", self.path(folder)));
         }
-        command.args(words).current_dir("/").output().expect("it runs").into()
+        command.args(words).current_dir("/");
+        command
     }
 
     /// Runs `teu WORDS` as the user.
@@ -130,6 +146,17 @@ impl User {
             assert!(begun.elapsed() < Duration::from_secs(30), "still there: {left:?}");
             std::thread::sleep(Duration::from_millis(30));
         }
+    }
+}
+
+/// A program that runs until nobody wants it any more.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // `timeout` hands the signal on.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
     }
 }
 
