@@ -4,6 +4,7 @@
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
+//! - [`kinds`]: the rules of every built-in kind.
 //! - [`quantity`]: `100m`, `1Gi`: read, written, compared, added.
 //! - [`selector`]: what `-l` and `--field-selector` say.
 //!
@@ -11,6 +12,7 @@
 //! those of Kubernetes, because clients print them.
 #![forbid(unsafe_code)]
 
+pub mod kinds;
 pub mod object;
 pub mod patch;
 pub mod quantity;

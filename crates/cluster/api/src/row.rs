@@ -77,7 +77,9 @@ pub trait Rules: Send + Sync {
             && changed_beside(object, old, &["metadata", "status"])
     }
 
-    /// What is wrong with a new object, beyond what the schema says.
+    /// What is wrong with a new object, beyond what the schema says. `metadata` is part of it for
+    /// built-in kinds (`kinds::meta` does it, for others too). Addresses and ports that the server
+    /// gives out are there already.
     fn validate_create(&self, _object: &Value) -> Vec<Cause> {
         Vec::new()
     }

@@ -1,0 +1,32 @@
+//! The core group: `v1`.
+
+mod config_map;
+mod event;
+mod namespace;
+mod node;
+mod secret;
+mod service;
+mod service_account;
+#[cfg(test)]
+mod tests;
+
+use super::kind::Kind;
+
+pub use event::{from_core as event_from_core, to_core as event_to_core};
+
+/// Events of events.k8s.io.
+pub const NEW_EVENTS: Kind = event::NEW_RULES;
+
+/// The rules of one of its kinds.
+pub fn rules(kind: &str) -> Option<Kind> {
+    Some(match kind {
+        "ConfigMap" => config_map::RULES,
+        "Event" => event::RULES,
+        "Namespace" => namespace::RULES,
+        "Node" => node::RULES,
+        "Secret" => secret::RULES,
+        "Service" => service::RULES,
+        "ServiceAccount" => service_account::RULES,
+        _ => return None,
+    })
+}
