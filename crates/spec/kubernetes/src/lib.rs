@@ -11,7 +11,7 @@
 pub mod resource;
 pub mod schema;
 
-pub use resource::{Resource, Scope, Subresource};
+pub use resource::{Resource, Scope, Subresource, resources};
 pub use schema::{
     Field, ListKind, ListShape, MapShape, PatchRule, Scalar, Schema, Shape, StructShape,
 };

@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+mod entry;
+mod table;
+
+pub use table::{find, groups, preferred_version, resources};
+
 /// Text of the table (built in) or of a CustomResourceDefinition.
 pub type Text = Cow<'static, str>;
 
@@ -23,6 +28,8 @@ pub struct Resource {
     pub version: Text,
     /// Kind, such as `Deployment`.
     pub kind: Text,
+    /// Kind of a list of them, such as `DeploymentList`.
+    pub list_kind: Text,
     /// Name in paths, such as `deployments`.
     pub plural: Text,
     /// Name of one, such as `deployment`.
@@ -75,8 +82,42 @@ impl Resource {
         }
     }
 
+    /// Where its objects are kept: `/registry/<this>/[<namespace>/]<name>`, as etcd's tools expect it.
+    /// Versions of a resource share it, and so do the two groups of events. Empty for what is only
+    /// asked and never kept.
+    pub fn storage(&self) -> Text {
+        if !self.verbs.iter().any(|verb| verb == "list") || self.kind == "ComponentStatus" {
+            return Text::Borrowed("");
+        }
+        let group = &*self.group;
+        let own = self.type_name.is_empty()
+            || matches!(group, "apiextensions.k8s.io" | "apiregistration.k8s.io");
+        match (group, &*self.plural) {
+            ("", "services") => "services/specs".into(),
+            ("", "endpoints") => "services/endpoints".into(),
+            ("", "nodes") => "minions".into(),
+            ("", "replicationcontrollers") => "controllers".into(),
+            ("networking.k8s.io", "ingresses") => "ingress".into(),
+            (_, plural) if own => format!("{group}/{plural}").into(),
+            _ => self.plural.clone(),
+        }
+    }
+
+    /// The subresource of this name.
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|sub| sub.name == name)
+    }
+
+    /// Whether discovery lists this verb for it.
+    pub fn has_verb(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|each| each == verb)
+    }
+
     /// Whether its objects live in namespaces.
     pub fn is_namespaced(&self) -> bool {
         self.scope == Scope::Namespaced
     }
 }
+
+#[cfg(test)]
+mod tests;
