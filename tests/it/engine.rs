@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod clients;
 mod faults;
 mod limits;
+mod rust;
 mod steps;
 
 /// Anything that should happen has happened by then.
