@@ -1,4 +1,4 @@
-//! Automation: `cargo xtask tidy | ci | bench`.
+//! Automation: `cargo xtask tidy | ci | kubernetes | bench`.
 //!
 //! Programs, not scripts, so that they are checked like everything else and run on any machine that
 //! has the toolchain.
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 mod bench;
+mod kubernetes;
 mod tidy;
 
 const USAGE: &str = "\
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
 
   tidy [--accept]   check the rules of the house; --accept writes xtask/ratchet.txt anew
   ci                formatting, lints, tidy, tests
+  kubernetes FROM…  write the table of Kubernetes' types anew (see docs/design/kubernetes.md)
   bench [CASE…]     compare with the incumbents in one run (see `bench --help`)";
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(&root(), tidy::Ratchet::Check),
         ["tidy", "--accept"] => tidy::run(&root(), tidy::Ratchet::Write),
         ["ci"] => ci(),
+        ["kubernetes", sources @ ..] => kubernetes::run(&root(), sources),
         ["bench", cases @ ..] => bench::run(&root(), cases),
         _ => bail!("{USAGE}"),
     }

@@ -10,8 +10,10 @@
 
 pub mod resource;
 pub mod schema;
+pub mod types;
 
 pub use resource::{Resource, Scope, Subresource, resources};
 pub use schema::{
     Field, ListKind, ListShape, MapShape, PatchRule, Scalar, Schema, Shape, StructShape,
 };
+pub use types::type_schema;

@@ -1,0 +1,84 @@
+//! Lines of the table become a [`Schema`].
+
+use super::line::{Line, Value};
+use crate::schema::{
+    Field, ListKind, ListShape, MapShape, PatchRule, Scalar, Schema, Shape, StructShape,
+};
+use std::borrow::Cow;
+
+/// A type of these flags and fields.
+pub(super) fn schema(flags: &'static str, lines: impl Iterator<Item = Line>) -> Schema {
+    let atomic = match flags {
+        "" => false,
+        "atomic" => true,
+        // A raw extension and the like: whatever JSON is there.
+        _ => return Schema::any(),
+    };
+    let fields = lines.map(|line| field(&line)).collect();
+    Schema::of(Shape::Struct(Box::new(StructShape { fields, atomic, ..StructShape::default() })))
+}
+
+fn field(line: &Line) -> Field {
+    Field {
+        name: Cow::Borrowed(line.name),
+        schema: shape(line.shape, line),
+        required: line.has("required"),
+        tag: line.path().next_back().unwrap_or_default(),
+        patch: PatchRule {
+            merge: line.has("merge") || line.value("merge").is_some(),
+            merge_key: line.value("merge").map(Cow::Borrowed),
+            retain_keys: line.has("retain"),
+        },
+        default: line.value("default").and_then(|text| serde_json::from_str(text).ok()),
+    }
+}
+
+fn shape(value: Value, line: &Line) -> Schema {
+    let inner = |text| shape(Value::parse(text), line);
+    Schema::of(match value {
+        Value::List(item) => {
+            Shape::List(Box::new(ListShape { item: inner(item), kind: list_kind(line) }))
+        }
+        Value::Map(value) => {
+            Shape::Map(Box::new(MapShape { value: inner(value), atomic: line.has("atomic") }))
+        }
+        Value::Type(name) => super::number(name).map_or(Shape::Any, Shape::Named),
+        Value::Scalar(name) => scalar(name).map_or(Shape::Any, Shape::Scalar),
+    })
+}
+
+/// The list's own word; without one, a list that patches merge is told apart by their key.
+fn list_kind(line: &Line) -> ListKind {
+    let keys = |text: &'static str| ListKind::Map(text.split(',').map(Cow::Borrowed).collect());
+    if let Some(list) = line.value("map") {
+        keys(list)
+    } else if line.has("set") {
+        ListKind::Set
+    } else if line.has("atomic") {
+        ListKind::Atomic
+    } else if let Some(key) = line.value("merge") {
+        keys(key)
+    } else if line.has("merge") {
+        ListKind::Set
+    } else {
+        ListKind::Atomic
+    }
+}
+
+/// A scalar by its name in the table.
+pub(crate) fn scalar(name: &str) -> Option<Scalar> {
+    Some(match name {
+        "bool" => Scalar::Boolean,
+        "int32" => Scalar::Int32,
+        "int64" => Scalar::Int64,
+        "double" => Scalar::Double,
+        "string" => Scalar::String,
+        "bytes" => Scalar::Bytes,
+        "quantity" => Scalar::Quantity,
+        "int-or-string" => Scalar::IntOrString,
+        "time" => Scalar::Time,
+        "microtime" => Scalar::MicroTime,
+        "duration" => Scalar::Duration,
+        _ => return None,
+    })
+}
