@@ -3,6 +3,7 @@
 //! - [`status`]: every answer that is not an object: `metav1.Status`, with the real reasons and codes.
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
+//! - [`apply`]: server-side apply and the ownership of fields.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`kinds`]: the rules of every built-in kind.
 //! - [`quantity`]: `100m`, `1Gi`: read, written, compared, added.
@@ -12,6 +13,7 @@
 //! those of Kubernetes, because clients print them.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod kinds;
 pub mod object;
 pub mod patch;
@@ -19,6 +21,7 @@ pub mod quantity;
 pub mod row;
 pub mod selector;
 pub mod status;
+pub mod time;
 
 pub use quantity::Quantity;
 pub use row::{Column, Row, Rules, Target};
