@@ -8,6 +8,7 @@
 //! It parses and prints and never fetches; it knows nothing of a server.
 #![forbid(unsafe_code)]
 
+pub mod discovery;
 pub mod resource;
 pub mod schema;
 pub mod types;
