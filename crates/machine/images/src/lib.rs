@@ -18,6 +18,7 @@
 pub mod change;
 pub mod compression;
 pub mod error;
+pub mod lazy;
 pub mod limits;
 pub mod remote;
 pub mod store;

@@ -11,6 +11,7 @@ pub(crate) mod attached;
 pub mod copy;
 pub mod daemon;
 pub mod directory;
+pub mod estargz;
 pub mod image;
 pub mod layout;
 pub mod progress;

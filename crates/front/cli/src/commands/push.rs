@@ -39,7 +39,7 @@ pub const PUSH: Command = Command {
 
 /// How layers are packed.
 pub const COMPRESSION_FLAGS: &[Flag] = &[
-    Flag::text("compression", "string", "Compression of layers (gzip, zstd, none)"),
+    Flag::text("compression", "string", "Compression of layers (gzip, estargz, zstd, none)"),
     Flag::text("compression-level", "int", "Level of it (gzip 0-9, zstd 1-22)"),
 ];
 
@@ -50,13 +50,15 @@ pub fn recode(matches: &Matches) -> Result<Recode> {
         Some("gzip") => Some(Compression::Gzip),
         Some("zstd") => Some(Compression::Zstd),
         Some("none" | "uncompressed") => Some(Compression::None),
+        Some("estargz") => None,
         Some(other) => {
             return Err(Failure::new(format!("compression {other:?} is not known"))
-                .hint("gzip, zstd or none"));
+                .hint("gzip, estargz, zstd or none"));
         }
     };
     let level = matches.nonempty("compression-level").map(str::parse).transpose()?;
-    Ok(Recode { dialect: None, compression, level })
+    let estargz = matches.nonempty("compression") == Some("estargz");
+    Ok(Recode { dialect: None, compression, level, estargz })
 }
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {

@@ -130,6 +130,11 @@ impl<R: BufRead> Reader<R> {
         self.offset
     }
 
+    /// The source itself; whoever reads from it answers for what the reader sees next.
+    pub(crate) fn source_mut(&mut self) -> &mut R {
+        &mut self.source
+    }
+
     /// The source, for what comes after the archive.
     pub fn into_inner(self) -> R {
         self.source

@@ -1,6 +1,7 @@
 //! The copy: everything that a name leads to, blobs first, documents after them.
 
 use super::attached::Attaching;
+use super::estargz::Estargz;
 use super::image::{Blob, Found, Sink, Source, Verified, View, index, manifest, small_blob};
 use super::progress::{Progress, State};
 use super::recode::{Dialect, Recode, remember, remembered, repack};
@@ -58,6 +59,17 @@ pub struct Copied {
 
 /// Copies an image.
 pub fn copy(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) -> Result<Copied> {
+    if !request.recode.estargz {
+        return copy_from(source, sink, request);
+    }
+    let packing = (request.store, request.recode.level);
+    let packed = Estargz::new(source, &request.selection, packing, request.progress);
+    let mut copied = copy_from(&packed, sink, request)?;
+    copied.source = source.root()?;
+    Ok(copied)
+}
+
+fn copy_from(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) -> Result<Copied> {
     if request.referrers && !sink.holds_referrers() {
         return Err(Error::NoReferrers);
     }
@@ -70,8 +82,9 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) -> 
             Selection::One(platform) => copy.one(&root, platform)?,
         },
     };
-    if request.keep_digests && sent.descriptor.digest != root.descriptor.digest {
-        let (expected, found) = (root.descriptor.digest, sent.descriptor.digest);
+    let before = source.before(&root.descriptor);
+    if request.keep_digests && sent.descriptor.digest != before.digest {
+        let (expected, found) = (before.digest, sent.descriptor.digest);
         return Err(Error::Mismatch { what: "the copy (--preserve-digests)", expected, found });
     }
     sink.put_document(&sent, true)?;
@@ -117,8 +130,8 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn sent(&self, before: &Document, after: &Document) {
         let mut sent = self.sent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if !sent.iter().any(|(known, _)| known.digest == before.descriptor.digest) {
-            sent.push((before.descriptor.clone(), after.descriptor.clone()));
+        if !sent.iter().any(|(_, known)| known.digest == after.descriptor.digest) {
+            sent.push((self.source.before(&before.descriptor), after.descriptor.clone()));
         }
     }
 

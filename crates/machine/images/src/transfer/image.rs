@@ -39,6 +39,11 @@ pub trait Source: Sync {
         Ok(None)
     }
 
+    /// What a document was before this source changed it.
+    fn before(&self, document: &Descriptor) -> Descriptor {
+        document.clone()
+    }
+
     /// The registry's host and the repository there, for sinks of the same registry.
     fn place(&self) -> Option<(String, String)> {
         None

@@ -33,6 +33,8 @@ pub struct Recode {
     pub compression: Option<Compression>,
     /// Of gzip (0 to 9) or zstd (1 to 22).
     pub level: Option<u32>,
+    /// Layers get tables of contents, so that they can be read lazily. Changes the image's id.
+    pub estargz: bool,
 }
 
 /// gzip's own default, and zstd's.
@@ -247,7 +249,7 @@ mod tests {
     #[test]
     fn plans() {
         use Compression::{Gzip, None as Plain, Zstd};
-        let asked = |dialect, compression| Recode { dialect, compression, level: None };
+        let asked = |dialect, compression| Recode { dialect, compression, ..Recode::default() };
         for (recode, layer, compress, expected) in [
             (asked(None, None), media::LAYER, false, (Dialect::Oci, None)),
             (asked(None, None), media::LAYER, true, (Dialect::Oci, Some(Gzip))),
