@@ -1,3 +1,5 @@
+//! A written layer is a gzip of a tar, and every piece is where its table says.
+
 use super::write;
 use crate::Limits;
 use crate::lazy::footer::{self, FOOTER_BYTES};
