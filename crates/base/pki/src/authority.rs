@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,8 @@ const SKEW: Duration = Duration::from_secs(3600);
 
 /// Who vouches.
 pub struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Issuer<'static, KeyPair>,
+    certificate_pem: String,
     name: String,
 }
 
@@ -69,19 +70,24 @@ impl Authority {
     /// A new authority with a key of its own, for ten years.
     pub fn create(name: &str) -> Result<Self> {
         let make = |source| Error::Make { name: name.to_owned(), source };
-        let mut params = CertificateParams::new(Vec::new()).map_err(make)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, name);
+        let mut params = parameters(name).map_err(make)?;
         set_validity(&mut params, Duration::from_secs(3650 * 86_400));
         let key = KeyPair::generate().map_err(make)?;
-        let issuer = CertifiedIssuer::self_signed(params, key).map_err(make)?;
-        Ok(Self { issuer, name: name.to_owned() })
+        let certificate_pem = params.self_signed(&key).map_err(make)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate_pem, name: name.to_owned() })
+    }
+
+    /// One that [`Authority::create`] made under this name, from its files' texts.
+    pub fn from_pem(name: &str, certificate_pem: &str, key_pem: &str) -> Result<Self> {
+        let make = |source| Error::Make { name: name.to_owned(), source };
+        let key = KeyPair::from_pem(key_pem).map_err(make)?;
+        let issuer = Issuer::new(parameters(name).map_err(make)?, key);
+        Ok(Self { issuer, certificate_pem: certificate_pem.to_owned(), name: name.to_owned() })
     }
 
     /// Its certificate, for those who shall trust it.
     pub fn certificate_pem(&self) -> String {
-        self.issuer.pem()
+        self.certificate_pem.clone()
     }
 
     /// Its private key, for its file.
@@ -110,6 +116,14 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).map_err(make)?;
         Identity::from_pem(&certificate.pem(), &key.serialize_pem())
     }
+}
+
+fn parameters(name: &str) -> std::result::Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name.push(DnType::CommonName, name);
+    Ok(params)
 }
 
 fn set_validity(params: &mut CertificateParams, validity: Duration) {

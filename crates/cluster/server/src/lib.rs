@@ -1,3 +1,37 @@
 //! The API server: HTTP in, objects in the store, watches out. Driven by a table of
 //! [`teu_api::Row`]s; knows no kind by name but where Kubernetes itself does.
+//!
+//! Reading order: [`table`] (which resources there are), [`shelf`] and [`stored`] (where their objects
+//! are and how), [`verbs`] (what is done to them), [`request`] and [`encode`] (what was asked for and
+//! how it is answered), `handler` (HTTP), [`serve`] (from a configuration to a server).
+//!
+//! Invariants: a request is parsed once, and what is authorised is what was parsed; an answer is the
+//! stored bytes wherever they fit; every wait, body, list of parameters and stream is bounded.
 #![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod answer;
+pub mod api;
+pub mod auth;
+pub mod bootstrap;
+pub mod config;
+pub mod credentials;
+pub mod encode;
+mod handler;
+pub mod id;
+pub mod metrics;
+pub mod paths;
+pub mod request;
+pub mod rows;
+pub mod select;
+pub mod serve;
+pub mod shelf;
+pub mod stored;
+pub mod table;
+pub mod time;
+pub mod verbs;
+
+pub use api::{Api, Call};
+pub use config::{Config, ConfigError, StoreConfig};
+pub use handler::Service;
+pub use serve::{Error, Event, Server, run};

@@ -1,0 +1,171 @@
+//! What every operation shares: the table, the store, the clock, who may, what is counted.
+//!
+//! The operations themselves are methods of [`Api`] in `verbs`: they take a [`Call`] and values and
+//! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
+
+use crate::auth::{Authenticator, Authorizer, User};
+use crate::metrics::Metrics;
+use crate::table::{Entry, Rows, Table};
+use crate::time::{SystemWall, Wall};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use teu_api::Status;
+use teu_store::{Error as StoreError, Store};
+use teu_web::Shutdown;
+
+/// The API server without its listeners.
+pub struct Api {
+    /// Which resources there are.
+    pub table: Table,
+    /// Where objects are.
+    pub store: Arc<dyn Store>,
+    /// The time of day.
+    pub wall: Arc<dyn Wall>,
+    /// Who a request is from.
+    pub authenticator: Box<dyn Authenticator>,
+    /// What they may.
+    pub authorizer: Box<dyn Authorizer>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When it stops, watches end.
+    pub shutdown: Shutdown,
+    /// Whether it has done what has to be done before the first request.
+    pub is_ready: AtomicBool,
+}
+
+impl Api {
+    /// Over a store, with the built-in resources.
+    pub fn new(
+        store: Arc<dyn Store>,
+        authenticator: Box<dyn Authenticator>,
+        authorizer: Box<dyn Authorizer>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            table: Table::new(Arc::clone(&store), crate::rows::builtin()),
+            store,
+            wall: Arc::new(SystemWall),
+            authenticator,
+            authorizer,
+            metrics: Metrics::default(),
+            shutdown,
+            is_ready: AtomicBool::new(false),
+        })
+    }
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+/// Who does something to what.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who.
+    pub user: Arc<User>,
+    /// The resource.
+    pub entry: Arc<Entry>,
+    /// The table it was found in.
+    pub rows: Arc<Rows>,
+    /// Namespace; empty for none, or all.
+    pub namespace: String,
+    /// Name; empty for none yet.
+    pub name: String,
+    /// Below the object; empty for itself.
+    pub subresource: String,
+}
+
+/// How strictly fields are looked at (`fieldValidation`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldValidation {
+    /// Unknown and double fields are dropped.
+    Ignore,
+    /// The same, with a warning for each.
+    #[default]
+    Warn,
+    /// They are refused.
+    Strict,
+}
+
+/// How something is written.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// Everything but the writing.
+    pub is_dry_run: bool,
+    /// Who owns the fields.
+    pub manager: String,
+    /// Whether an apply takes fields from others.
+    pub is_forced: bool,
+    /// See there.
+    pub validation: FieldValidation,
+}
+
+impl Call {
+    /// `group`, `resource`, `name`, as a status wants them.
+    fn about(&self) -> (&str, &str, &str) {
+        (self.entry.group(), self.entry.plural(), &self.name)
+    }
+
+    /// 404.
+    pub fn not_found(&self) -> Status {
+        let (group, plural, name) = self.about();
+        Status::not_found(group, plural, name)
+    }
+
+    /// 409: changed by another.
+    pub fn modified(&self) -> Status {
+        let (group, plural, name) = self.about();
+        Status::modified(group, plural, name)
+    }
+
+    /// 409 with a reason.
+    pub fn conflict(&self, why: &str) -> Status {
+        let (group, plural, name) = self.about();
+        Status::conflict(group, plural, name, why)
+    }
+
+    /// 403 with a reason.
+    pub fn forbidden(&self, why: &str) -> Status {
+        let (group, plural, name) = self.about();
+        Status::forbidden(group, plural, name, why)
+    }
+
+    /// 422 with causes.
+    pub fn invalid(&self, causes: Vec<teu_api::Cause>) -> Status {
+        Status::invalid(self.entry.group(), self.entry.kind(), &self.name, causes)
+    }
+
+    /// The key of its object.
+    pub fn key(&self) -> bytes::Bytes {
+        self.entry.shelf.key(&self.namespace, &self.name)
+    }
+}
+
+/// What a client hears of the store.
+pub fn store_status(error: StoreError) -> Status {
+    match error {
+        StoreError::Compacted { .. } => {
+            Status::expired("The resourceVersion for the provided list is too old.")
+        }
+        StoreError::Future { asked, current } => {
+            let text = format!("Too large resource version: {asked}, current: {current}");
+            let mut status = Status::timeout(text);
+            status.retry_seconds = Some(1);
+            status
+        }
+        StoreError::TooLarge { .. } => {
+            Status::too_large(format!("etcdserver: request is too large ({error})"))
+        }
+        StoreError::Overloaded { .. } | StoreError::TooManyWatchers { .. } => {
+            Status::too_many_requests(error.to_string(), 1)
+        }
+        StoreError::Unavailable { .. } | StoreError::Uncertain { .. } => {
+            Status::timeout(error.to_string())
+        }
+        StoreError::Closed => Status::new(503, "ServiceUnavailable", "the server is shutting down"),
+        StoreError::Slow { .. } => Status::expired("too old resource version"),
+        other => Status::internal(other),
+    }
+}

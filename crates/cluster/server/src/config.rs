@@ -1,0 +1,198 @@
+//! What a server is told: where its data is, which store, where to listen.
+//!
+//! A file (TOML) says everything; flags say the usual, and win.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use teu_store::etcd::Endpoint;
+
+/// Bytes of a configuration file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The port of etcd's clients.
+const ETCD_PORT: u16 = 2379;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Its file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is no such configuration.
+    #[error("the configuration {} is not understood: {source}", path.display())]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// No store is meant by this.
+    #[error(
+        "no store is called {text:?}: use `embedded`, or `etcd://HOST[:PORT],…` (`etcds://…` with TLS)"
+    )]
+    Store {
+        /// What was said.
+        text: String,
+    },
+}
+
+/// Where objects are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StoreConfig {
+    /// In the data folder.
+    #[default]
+    Embedded,
+    /// In a cluster of etcd.
+    Etcd {
+        /// Its members.
+        endpoints: Vec<Endpoint>,
+        /// Whether TLS is spoken.
+        is_tls: bool,
+    },
+}
+
+/// Files of TLS towards etcd (PEM).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdTls {
+    /// The authorities of its members.
+    pub ca: Option<PathBuf>,
+    /// Our certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+/// A server's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where what lasts is.
+    pub data: PathBuf,
+    /// Where what lasts until the next boot is.
+    pub run: PathBuf,
+    /// See there.
+    pub store: StoreConfig,
+    /// TLS towards etcd.
+    pub etcd: EtcdTls,
+    /// Where to listen.
+    pub bind: String,
+    /// Further names and addresses that the server's certificate is for.
+    pub names: Vec<String>,
+}
+
+/// What a file may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    data_dir: Option<PathBuf>,
+    store: Option<String>,
+    bind: Option<String>,
+    #[serde(default)]
+    tls_san: Vec<String>,
+    etcd: Option<EtcdTls>,
+}
+
+impl Config {
+    /// The usual, in these folders.
+    pub fn new(data: PathBuf, run: PathBuf) -> Self {
+        Self {
+            data,
+            run,
+            store: StoreConfig::Embedded,
+            etcd: EtcdTls::default(),
+            bind: "0.0.0.0:6443".to_owned(),
+            names: Vec::new(),
+        }
+    }
+
+    /// Takes over what a file says.
+    pub fn read(&mut self, path: &Path) -> Result<(), ConfigError> {
+        use std::io::Read as _;
+        let failed = |source| ConfigError::Read { path: path.to_path_buf(), source };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(failed)?;
+        let file: File = toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_path_buf(),
+            source: Box::new(source),
+        })?;
+        if let Some(data) = file.data_dir {
+            self.data = data;
+        }
+        if let Some(store) = file.store {
+            self.store = StoreConfig::parse(&store)?;
+        }
+        self.bind = file.bind.unwrap_or_else(|| std::mem::take(&mut self.bind));
+        self.names.extend(file.tls_san);
+        self.etcd = file.etcd.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Where the admin's kubeconfig is.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.run.join("admin.kubeconfig")
+    }
+
+    /// Where the embedded store is.
+    pub fn store_folder(&self) -> PathBuf {
+        self.data.join("store")
+    }
+}
+
+impl StoreConfig {
+    /// `embedded`, or `etcd://a,b:2379,c` (`etcds://` with TLS).
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let unknown = || ConfigError::Store { text: text.to_owned() };
+        if text == "embedded" {
+            return Ok(Self::Embedded);
+        }
+        let (is_tls, list) = match (text.strip_prefix("etcd://"), text.strip_prefix("etcds://")) {
+            (Some(list), _) => (false, list),
+            (_, Some(list)) => (true, list),
+            _ => return Err(unknown()),
+        };
+        let mut endpoints = Vec::new();
+        for member in list.trim_end_matches('/').split(',') {
+            let (host, port) = match member.rsplit_once(':') {
+                Some((host, port)) if !port.ends_with(']') => {
+                    (host, port.parse().map_err(|_| unknown())?)
+                }
+                _ => (member, ETCD_PORT),
+            };
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            if host.is_empty() {
+                return Err(unknown());
+            }
+            endpoints.push(Endpoint { host, port });
+        }
+        Ok(Self::Etcd { endpoints, is_tls })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_are_named() {
+        let etcd = |hosts: &[(&str, u16)], is_tls| StoreConfig::Etcd {
+            endpoints: hosts
+                .iter()
+                .map(|(host, port)| Endpoint { host: (*host).to_owned(), port: *port })
+                .collect(),
+            is_tls,
+        };
+        let check = |text: &str, wanted: Option<StoreConfig>| {
+            assert_eq!(StoreConfig::parse(text).ok(), wanted, "{text}");
+        };
+        check("embedded", Some(StoreConfig::Embedded));
+        check("etcd://a,b:1", Some(etcd(&[("a", 2379), ("b", 1)], false)));
+        check("etcds://[::1]:2", Some(etcd(&[("::1", 2)], true)));
+        check("etcd://", None);
+        check("redis://a", None);
+    }
+}

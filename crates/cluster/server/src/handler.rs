@@ -1,0 +1,133 @@
+//! HTTP in: who asks, for what, may they, and which operation answers.
+//!
+//! A request is parsed once. What is authorised is what was parsed, and what was parsed is executed.
+
+mod body;
+pub use body::MAX_BODY_BYTES;
+mod resource;
+mod stream;
+
+use crate::api::Api;
+use crate::auth::{Attributes, Decision, User};
+use crate::metrics::Series;
+use crate::request::{Accept, Place, Query};
+use crate::{answer, paths};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use teu_api::Status;
+use teu_web::{Handler, Request, Response, peer};
+
+/// A request may take this long, watches excepted.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Requests at a time, watches excepted; the next are told to come again.
+const MAX_INFLIGHT: i64 = 1000;
+
+/// The server as a handler of requests.
+#[derive(Debug, Clone)]
+pub struct Service(Arc<Api>);
+
+impl Service {
+    /// Over an API.
+    pub fn new(api: Arc<Api>) -> Self {
+        Self(api)
+    }
+}
+
+impl Handler for Service {
+    async fn handle(&self, request: Request) -> Response {
+        let api = &self.0;
+        let begun = Instant::now();
+        let inflight = api.metrics.inflight.fetch_add(1, Ordering::Relaxed);
+        let guard = Inflight(Arc::clone(api));
+        let mut series = Series {
+            verb: "get".to_owned(),
+            group: String::new(),
+            version: String::new(),
+            resource: String::new(),
+            subresource: String::new(),
+            code: 0,
+        };
+        let response = if inflight >= MAX_INFLIGHT {
+            let status = Status::too_many_requests("too many requests, please try again later", 1);
+            answer::status(&status, Accept::default())
+        } else {
+            route(api, request, &mut series).await
+        };
+        drop(guard);
+        series.code = response.status().as_u16();
+        api.metrics.count(series, begun.elapsed());
+        response
+    }
+}
+
+/// Counts a request out, however it ends.
+struct Inflight(Arc<Api>);
+
+impl Drop for Inflight {
+    fn drop(&mut self) {
+        self.0.metrics.inflight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Response {
+    // Refusals are written as JSON or YAML, whatever else was asked for.
+    let plain = Accept::of(request.headers(), false).unwrap_or_default();
+    let query = match Query::parse(request.uri().query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(status) => return answer::status(&status, plain),
+    };
+    let user = match api.authenticator.authenticate(&peer(&request), request.headers()).await {
+        Ok(user) => user,
+        Err(status) => return answer::status(&status, plain),
+    };
+    let place = Place::parse(request.uri().path());
+    let timed = async {
+        match place {
+            Some(place) => {
+                let named = Named { user, place, query };
+                resource::handle(api, request, named, series).await
+            }
+            None => {
+                authorize_path(api, &user, &request).await?;
+                paths::handle(api, &request, &query).await
+            }
+        }
+    };
+    // The answer to a watch has begun when its stream has; only that is timed.
+    match tokio::time::timeout(REQUEST_TIME, timed).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(status)) => answer::status(&status, plain),
+        Err(_) => answer::status(&Status::timeout("the request took too long"), plain),
+    }
+}
+
+/// What a request for a resource is about.
+struct Named {
+    user: Arc<User>,
+    place: Place,
+    query: Query,
+}
+
+async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(), Status> {
+    let verb = request.method().as_str().to_lowercase();
+    let attributes = Attributes {
+        user,
+        verb: &verb,
+        path: request.uri().path(),
+        group: "",
+        version: "",
+        resource: "",
+        subresource: "",
+        namespace: "",
+        name: "",
+    };
+    authorize(api, &attributes).await
+}
+
+async fn authorize(api: &Api, attributes: &Attributes<'_>) -> Result<(), Status> {
+    match api.authorizer.authorize(attributes).await {
+        Decision::Allow => Ok(()),
+        Decision::Deny(why) => Err(attributes.refusal(&why)),
+    }
+}

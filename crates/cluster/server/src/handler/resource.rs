@@ -1,0 +1,295 @@
+//! Requests for resources: the verb, the right to it, the operation.
+
+use super::stream::Stream;
+use super::{Named, authorize, body};
+use crate::answer;
+use crate::api::{Api, Call, FieldValidation, WriteOptions};
+use crate::auth::Attributes;
+use crate::encode::{self, Include, Look};
+use crate::id;
+use crate::metrics::Series;
+use crate::request::{Accept, Place, Query};
+use crate::verbs::Written;
+use crate::verbs::delete::{DeleteOptions, Deleted};
+use crate::verbs::list::{ListError, ListRequest};
+use crate::verbs::read::at_least;
+use crate::verbs::watch::WatchOptions;
+use http::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use teu_api::{Status, object};
+use teu_web::{Body, Request, Response};
+
+/// A watch without `timeoutSeconds` ends after half an hour to an hour.
+const WATCH_SECONDS: u64 = 1800;
+/// And no later than this.
+const MAX_WATCH_SECONDS: i64 = 86_400;
+
+/// What a method means here.
+fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
+    let is_object = !place.name.is_empty();
+    Ok(match *method {
+        Method::GET | Method::HEAD => {
+            let is_watch = place.is_watch || query.switch("watch")?;
+            match (is_watch && place.subresource.is_empty(), is_object) {
+                (true, _) => "watch",
+                (_, true) => "get",
+                (_, false) => "list",
+            }
+        }
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if is_object => "delete",
+        Method::DELETE => "deletecollection",
+        _ => return Err(Status::method_not_allowed("", &place.plural, method.as_str())),
+    })
+}
+
+/// Answers one.
+pub(super) async fn handle(
+    api: &Arc<Api>,
+    request: Request,
+    named: Named,
+    series: &mut Series,
+) -> Result<Response, Status> {
+    let Named { user, place, query } = named;
+    let verb = verb(request.method(), &place, &query)?;
+    let attributes = Attributes {
+        user: &user,
+        verb,
+        path: "",
+        group: &place.group,
+        version: &place.version,
+        resource: &place.plural,
+        subresource: &place.subresource,
+        namespace: &place.namespace,
+        name: &place.name,
+    };
+    authorize(api, &attributes).await?;
+    let rows = api.table.rows();
+    let found = rows.find(&place.group, &place.version, &place.plural).cloned();
+    let entry = found.ok_or_else(|| Status::not_found_path(&place.plural))?;
+    let resource = &entry.row.resource;
+    // What is in no namespace is not found in one; what is in one is made in one.
+    let is_placed = resource.is_namespaced() || place.namespace.is_empty();
+    let is_whole = !place.namespace.is_empty() || !resource.is_namespaced();
+    if !is_placed || (!is_whole && !place.name.is_empty()) {
+        return Err(Status::not_found_path(&place.plural));
+    }
+    verb.clone_into(&mut series.verb);
+    series.group = place.group.clone();
+    series.version = place.version.clone();
+    series.resource = place.plural.clone();
+    let call = Call {
+        user,
+        entry,
+        rows,
+        namespace: place.namespace,
+        name: place.name,
+        subresource: place.subresource,
+    };
+    check_verb(&call, verb)?;
+    series.subresource = call.subresource.clone();
+    let look = Look {
+        accept: accept(&call, request.headers(), &query)?,
+        include: Include::parse(query.text("includeObject"))?,
+        now: api.wall.seconds(),
+    };
+    match verb {
+        "watch" => watch(api, &call, &query, look).await,
+        "list" => list(api, &call, &query, look).await,
+        "get" => get(api, &call, &query, look).await,
+        "delete" | "deletecollection" => delete(api, &call, request, &query, look).await,
+        _ => write(api, &call, request, &query, look).await,
+    }
+}
+
+fn accept(call: &Call, headers: &http::HeaderMap, query: &Query) -> Result<Accept, Status> {
+    let _ = call;
+    let mut accept = Accept::of(headers, false)?;
+    if query.find("pretty").is_some() {
+        accept.is_pretty = query.switch("pretty")?;
+    }
+    Ok(accept)
+}
+
+/// Refuses what the resource cannot do.
+fn check_verb(call: &Call, verb: &str) -> Result<(), Status> {
+    let resource = &call.entry.row.resource;
+    let verbs = if call.subresource.is_empty() {
+        &resource.verbs
+    } else {
+        let found = resource.subresources.iter().find(|below| below.name == *call.subresource);
+        &found.ok_or_else(|| Status::not_found_path(&call.subresource))?.verbs
+    };
+    match verbs.iter().any(|known| known == verb) {
+        true => Ok(()),
+        false => Err(Status::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
+    }
+}
+
+async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
+    let found = api.get(call, at_least(query.text("resourceVersion"))?).await?;
+    if is_derived(call) {
+        let whole = encode::value(&call.entry, &found.stored, found.revision)?;
+        let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
+        return Ok(answer::document(200, &part, look.accept));
+    }
+    let body = encode::object(&call.entry, &found.stored, found.revision, &look)?;
+    Ok(answer::encoded(200, body, look.accept))
+}
+
+/// Whether a subresource is a document of its own (`scale`) and not a part of the object (`status`).
+fn is_derived(call: &Call) -> bool {
+    let below = call.entry.row.resource.subresources.iter();
+    let found = below.into_iter().find(|below| below.name == *call.subresource);
+    found.is_some_and(|below| !below.kind.is_empty() && below.kind != call.entry.row.resource.kind)
+}
+
+async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
+    let request = ListRequest::of(call, query)?;
+    match api.list(call, &request).await {
+        Ok(listing) => {
+            let body = encode::list::list(&call.entry, &listing, &look)?;
+            Ok(answer::encoded(200, body, look.accept))
+        }
+        Err(ListError { status, next: None }) => Err(status),
+        Err(ListError { status, next: Some(next) }) => {
+            let mut shown = status.to_value();
+            shown["metadata"] = json!({ "continue": next });
+            Ok(answer::failure(&status, &shown, look.accept))
+        }
+    }
+}
+
+async fn watch(api: &Arc<Api>, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
+    let options = WatchOptions::of(call, query)?;
+    let seconds = match query.number("timeoutSeconds")? {
+        Some(seconds) if seconds > 0 => seconds.min(MAX_WATCH_SECONDS).unsigned_abs(),
+        // Apart, so that clients that came together do not all come again together.
+        _ => WATCH_SECONDS + u64::from(u16::from_le_bytes(id::random())) % WATCH_SECONDS,
+    };
+    let changes = api.watch(call, &options).await?;
+    let time = Duration::from_secs(seconds);
+    let stream = Stream::new(api, &call.entry, changes, look, time);
+    let stream = stream.marking_initial_end(options.marks_initial_end);
+    let media_type = look.accept.format.media_type();
+    let mut response = answer::bytes(200, media_type, bytes::Bytes::new(), false);
+    *response.body_mut() = Body::boxed(stream);
+    Ok(response)
+}
+
+/// What a write's query says.
+pub(super) fn write_options(query: &Query, agent: &str) -> Result<WriteOptions, Status> {
+    let mut is_dry_run = false;
+    for word in query.all("dryRun") {
+        if word != "All" {
+            let cause = teu_api::Cause::unsupported("dryRun", &word.into(), &["All"]);
+            return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
+        }
+        is_dry_run = true;
+    }
+    let validation = match query.text("fieldValidation") {
+        "" | "Warn" => FieldValidation::Warn,
+        "Ignore" => FieldValidation::Ignore,
+        "Strict" => FieldValidation::Strict,
+        other => {
+            let known = ["Ignore", "Strict", "Warn", ""];
+            let cause = teu_api::Cause::unsupported("fieldValidation", &other.into(), &known);
+            return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
+        }
+    };
+    let manager = match query.text("fieldManager") {
+        "" => agent.split('/').next().unwrap_or_default().chars().take(128).collect(),
+        manager => manager.to_owned(),
+    };
+    Ok(WriteOptions { is_dry_run, manager, is_forced: query.switch("force")?, validation })
+}
+
+async fn write(
+    api: &Arc<Api>,
+    call: &Call,
+    request: Request,
+    query: &Query,
+    look: Look,
+) -> Result<Response, Status> {
+    let agent = request.headers().get(http::header::USER_AGENT);
+    let agent = agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let options = write_options(query, &agent)?;
+    let method = request.method().clone();
+    let media_type = body::media_type(request.headers()).to_owned();
+    let bytes = body::read(request).await?;
+    if method == Method::PATCH {
+        return Err(Status::unsupported_media_type(&[]));
+    }
+    let sent = body::decode(&media_type, &bytes)?;
+    let written = match method {
+        Method::POST => api.create(call, sent, &options).await?,
+        _ => api.update(call, sent, &options).await?,
+    };
+    respond(call, &written, look)
+}
+
+fn respond(call: &Call, written: &Written, look: Look) -> Result<Response, Status> {
+    let object = &written.object;
+    let body = encode::object(&call.entry, &object.stored, object.revision, &look)?;
+    let code = if written.is_new { 201 } else { 200 };
+    Ok(answer::warn(answer::encoded(code, body, look.accept), &written.warnings))
+}
+
+async fn delete(
+    api: &Arc<Api>,
+    call: &Call,
+    request: Request,
+    query: &Query,
+    look: Look,
+) -> Result<Response, Status> {
+    let media_type = body::media_type(request.headers()).to_owned();
+    let bytes = body::read(request).await?;
+    let document = body::decode(&media_type, &bytes)?;
+    let options = DeleteOptions::of(&document, query)?;
+    if call.name.is_empty() {
+        let listing =
+            api.list(call, &ListRequest::of(call, query)?).await.map_err(|error| error.status)?;
+        api.delete_all(call, &listing.items, &options).await?;
+        let body = encode::list::list(&call.entry, &listing, &look)?;
+        return Ok(answer::encoded(200, body, look.accept));
+    }
+    match api.delete(call, &options).await? {
+        Deleted::Gone(_, last) if !returns_object(call) => {
+            Ok(answer::document(200, &gone(call, &last), look.accept))
+        }
+        other => respond(call, &other.into_written(), look),
+    }
+}
+
+/// Kinds whose deletion answers the object though it is gone.
+fn returns_object(call: &Call) -> bool {
+    let kinds = [
+        "pods",
+        "persistentvolumes",
+        "persistentvolumeclaims",
+        "podtemplates",
+        "resourcequotas",
+        "serviceaccounts",
+        "services",
+    ];
+    call.entry.group().is_empty() && kinds.contains(&call.entry.plural())
+}
+
+fn gone(call: &Call, last: &Value) -> Value {
+    let mut details =
+        json!({ "name": call.name, "kind": call.entry.plural(), "uid": object::uid(last) });
+    if !call.entry.group().is_empty() {
+        details["group"] = call.entry.group().into();
+    }
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    })
+}

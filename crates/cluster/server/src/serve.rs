@@ -1,0 +1,220 @@
+//! A server from its configuration to its end: store, credentials, table, listener; ready; drained.
+
+use crate::api::Api;
+use crate::auth::{ByCertificate, Masters, User};
+use crate::bootstrap;
+use crate::config::{Config, StoreConfig};
+use crate::credentials::{Credentials, CredentialsError, make_private_folder};
+use crate::handler::Service;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use teu_store::embedded::{Embedded, OpenError};
+use teu_store::etcd::{self, Etcd};
+use teu_store::{Error as StoreError, Store};
+use teu_web::{ClientCertificates, Limits, Listener, Shutdown, Tls};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// For requests under way when the server stops; watches end at once.
+const DRAIN: Duration = Duration::from_secs(10);
+/// History that is kept for watches and lists that go on.
+const HISTORY: Duration = Duration::from_secs(300);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The embedded store.
+    #[error("cannot open the store: {0}")]
+    Open(#[from] OpenError),
+    /// Etcd.
+    #[error("cannot use the store: {0}")]
+    Store(#[from] StoreError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Keys and certificates of others.
+    #[error(transparent)]
+    Pki(#[from] teu_pki::Error),
+    /// The listener.
+    #[error(transparent)]
+    Web(#[from] teu_web::Error),
+    /// TLS towards etcd.
+    #[error("cannot use the TLS files for etcd: {0}")]
+    EtcdTls(#[source] rustls::Error),
+    /// What every cluster has could not be made.
+    #[error("cannot make what every cluster begins with: {0}")]
+    Bootstrap(#[source] teu_api::Status),
+    /// Signals.
+    #[error("cannot listen to signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// What a server tells while it runs.
+#[derive(Debug)]
+pub enum Event {
+    /// It answers.
+    Ready {
+        /// Where.
+        address: String,
+        /// Who may everything.
+        kubeconfig: PathBuf,
+    },
+    /// Connections that had to be cut at its end.
+    Cut(usize),
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    api: Arc<Api>,
+    listener: Listener,
+    address: SocketAddr,
+    shutdown: Shutdown,
+}
+
+/// Runs a server until SIGTERM or SIGINT.
+pub fn run(config: &Config, tell: impl Fn(Event)) -> Result<(), Error> {
+    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default())?;
+    let served = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+        let shutdown = Shutdown::new();
+        let server = Server::start(config, &shutdown).await?;
+        let address = server.address.to_string();
+        let serving = tokio::spawn(server.serve());
+        tell(Event::Ready { address, kubeconfig: config.kubeconfig() });
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.begin();
+        match serving.await {
+            Ok(cut) => cut,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    });
+    runtime.shutdown_timeout(DRAIN);
+    let cut = served?;
+    if cut > 0 {
+        tell(Event::Cut(cut));
+    }
+    Ok(())
+}
+
+impl Server {
+    /// Opens everything and makes what is missing. Nobody is answered before [`Server::serve`].
+    pub async fn start(config: &Config, shutdown: &Shutdown) -> Result<Self, Error> {
+        make_private_folder(&config.data)?;
+        let store = open(config).await?;
+        let listener = Listener::tcp(&config.bind).await?;
+        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+        let bound = listener.tcp_address().unwrap_or(unspecified);
+        let address = reachable(bound);
+        let credentials = Credentials::open(config, &[address.ip().to_string()])?;
+        credentials.write_kubeconfig(config, &address.to_string())?;
+        let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
+        let tls = Tls::new(&credentials.server, clients)?;
+        let (authenticator, authorizer) = (Box::new(ByCertificate), Box::new(Masters));
+        let api = Api::new(store, authenticator, authorizer, shutdown.clone());
+        let user = Arc::new(User::internal("system:apiserver"));
+        bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
+        tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
+        Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
+    }
+
+    /// Where it can be reached from this machine.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it serves.
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
+    }
+
+    /// Answers until the shutdown begins; says how many connections had to be cut.
+    pub async fn serve(self) -> Result<usize, Error> {
+        self.api.is_ready.store(true, Ordering::Release);
+        let service = Service::new(Arc::clone(&self.api));
+        let drained = teu_web::serve(self.listener, limits(), service, self.shutdown).await?;
+        Ok(drained.cut)
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        connections: 20_000,
+        header_bytes: 128 << 10,
+        body_bytes: crate::handler::MAX_BODY_BYTES,
+        streams: 1000,
+        drain: DRAIN,
+        ..Limits::default()
+    }
+}
+
+/// An address that listens everywhere is reached at home.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let home = match bound.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(home, bound.port())
+}
+
+async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    match &config.store {
+        StoreConfig::Embedded => Ok(Arc::new(Embedded::open(&config.store_folder())?)),
+        StoreConfig::Etcd { endpoints, is_tls } => {
+            let mut etcd = etcd::Config::new(endpoints.clone());
+            if *is_tls {
+                etcd.tls = Some(Arc::new(etcd_tls(config)?));
+            }
+            let runtime = tokio::runtime::Handle::current();
+            Ok(Arc::new(Etcd::connect(etcd, runtime).await?))
+        }
+    }
+}
+
+fn etcd_tls(config: &Config) -> Result<rustls::ClientConfig, Error> {
+    let files = &config.etcd;
+    let mut roots = rustls::RootCertStore::empty();
+    if let Some(path) = &files.ca {
+        for authority in teu_pki::load_certificates(path)? {
+            roots.add(authority).map_err(Error::EtcdTls)?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::EtcdTls)?
+        .with_root_certificates(roots);
+    match (&files.certificate, &files.key) {
+        (Some(certificate), Some(key)) => {
+            let own = teu_pki::Identity::load(certificate, key)?;
+            builder.with_client_auth_cert(own.chain().to_vec(), own.key()).map_err(Error::EtcdTls)
+        }
+        _ => Ok(builder.with_no_client_auth()),
+    }
+}
+
+/// Forgets history that nobody can want any more. Between two looks it sleeps; a store that did not
+/// change is left alone.
+async fn compact(store: Arc<dyn Store>, shutdown: Shutdown) {
+    let mut before = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(HISTORY) => {}
+            () = shutdown.begun() => return,
+        }
+        if before > 0 {
+            // Another server on the same store may have been faster.
+            let _ = store.compact(before).await;
+        }
+        let newest = store.get(b"/registry/", teu_store::Consistency::Local).await;
+        let newest = newest.map_or(before, |found| found.revision);
+        before = if newest > before { newest } else { 0 };
+    }
+}

@@ -1,0 +1,58 @@
+//! Deletions: finalizers, preconditions, propagation, collections.
+
+use crate::world::{MAPS, World, map};
+use serde_json::json;
+
+#[test]
+fn finalizers_hold_an_object() {
+    let world = World::new();
+    let mut held = map("a", json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/wait"]);
+    world.post(MAPS, &held).good();
+    let path = format!("{MAPS}/a");
+    let begun = world.delete(&path).good();
+    assert_eq!(begun["kind"], "ConfigMap");
+    assert_eq!(begun["metadata"]["deletionGracePeriodSeconds"], 0);
+    let mut more = world.get(&path).good();
+    more["metadata"]["finalizers"] = json!(["example.com/wait", "example.com/more"]);
+    let refused = world.put(&path, &more).bad(422);
+    assert_eq!(refused["details"]["causes"][0]["field"], "metadata.finalizers");
+    let mut free = world.get(&path).good();
+    free["metadata"]["finalizers"] = json!([]);
+    world.put(&path, &free).good();
+    assert_eq!(world.get(&path).code, 404);
+}
+
+#[test]
+fn preconditions_and_propagation() {
+    let world = World::new();
+    let made = world.post(MAPS, &map("a", json!({}))).good();
+    let path = format!("{MAPS}/a");
+    let delete = |options: &serde_json::Value| {
+        world.ask("DELETE", &path, &["Content-Type: application/json"], &options.to_string())
+    };
+    assert_eq!(delete(&json!({ "preconditions": { "uid": "other" } })).code, 409);
+    assert_eq!(delete(&json!({ "preconditions": { "resourceVersion": "1" } })).code, 409);
+    assert_eq!(delete(&json!({ "propagationPolicy": "Sideways" })).code, 422);
+    delete(&json!({ "dryRun": ["All"] })).good();
+    let begun = delete(&json!({ "propagationPolicy": "Foreground" })).good();
+    assert_eq!(begun["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+    assert_eq!(begun["metadata"]["uid"], made["metadata"]["uid"]);
+    let gone = delete(&json!({ "propagationPolicy": "Background" })).good();
+    assert_eq!((&gone["kind"], &gone["status"]), (&json!("Status"), &json!("Success")));
+    assert_eq!(gone["details"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(delete(&json!({})).code, 404);
+}
+
+#[test]
+fn a_collection_goes_as_it_is_selected() {
+    let world = World::new();
+    for (name, keep) in [("a", "no"), ("b", "yes"), ("c", "no")] {
+        world.post(MAPS, &map(name, json!({ "keep": keep }))).good();
+    }
+    let gone = world.delete(&format!("{MAPS}?labelSelector=keep%3Dno")).good();
+    assert_eq!(gone["items"].as_array().map(Vec::len), Some(2));
+    let left = world.get(MAPS).good();
+    assert_eq!(left["items"][0]["metadata"]["name"], "b");
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1));
+}

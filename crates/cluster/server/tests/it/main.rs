@@ -1,0 +1,7 @@
+//! The server as a client meets it: over HTTP, in this process, on an embedded store.
+
+mod deletes;
+mod lists;
+mod objects;
+mod watches;
+mod world;

@@ -1,0 +1,209 @@
+//! A server in this process that takes everybody for the cluster's owner, and a client that knows
+//! just enough HTTP.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use teu_api::Status;
+use teu_server::auth::{Authenticator, Later, Masters, User};
+use teu_server::{Api, Service, bootstrap};
+use teu_store::embedded::Embedded;
+use teu_web::{Limits, Listener, Peer, Shutdown};
+
+/// As long as a busy machine may need for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Everybody;
+
+impl Authenticator for Everybody {
+    fn authenticate<'a>(
+        &'a self,
+        _: &'a Peer,
+        _: &'a http::HeaderMap,
+    ) -> Later<'a, Result<Arc<User>, Status>> {
+        Box::pin(std::future::ready(Ok(Arc::new(User::internal("tester")))))
+    }
+}
+
+/// A running server.
+pub struct World {
+    pub api: Arc<Api>,
+    address: SocketAddr,
+    shutdown: Shutdown,
+    runtime: Option<tokio::runtime::Runtime>,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: u16,
+    pub headers: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The document, if all went well.
+    pub fn good(self) -> Value {
+        assert!(self.code < 300, "{self:?}");
+        self.json()
+    }
+
+    /// The document of a refusal with this code.
+    pub fn bad(self, code: u16) -> Value {
+        assert_eq!(self.code, code, "{self:?}");
+        self.json()
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
+        let shutdown = Shutdown::new();
+        let store = Arc::new(Embedded::open(&folder.path().join("store")).expect("a store"));
+        let api = Api::new(store, Box::new(Everybody), Box::new(Masters), shutdown.clone());
+        let address = runtime.block_on(async {
+            let user = Arc::new(User::internal("system:apiserver"));
+            bootstrap::namespaces(&api, &user).await.expect("namespaces");
+            let listener = Listener::tcp("127.0.0.1:0").await.expect("a port");
+            let address = listener.tcp_address().expect("TCP");
+            let service = Service::new(Arc::clone(&api));
+            tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
+            api.is_ready.store(true, Ordering::Release);
+            address
+        });
+        Self { api, address, shutdown, runtime: Some(runtime), _folder: folder }
+    }
+
+    /// Runs something where the server runs.
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.as_ref().expect("until the end").block_on(future)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        BufReader::new(stream)
+    }
+
+    /// Asks, with headers.
+    pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        let mut stream = self.send(method, path, headers, body);
+        let (code, headers) = read_head(&mut stream);
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a body");
+        Answer { code, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.ask("POST", path, &["Content-Type: application/json"], &body.to_string())
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.ask("PUT", path, &["Content-Type: application/json"], &body.to_string())
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, &[], "")
+    }
+
+    /// Watches; the answer's head has come.
+    pub fn watch(&self, path: &str) -> Events {
+        self.watch_as(path, &[])
+    }
+
+    pub fn watch_as(&self, path: &str, headers: &[&str]) -> Events {
+        let mut stream = self.send("GET", path, headers, "");
+        let (code, head) = read_head(&mut stream);
+        assert_eq!(code, 200, "{head}");
+        Events { stream, chunk: Vec::new() }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        let read = stream.read_line(&mut line).expect("a head");
+        if read == 0 || line == "\r\n" {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (code, head)
+}
+
+/// A watch's events.
+pub struct Events {
+    stream: BufReader<TcpStream>,
+    chunk: Vec<u8>,
+}
+
+impl Events {
+    /// The next; `None` at the end.
+    pub fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.chunk.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.chunk.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).expect("an event"));
+            }
+            let mut size = String::new();
+            self.stream.read_line(&mut size).expect("a chunk");
+            let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+            if size == 0 {
+                return None;
+            }
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).expect("a chunk");
+            chunk.truncate(size);
+            self.chunk.extend(chunk);
+        }
+    }
+
+    /// The next, as its type and its object's name.
+    pub fn next_named(&mut self) -> (String, String) {
+        let event = self.next().expect("an event");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&event["type"]), text(&event["object"]["metadata"]["name"]))
+    }
+
+    pub fn expect(&mut self, kind: &str, name: &str) {
+        assert_eq!(self.next_named(), (kind.to_owned(), name.to_owned()));
+    }
+}
+
+/// A config map's path.
+pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// A config map.
+pub fn map(name: &str, labels: Value) -> Value {
+    serde_json::json!({ "metadata": { "name": name, "labels": labels }, "data": { "a": "1" } })
+}
