@@ -28,7 +28,7 @@ impl Api {
         let Some(found) = found else {
             return Err(Status::not_found("", "namespaces", &call.namespace));
         };
-        let namespace: Value = found.to_value()?;
+        let namespace: Value = found.stored.to_value(found.revision)?;
         if !is_terminating(&namespace) {
             return Ok(());
         }

@@ -137,6 +137,14 @@ impl Call {
         Status::invalid(self.entry.group(), self.entry.kind(), &self.name, causes)
     }
 
+    /// Whether the subresource is a document of its own (`scale`) and not a part of the object
+    /// (`status`).
+    pub fn is_derived(&self) -> bool {
+        let resource = &self.entry.row.resource;
+        let found = resource.subresources.iter().find(|below| below.name == *self.subresource);
+        found.is_some_and(|below| !below.kind.is_empty() && below.kind != resource.kind)
+    }
+
     /// The key of its object.
     pub fn key(&self) -> bytes::Bytes {
         self.entry.shelf.key(&self.namespace, &self.name)

@@ -59,9 +59,12 @@ impl Look {
     }
 
     /// Whether stored bytes can be spliced.
-    pub fn is_plain(&self) -> bool {
+    pub fn is_plain(&self, entry: &Entry) -> bool {
         let accept = self.accept;
-        accept.format == Format::Json && accept.form == Form::Whole && !accept.is_pretty
+        !entry.converts
+            && accept.format == Format::Json
+            && accept.form == Form::Whole
+            && !accept.is_pretty
     }
 }
 
@@ -72,23 +75,13 @@ pub fn object(
     revision: Revision,
     look: &Look,
 ) -> Result<Bytes, Status> {
-    if look.is_plain() {
+    if look.is_plain(entry) {
         let mut out = Vec::with_capacity(stored.json().len() + 64);
         stored.write(&mut out, &entry.head, revision);
         return Ok(out.into());
     }
-    let whole = value(entry, stored, revision)?;
+    let whole = entry.open(stored, revision)?;
     document(&form(entry, whole, look), entry, look.accept)
-}
-
-/// One object as its row's version shows it.
-pub fn value(entry: &Entry, stored: &Stored, revision: Revision) -> Result<Value, Status> {
-    let mut value = stored.to_value(revision)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("kind".to_owned(), entry.kind().into());
-        fields.insert("apiVersion".to_owned(), entry.api_version.clone().into());
-    }
-    Ok(value)
 }
 
 /// An object in the form that is wanted.

@@ -1,64 +1,30 @@
-//! The built-in rows.
+//! The built-in rows: the words of `teu-kubernetes` with the rules of `teu-api`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use teu_api::row::{Plain, WithStatus};
-use teu_api::{Row, Rules};
-use teu_kubernetes::{Resource, Schema, Scope, Subresource};
+use teu_api::row::WithStatus;
+use teu_api::{Row, Rules, kinds};
+use teu_kubernetes::{Resource, Schema, resources, type_schema};
 
-const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-
-/// All of them.
+/// All that are stored.
 pub fn builtin() -> Vec<Row> {
-    use Scope::{Cluster, Namespaced};
-    let table: [(&str, &str, &str, &str, &str, Scope, bool); 9] = [
-        ("", "v1", "ConfigMap", "configmaps", "cm", Namespaced, false),
-        ("", "v1", "Secret", "secrets", "", Namespaced, false),
-        ("", "v1", "Namespace", "namespaces", "ns", Cluster, true),
-        ("", "v1", "Pod", "pods", "po", Namespaced, true),
-        ("", "v1", "Service", "services", "svc", Namespaced, true),
-        ("", "v1", "Node", "nodes", "no", Cluster, true),
-        ("", "v1", "Event", "events", "ev", Namespaced, false),
-        ("apps", "v1", "Deployment", "deployments", "deploy", Namespaced, true),
-        ("coordination.k8s.io", "v1", "Lease", "leases", "", Namespaced, false),
-    ];
-    table
-        .into_iter()
-        .map(|(group, version, kind, plural, short, scope, has_status)| {
-            let text = |text: &'static str| Cow::Borrowed(text);
-            let mut subresources = Vec::new();
-            let mut below = |name: &'static str, verbs: &[&'static str]| {
-                subresources.push(Subresource {
-                    name: text(name),
-                    group: text(""),
-                    version: text(""),
-                    kind: text(""),
-                    verbs: verbs.iter().map(|verb| text(verb)).collect(),
-                });
-            };
-            if has_status {
-                below("status", &["get", "patch", "update"]);
-            }
-            if kind == "Namespace" {
-                below("finalize", &["update"]);
-            }
-            let rules: Arc<dyn Rules> =
-                if has_status { Arc::new(WithStatus) } else { Arc::new(Plain) };
-            let resource = Resource {
-                group: text(group),
-                version: text(version),
-                kind: text(kind),
-                plural: text(plural),
-                singular: kind.to_lowercase().into(),
-                short: if short.is_empty() { Vec::new() } else { vec![text(short)] },
-                categories: Vec::new(),
-                scope,
-                verbs: VERBS.map(text).to_vec(),
-                subresources,
-                type_name: text(""),
-            };
-            Row { resource, schema: Arc::new(Schema::any()), rules, storage: text(plural) }
-        })
-        .collect()
+    // What is only asked and never kept has no shelf.
+    resources().iter().filter(|resource| !resource.storage().is_empty()).map(row).collect()
+}
+
+fn row(resource: &Resource) -> Row {
+    let (group, version, kind) = (&*resource.group, &*resource.version, &*resource.kind);
+    let has_status = resource.subresources.iter().any(|below| below.name == "status");
+    let rules: Arc<dyn Rules> = match kinds::rules(group, version, kind) {
+        rules if has_status && !rules.has_status() => {
+            drop(rules);
+            Arc::new(WithStatus)
+        }
+        rules => rules,
+    };
+    Row {
+        schema: Arc::new(type_schema(&resource.type_name).unwrap_or_else(Schema::any)),
+        storage: resource.storage(),
+        resource: resource.clone(),
+        rules,
+    }
 }

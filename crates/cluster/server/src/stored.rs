@@ -142,13 +142,6 @@ impl Stored {
     }
 }
 
-impl Object {
-    /// Parsed.
-    pub fn to_value(&self) -> Result<Value, Status> {
-        self.stored.to_value(self.revision)
-    }
-}
-
 impl Index {
     fn of(json: &[u8], row: &Row) -> Self {
         let found: Labelled<'_> = serde_json::from_slice(json).unwrap_or_default();

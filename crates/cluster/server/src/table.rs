@@ -2,11 +2,13 @@
 //! or goes, so that a request sees one table from its beginning to its end.
 
 use crate::shelf::Shelf;
-use crate::stored::head;
+use crate::stored::{Stored, head};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
-use teu_api::Row;
-use teu_store::Store;
+use teu_api::kinds::convert;
+use teu_api::{Row, Status};
+use teu_store::{Revision, Store};
 
 /// A row and where its objects are.
 #[derive(Debug)]
@@ -21,9 +23,39 @@ pub struct Entry {
     pub head: Vec<u8>,
     /// Whether a CustomResourceDefinition brought it.
     pub is_custom: bool,
+    /// Whether its objects are stored in another form.
+    pub converts: bool,
 }
 
 impl Entry {
+    /// A stored object in this row's form, with its resource version.
+    pub fn open(&self, stored: &Stored, revision: Revision) -> Result<Value, Status> {
+        let mut value = stored.to_value(revision)?;
+        if self.converts {
+            let (group, version) = (self.group(), &self.row.resource.version);
+            value = convert::from_stored(group, version, self.kind(), value);
+        }
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("kind".to_owned(), self.kind().into());
+            fields.insert("apiVersion".to_owned(), self.api_version.clone().into());
+        }
+        Ok(value)
+    }
+
+    /// An object of this row as it is stored.
+    pub fn seal(&self, object: &Value) -> Stored {
+        if !self.converts {
+            return Stored::seal(object);
+        }
+        let (group, version) = (self.group(), &self.row.resource.version);
+        Stored::seal(&convert::to_stored(group, version, self.kind(), object.clone()))
+    }
+
+    /// Where fields of its objects are that a request does not change.
+    pub fn has_status(&self) -> bool {
+        self.row.rules.has_status()
+    }
+
     /// Its group.
     pub fn group(&self) -> &str {
         &self.row.resource.group
@@ -117,11 +149,13 @@ impl Rows {
         let resource = &row.resource;
         let places = (resource.group.to_string(), resource.version.to_string());
         let plural = resource.plural.to_string();
+        let stored_as = convert::stored_as(&resource.group, &resource.version, &resource.kind);
         let entry = Entry {
             shelf: Arc::clone(shelf),
             head: head(&row.resource.kind, &api_version),
             api_version,
             is_custom,
+            converts: !is_custom && stored_as.is_some(),
             row,
         };
         let version = self.groups.entry(places.0).or_default().entry(places.1).or_default();

@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod input;
 pub mod list;
 pub mod meta;
 pub mod read;

@@ -1,6 +1,6 @@
 //! Watch events as bytes, each made once for all watchers that want it alike.
 
-use super::{Look, document, form, json as printed, value};
+use super::{Look, document, form, json as printed};
 use crate::request::Format;
 use crate::table::Entry;
 use crate::verbs::Found;
@@ -73,7 +73,7 @@ fn object(
     revision: Revision,
     look: &Look,
 ) -> Result<Bytes, Status> {
-    if look.is_plain() {
+    if look.is_plain(entry) {
         let mut out = Vec::with_capacity(item.object.json().len() + 96);
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(word.text().as_bytes());
@@ -82,7 +82,7 @@ fn object(
         out.extend_from_slice(b"}\n");
         return Ok(out.into());
     }
-    wrap(word.text(), form(entry, value(entry, &item.object, revision)?, look), entry, look)
+    wrap(word.text(), form(entry, entry.open(&item.object, revision)?, look), entry, look)
 }
 
 fn bookmark(

@@ -1,6 +1,6 @@
 //! Lists as bytes.
 
-use super::{Look, document, partial, table, value};
+use super::{Look, document, partial, table};
 use crate::request::Form;
 use crate::table::Entry;
 use crate::verbs::list::Listing;
@@ -11,10 +11,10 @@ use teu_api::Status;
 
 /// A list.
 pub fn list(entry: &Entry, listing: &Listing, look: &Look) -> Result<Bytes, Status> {
-    if look.is_plain() {
+    if look.is_plain(entry) {
         return Ok(spliced(entry, listing));
     }
-    let items = listing.items.iter().map(|item| value(entry, &item.object, item.kv.modified));
+    let items = listing.items.iter().map(|item| entry.open(&item.object, item.kv.modified));
     let items = items.collect::<Result<Vec<Value>, Status>>()?;
     let metadata = metadata(listing);
     let whole = match look.accept.form {
@@ -23,7 +23,7 @@ pub fn list(entry: &Entry, listing: &Listing, look: &Look) -> Result<Bytes, Stat
             let items = items.iter().map(partial).collect();
             wrap("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items)
         }
-        Form::Whole => wrap(&format!("{}List", entry.kind()), &entry.api_version, metadata, items),
+        Form::Whole => wrap(&entry.row.resource.list_kind, &entry.api_version, metadata, items),
     };
     document(&whole, entry, look.accept)
 }
@@ -34,10 +34,7 @@ fn spliced(entry: &Entry, listing: &Listing) -> Bytes {
     let bytes: usize = listing.items.iter().map(|item| item.object.json().len() + 32).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     out.push(b'{');
-    out.extend_from_slice(&crate::stored::head(
-        &format!("{}List", entry.kind()),
-        &entry.api_version,
-    ));
+    out.extend_from_slice(&crate::stored::head(&entry.row.resource.list_kind, &entry.api_version));
     let _ = write!(out, "\"metadata\":{},\"items\":[", metadata(listing));
     let head: &[u8] = if entry.is_custom { &entry.head } else { b"" };
     for (at, item) in listing.items.iter().enumerate() {

@@ -40,3 +40,8 @@ pub fn decode(media_type: &str, body: &[u8]) -> Result<Value, Status> {
         _ => Err(Status::unsupported_media_type(&["application/json"])),
     }
 }
+
+/// A configuration that is applied: YAML, of which JSON is a part.
+pub fn decode_yaml(body: &[u8]) -> Result<Value, Status> {
+    decode("application/json", body)
+}

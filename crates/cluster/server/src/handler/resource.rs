@@ -11,6 +11,7 @@ use crate::metrics::Series;
 use crate::request::{Accept, Place, Query};
 use crate::verbs::Written;
 use crate::verbs::delete::{DeleteOptions, Deleted};
+use crate::verbs::input::{Input, PATCH_TYPES};
 use crate::verbs::list::{ListError, ListRequest};
 use crate::verbs::read::at_least;
 use crate::verbs::watch::WatchOptions;
@@ -18,7 +19,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use teu_api::{Status, object};
+use teu_api::{Cause, Status, object};
 use teu_web::{Body, Request, Response};
 
 /// A watch without `timeoutSeconds` ends after half an hour to an hour.
@@ -136,20 +137,13 @@ fn check_verb(call: &Call, verb: &str) -> Result<(), Status> {
 
 async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
     let found = api.get(call, at_least(query.text("resourceVersion"))?).await?;
-    if is_derived(call) {
-        let whole = encode::value(&call.entry, &found.stored, found.revision)?;
+    if call.is_derived() {
+        let whole = call.entry.open(&found.stored, found.revision)?;
         let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
         return Ok(answer::document(200, &part, look.accept));
     }
     let body = encode::object(&call.entry, &found.stored, found.revision, &look)?;
     Ok(answer::encoded(200, body, look.accept))
-}
-
-/// Whether a subresource is a document of its own (`scale`) and not a part of the object (`status`).
-fn is_derived(call: &Call) -> bool {
-    let below = call.entry.row.resource.subresources.iter();
-    let found = below.into_iter().find(|below| below.name == *call.subresource);
-    found.is_some_and(|below| !below.kind.is_empty() && below.kind != call.entry.row.resource.kind)
 }
 
 async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
@@ -190,7 +184,7 @@ pub(super) fn write_options(query: &Query, agent: &str) -> Result<WriteOptions, 
     let mut is_dry_run = false;
     for word in query.all("dryRun") {
         if word != "All" {
-            let cause = teu_api::Cause::unsupported("dryRun", &word.into(), &["All"]);
+            let cause = Cause::unsupported("dryRun", &word.into(), &["All"]);
             return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
         }
         is_dry_run = true;
@@ -201,7 +195,7 @@ pub(super) fn write_options(query: &Query, agent: &str) -> Result<WriteOptions, 
         "Strict" => FieldValidation::Strict,
         other => {
             let known = ["Ignore", "Strict", "Warn", ""];
-            let cause = teu_api::Cause::unsupported("fieldValidation", &other.into(), &known);
+            let cause = Cause::unsupported("fieldValidation", &other.into(), &known);
             return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
         }
     };
@@ -225,19 +219,54 @@ async fn write(
     let method = request.method().clone();
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
-    if method == Method::PATCH {
-        return Err(Status::unsupported_media_type(&[]));
-    }
-    let sent = body::decode(&media_type, &bytes)?;
     let written = match method {
-        Method::POST => api.create(call, sent, &options).await?,
-        _ => api.update(call, sent, &options).await?,
+        Method::POST => api.create(call, body::decode(&media_type, &bytes)?, &options).await?,
+        Method::PATCH => {
+            api.change(call, patch(call, query, &media_type, &bytes)?, &options).await?
+        }
+        _ => {
+            let sent = body::decode(&media_type, &bytes)?;
+            api.change(call, Input::Whole(sent), &options).await?
+        }
     };
     respond(call, &written, look)
 }
 
+/// A patch, by what it says it is.
+fn patch(call: &Call, query: &Query, media_type: &str, bytes: &[u8]) -> Result<Input, Status> {
+    let json = |bytes| body::decode("application/json", bytes);
+    let is_custom = call.entry.is_custom;
+    let refuse = |cause| Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+    let is_apply = media_type == "application/apply-patch+yaml";
+    if !is_apply && query.find("force").is_some() {
+        return refuse(Cause::forbidden("force", "may not be specified for non-apply patch"));
+    }
+    match media_type {
+        "application/json-patch+json" => Ok(Input::JsonPatch(json(bytes)?)),
+        "application/merge-patch+json" => Ok(Input::MergePatch(json(bytes)?)),
+        "application/strategic-merge-patch+json" if !is_custom => {
+            Ok(Input::StrategicPatch(json(bytes)?))
+        }
+        "application/apply-patch+yaml" => {
+            if query.text("fieldManager").is_empty() {
+                return refuse(Cause::required("fieldManager", "is required for apply patch"));
+            }
+            Ok(Input::Applied(body::decode_yaml(bytes)?))
+        }
+        _ => {
+            let count = if is_custom { PATCH_TYPES.len() - 1 } else { PATCH_TYPES.len() };
+            Err(Status::unsupported_media_type(&PATCH_TYPES[..count]))
+        }
+    }
+}
+
 fn respond(call: &Call, written: &Written, look: Look) -> Result<Response, Status> {
     let object = &written.object;
+    if call.is_derived() {
+        let whole = call.entry.open(&object.stored, object.revision)?;
+        let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
+        return Ok(answer::document(200, &part, look.accept));
+    }
     let body = encode::object(&call.entry, &object.stored, object.revision, &look)?;
     let code = if written.is_new { 201 } else { 200 };
     Ok(answer::warn(answer::encoded(code, body, look.accept), &written.warnings))

@@ -4,7 +4,7 @@ use super::Written;
 use super::meta;
 use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::id;
-use crate::stored::{Object, Stored};
+use crate::stored::Object;
 use serde_json::Value;
 use teu_api::{Status, object};
 use teu_store::{Outcome, Txn};
@@ -66,18 +66,45 @@ impl Api {
         mut new: Value,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
+        let warnings = self.prepare_new(call, &mut new).await?;
+        let new = self.own(call, None, new, options);
+        self.insert(call, &new, options, warnings).await
+    }
+
+    /// Makes an object whose fields have their owners already.
+    pub(super) async fn create_owned(
+        &self,
+        call: &Call,
+        mut new: Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let warnings = self.prepare_new(call, &mut new).await?;
+        self.insert(call, &new, options, warnings).await
+    }
+
+    /// Checks a new object and gives it what the server says.
+    async fn prepare_new(&self, call: &Call, new: &mut Value) -> Result<Vec<String>, Status> {
         let rules = &call.entry.row.rules;
-        rules.default(&mut new);
-        let mut warnings = self.admit_namespace(call).await.map(|()| Vec::new())?;
-        rules.prepare_create(&mut new);
-        self.begin(call, &mut new);
-        let mut causes = meta::faults(call, &new);
-        causes.extend(rules.validate_create(&new));
-        if !causes.is_empty() {
-            return Err(call.invalid(causes));
+        rules.default(new);
+        self.admit_namespace(call).await?;
+        rules.prepare_create(new);
+        self.begin(call, new);
+        let mut causes = meta::faults(call, new);
+        causes.extend(rules.validate_create(new));
+        match causes.is_empty() {
+            true => Ok(rules.warnings(new, None)),
+            false => Err(call.invalid(causes)),
         }
-        warnings.extend(rules.warnings(&new, None));
-        let stored = Stored::seal(&new);
+    }
+
+    async fn insert(
+        &self,
+        call: &Call,
+        new: &Value,
+        options: &WriteOptions,
+        warnings: Vec<String>,
+    ) -> Result<Written, Status> {
+        let stored = call.entry.seal(new);
         let mut revision = 0;
         if options.is_dry_run {
             if self.current(call).await?.is_some() {

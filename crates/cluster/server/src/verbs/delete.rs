@@ -2,7 +2,7 @@
 
 use super::{Found, Written, meta};
 use crate::api::{Api, Call, store_status};
-use crate::stored::{Object, Stored};
+use crate::stored::Object;
 use crate::time::rfc3339;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -99,14 +99,14 @@ impl Api {
     pub async fn delete(&self, call: &Call, options: &DeleteOptions) -> Result<Deleted, Status> {
         for _ in 0..TRIES {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
-            let before = old.to_value()?;
+            let before = call.entry.open(&old.stored, old.revision)?;
             check_preconditions(call, &before, old.revision, options)?;
             let plan = plan(call, &before, options, self.wall.seconds());
             let (change, new) = match plan {
                 Plan::Wait => return Ok(Deleted::Begun(old)),
                 Plan::Remove => (Change::Delete, None),
                 Plan::Mark(new) => {
-                    let stored = Stored::seal(&new);
+                    let stored = call.entry.seal(&new);
                     (Change::Put { value: stored.json().clone(), lease: 0 }, Some(stored))
                 }
             };

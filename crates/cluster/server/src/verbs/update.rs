@@ -1,83 +1,110 @@
 //! Changes an object: what a replacement, a patch and a subresource have in common.
 
+use super::input::Input;
 use super::{Written, meta};
 use crate::api::{Api, Call, WriteOptions, store_status};
-use crate::stored::{Object, Stored};
+use crate::stored::Object;
 use serde_json::Value;
-use teu_api::{Cause, Status, Target, object};
+use teu_api::{Cause, Status, Target, apply, object};
 use teu_store::{Change, Expect, Outcome, Txn};
 
 /// How often a change that names no revision is made anew on what somebody else wrote meanwhile.
 const TRIES: usize = 20;
 
-/// What a change makes of an object.
-pub type Make<'a> = &'a (dyn Fn(&Value) -> Result<Value, Status> + Send + Sync);
-
 impl Api {
-    /// Replaces an object, or the part of it that a subresource is.
-    pub async fn update(
+    /// Changes an object, or the part of it that a subresource is, by what was sent.
+    pub async fn change(
+        &self,
+        call: &Call,
+        mut input: Input,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let rules = &call.entry.row.rules;
+        if let Input::Whole(sent) = &mut input {
+            check_whole(call, sent)?;
+        }
+        let made = self.modify(call, &input, options).await;
+        let Err(status) = &made else { return made };
+        let is_missing = status.code == 404 && call.subresource.is_empty();
+        match input {
+            Input::Whole(mut new) if is_missing && rules.allows_create_on_update() => {
+                object::metadata_mut(&mut new).shift_remove("resourceVersion");
+                self.create(call, new, options).await
+            }
+            Input::Applied(sent) if is_missing => self.create_applied(call, sent, options).await,
+            _ => made,
+        }
+    }
+
+    /// Applies a configuration of what is not there.
+    async fn create_applied(
         &self,
         call: &Call,
         mut sent: Value,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         meta::check_place(call, &mut sent)?;
-        let name = object::name(&sent);
-        if name != call.name {
-            let text = format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                call.name
+        let uid = object::uid(&sent);
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             );
-            return Err(Status::bad_request(text));
+            return Err(call.conflict(&why));
         }
-        let rules = &call.entry.row.rules;
-        let version = object::text(&sent, &["metadata", "resourceVersion"]).unwrap_or_default();
-        if matches!(version, "" | "0") && !rules.allows_unconditional_update() {
-            let why = "must be specified for an update";
-            let zero = Cause {
-                message: format!("Invalid value: 0x0: {why}"),
-                ..Cause::invalid("metadata.resourceVersion", &Value::Null, why)
-            };
-            return Err(call.invalid(vec![zero]));
-        }
-        let made = self.modify(call, &|_| Ok(sent.clone()), options).await;
-        match made {
-            Err(status)
-                if status.code == 404
-                    && rules.allows_create_on_update()
-                    && call.subresource.is_empty() =>
-            {
-                let mut new = sent;
-                object::metadata_mut(&mut new).shift_remove("resourceVersion");
-                self.create(call, new, options).await
-            }
-            other => other,
-        }
+        let new = self.apply(call, None, &sent, options)?;
+        self.create_owned(call, new, options).await
     }
 
     /// Makes a change and writes it, again and again while others are faster and the change does
     /// not name the revision it is meant for.
-    pub async fn modify(
+    async fn modify(
         &self,
         call: &Call,
-        make: Make<'_>,
+        input: &Input,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
         for _ in 0..TRIES {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
-            let before = old.to_value()?;
-            let mut new = make(&before)?;
+            let before = call.entry.open(&old.stored, old.revision)?;
+            let mut new = self.make(call, input, &before, options)?;
             let wanted = object::text(&new, &["metadata", "resourceVersion"]).unwrap_or_default();
             if !matches!(wanted, "" | "0") && wanted != old.revision.to_string() {
                 return Err(call.modified());
             }
             let warnings = self.prepare(call, &mut new, &before)?;
+            if !input.is_applied() {
+                new = self.own(call, Some(&before), new, options);
+            }
             // If somebody was faster and the change was meant for one revision, the next look says so.
             if let Some(object) = self.put(call, &old, &before, &new, options).await? {
                 return Ok(Written { object, is_new: false, warnings });
             }
         }
         Err(call.modified())
+    }
+
+    /// The changed object. A subresource that is a document of its own is read, changed, and put
+    /// back into the object.
+    fn make(
+        &self,
+        call: &Call,
+        input: &Input,
+        before: &Value,
+        options: &WriteOptions,
+    ) -> Result<Value, Status> {
+        let rules = &call.entry.row.rules;
+        if !call.is_derived() {
+            let mut new = input.make(self, call, before, options)?;
+            meta::check_place(call, &mut new)?;
+            return Ok(new);
+        }
+        let part = rules.read_subresource(before, &call.subresource)?;
+        let sent = input.make(self, call, &part, options)?;
+        let mut new = before.clone();
+        rules.write_subresource(&mut new, &call.subresource, &sent)?;
+        let version = object::text(&sent, &["metadata", "resourceVersion"]).unwrap_or_default();
+        object::metadata_mut(&mut new).insert("resourceVersion".to_owned(), version.into());
+        Ok(new)
     }
 
     /// Checks a change and gives it what the server says.
@@ -89,8 +116,7 @@ impl Api {
             below => Target::Subresource(below),
         };
         meta::carry(call, new, old)?;
-        let raises = rules.prepare_update(new, old, target);
-        if raises {
+        if rules.prepare_update(new, old, target) {
             let generation = object::generation(old) + 1;
             object::metadata_mut(new).insert("generation".to_owned(), generation.into());
         }
@@ -112,14 +138,14 @@ impl Api {
         new: &Value,
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
-        let stored = Stored::seal(new);
+        let stored = call.entry.seal(new);
         if options.is_dry_run {
             return Ok(Some(Object { stored, revision: old.revision }));
         }
         let change = if is_over(call, new, before) {
             Change::Delete
-        } else if new == before {
-            return Ok(Some(Object { stored, revision: old.revision }));
+        } else if new == before || apply::same_beside_times(new, before) {
+            return self.current(call).await;
         } else {
             Change::Put { value: stored.json().clone(), lease: 0 }
         };
@@ -131,12 +157,32 @@ impl Api {
     }
 }
 
+/// What can be said of a replacement before the object has been read.
+fn check_whole(call: &Call, sent: &mut Value) -> Result<(), Status> {
+    if call.is_derived() {
+        return Ok(());
+    }
+    meta::check_place(call, sent)?;
+    let (name, path) = (object::name(sent), &call.name);
+    if name != path {
+        let text =
+            format!("the name of the object ({name}) does not match the name on the URL ({path})");
+        return Err(Status::bad_request(text));
+    }
+    let version = object::text(sent, &["metadata", "resourceVersion"]).unwrap_or_default();
+    if matches!(version, "" | "0") && !call.entry.row.rules.allows_unconditional_update() {
+        let mut cause = Cause::invalid("metadata.resourceVersion", &Value::Null, "");
+        cause.message = "Invalid value: 0x0: must be specified for an update".to_owned();
+        return Err(call.invalid(vec![cause]));
+    }
+    Ok(())
+}
+
 /// Whether an object's deletion had begun and nothing holds it any more.
-pub fn is_over(call: &Call, new: &Value, old: &Value) -> bool {
+fn is_over(call: &Call, new: &Value, old: &Value) -> bool {
     let grace = |object| {
-        object::at(object, &["metadata", "deletionGracePeriodSeconds"])
-            .and_then(Value::as_i64)
-            .unwrap_or(0)
+        let seconds = object::at(object, &["metadata", "deletionGracePeriodSeconds"]);
+        seconds.and_then(Value::as_i64).unwrap_or(0)
     };
     object::is_terminating(new)
         && meta::texts(new, "finalizers").is_empty()

@@ -3,5 +3,6 @@
 mod deletes;
 mod lists;
 mod objects;
+mod patches;
 mod watches;
 mod world;

@@ -1,0 +1,97 @@
+//! Patches of all four types, and who owns which field.
+
+use crate::world::{Answer, MAPS, World, map};
+use serde_json::{Value, json};
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+fn patch(world: &World, path: &str, kind: &str, body: &Value) -> Answer {
+    world.ask("PATCH", path, &[&format!("Content-Type: application/{kind}")], &body.to_string())
+}
+
+fn deployment(replicas: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": {
+            "replicas": replicas,
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": { "containers": [{ "name": "a", "image": "a:1" }] },
+            },
+        },
+    })
+}
+
+#[test]
+fn each_patch_does_what_it_says() {
+    let world = World::new();
+    world.post(MAPS, &map("a", json!({}))).good();
+    let path = format!("{MAPS}/a");
+    let changed = patch(&world, &path, "merge-patch+json", &json!({ "data": { "b": "2" } })).good();
+    assert_eq!(changed["data"], json!({ "a": "1", "b": "2" }));
+    let operations = json!([{ "op": "replace", "path": "/data/b", "value": "3" }, { "op": "test", "path": "/data/a", "value": "1" }]);
+    let changed = patch(&world, &path, "json-patch+json", &operations).good();
+    assert_eq!(changed["data"]["b"], "3");
+    let failing = json!([{ "op": "test", "path": "/data/a", "value": "9" }]);
+    assert_eq!(patch(&world, &path, "json-patch+json", &failing).code, 422);
+    world.post(DEPLOYMENTS, &deployment(1)).good();
+    let web = format!("{DEPLOYMENTS}/web");
+    let more = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "b", "image": "b:1" }] } } } });
+    let changed = patch(&world, &web, "strategic-merge-patch+json", &more).good();
+    let containers = &changed["spec"]["template"]["spec"]["containers"];
+    assert_eq!(containers.as_array().map(Vec::len), Some(2), "{containers}");
+    assert_eq!(patch(&world, &path, "unknown", &json!({})).code, 415);
+    assert_eq!(patch(&world, &format!("{MAPS}/none"), "merge-patch+json", &json!({})).code, 404);
+}
+
+#[test]
+fn what_is_applied_is_owned() {
+    let world = World::new();
+    let apply = |manager: &str, force: &str, body: &Value| {
+        let path = format!("{DEPLOYMENTS}/web?fieldManager={manager}{force}");
+        patch(&world, &path, "apply-patch+yaml", body)
+    };
+    let made = apply("one", "", &deployment(1));
+    assert_eq!(made.code, 201, "{made:?}");
+    let made = made.good();
+    assert_eq!(made["metadata"]["managedFields"][0]["operation"], "Apply");
+    assert_eq!(
+        apply("one", "", &deployment(1)).good()["metadata"]["resourceVersion"],
+        made["metadata"]["resourceVersion"]
+    );
+    let conflict = apply("two", "", &deployment(2)).bad(409);
+    assert_eq!(conflict["details"]["causes"][0]["field"], ".spec.replicas");
+    assert_eq!(apply("two", "&force=true", &deployment(2)).good()["spec"]["replicas"], 2);
+    let path = format!("{DEPLOYMENTS}/web");
+    assert_eq!(patch(&world, &path, "apply-patch+yaml", &deployment(1)).code, 422);
+    let status = json!({ "status": { "replicas": 5 } });
+    let changed = patch(&world, &format!("{path}/status"), "merge-patch+json", &status).good();
+    assert_eq!(
+        (&changed["status"]["replicas"], &changed["spec"]["replicas"]),
+        (&json!(5), &json!(2))
+    );
+    assert_eq!(changed["metadata"]["generation"], 2);
+}
+
+#[test]
+fn many_writers_lose_nothing() {
+    let world = World::new();
+    world.post(MAPS, &map("a", json!({}))).good();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let world = &world;
+            scope.spawn(move || {
+                for turn in 0..10 {
+                    let key = format!("k{writer}-{turn}");
+                    let body = json!({ "data": { key: "x" } });
+                    let path = format!("{MAPS}/a");
+                    // Refused only when many others were faster each time.
+                    while patch(world, &path, "merge-patch+json", &body).code == 409 {}
+                }
+            });
+        }
+    });
+    let data = world.get(&format!("{MAPS}/a")).good()["data"].clone();
+    assert_eq!(data.as_object().map(serde_json::Map::len), Some(81));
+}
