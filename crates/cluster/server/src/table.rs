@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use teu_api::kinds::convert;
 use teu_api::{Row, Status};
+use teu_kubernetes::discovery::by_priority;
 use teu_store::{Revision, Store};
 
 /// A row and where its objects are.
@@ -118,7 +119,7 @@ impl Rows {
     pub fn versions(&self, group: &str) -> Vec<&str> {
         let mut versions: Vec<&str> =
             self.groups.get(group).into_iter().flatten().map(|(version, _)| &**version).collect();
-        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
+        versions.sort_by(|one, two| by_priority(one, two));
         versions
     }
 
@@ -219,52 +220,5 @@ impl Table {
             next.all().map(|entry| entry.row.storage.to_string()).collect();
         next.shelves.retain(|storage, _| live.contains(storage));
         *current = Arc::new(next);
-    }
-}
-
-/// How a version is preferred: stable before beta before alpha, higher before lower, others last.
-fn rank(version: &str) -> (u8, u32, u32, std::cmp::Reverse<String>) {
-    let other = (0, 0, 0, std::cmp::Reverse(version.to_owned()));
-    let Some(rest) = version.strip_prefix('v') else { return other };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (major, rest) = rest.split_at(digits);
-    let Ok(major) = major.parse() else { return other };
-    let minor = |text: &str| text.parse().ok();
-    let (stage, minor) = match rest {
-        "" => (3, Some(0)),
-        _ => match (rest.strip_prefix("beta"), rest.strip_prefix("alpha")) {
-            (Some(beta), _) => (2, minor(beta)),
-            (_, Some(alpha)) => (1, minor(alpha)),
-            _ => (0, None),
-        },
-    };
-    match minor {
-        Some(minor) => (stage, major, minor, std::cmp::Reverse(String::new())),
-        None => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rank;
-
-    #[test]
-    fn versions_are_preferred_as_in_kubernetes() {
-        let wanted = [
-            "v10",
-            "v2",
-            "v1",
-            "v11beta2",
-            "v10beta3",
-            "v3beta1",
-            "v12alpha1",
-            "v11alpha2",
-            "foo1",
-            "foo10",
-        ];
-        let mut versions = wanted;
-        versions.reverse();
-        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
-        assert_eq!(versions, wanted);
     }
 }

@@ -89,8 +89,7 @@ impl Api {
         self.admit_namespace(call).await?;
         rules.prepare_create(new);
         self.begin(call, new);
-        let mut causes = meta::faults(call, new);
-        causes.extend(rules.validate_create(new));
+        let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
         match causes.is_empty() {
             true => Ok(rules.warnings(new, None)),
             false => Err(call.invalid(causes)),

@@ -117,6 +117,16 @@ fn drop_empty(metadata: &mut Map<String, Value>) {
     });
 }
 
+/// Faults that a kind's rules found, and those of metadata that they did not look for.
+pub fn beside(mut found: Vec<Cause>, more: Vec<Cause>) -> Vec<Cause> {
+    for cause in more {
+        if !found.iter().any(|known| known.field == cause.field) {
+            found.push(cause);
+        }
+    }
+    found
+}
+
 /// What is wrong with a new object's metadata.
 pub fn faults(call: &Call, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();

@@ -120,8 +120,8 @@ impl Api {
             let generation = object::generation(old) + 1;
             object::metadata_mut(new).insert("generation".to_owned(), generation.into());
         }
-        let mut causes = meta::change_faults(new, old);
-        causes.extend(rules.validate_update(new, old, target));
+        let faults = rules.validate_update(new, old, target);
+        let causes = meta::beside(faults, meta::change_faults(new, old));
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
