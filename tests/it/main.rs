@@ -7,6 +7,7 @@
 mod apps;
 mod attacks;
 mod attest;
+mod browser;
 mod builds;
 mod buildx;
 mod cli_formats;

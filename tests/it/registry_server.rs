@@ -6,3 +6,4 @@ mod cache_faults;
 mod clients;
 mod faults;
 mod local;
+mod page;

@@ -267,7 +267,9 @@ fn people_see_a_page_of_what_they_may_see() {
     let page = registry.ask(Request::get("/")).expect(200);
     assert_eq!(page.must("content-type"), "text/html; charset=utf-8");
     assert!(page.must("content-security-policy").starts_with("default-src 'none'"));
-    for part in ["<b>team/app</b>", "<summary>v1<", &digest(&manifest), &digest(b"layer"), "5 B"] {
+    assert!(page.text().contains("<b>team/app</b>"), "{}", page.text());
+    let page = registry.ask(Request::get("/?repository=team/app")).expect(200);
+    for part in ["<b>v1</b>", &digest(&manifest), &digest(b"layer"), "5 B"] {
         assert!(page.text().contains(part), "{part}: {}", page.text());
     }
     registry.ask(Request::post("/")).expect(405);

@@ -5,7 +5,7 @@ use crate::local::View;
 use crate::name::Name;
 use crate::problem::Problem;
 use crate::route::Reference;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use teu_oci::Digest;
 
 impl Registry {
@@ -75,6 +75,21 @@ impl Registry {
     /// The local tags of a name.
     pub(super) async fn local_tags(&self, name: &Name) -> Option<BTreeSet<String>> {
         self.local(name, |view| Some(view.tags.keys().cloned().collect())).await
+    }
+
+    /// The local tags of a name, and what they lead to.
+    pub(super) async fn local_targets(&self, name: &Name) -> Option<BTreeMap<String, Digest>> {
+        self.local(name, |view| Some(view.tags.clone())).await
+    }
+
+    /// How many local tags a name has, and the bytes of all that they need.
+    pub(super) async fn local_size(&self, name: &Name) -> Option<(usize, u64)> {
+        let sum = |view: &View| {
+            let manifests = view.manifests.values().map(|(_, size)| *size);
+            let blobs = view.blobs.values().copied();
+            Some((view.tags.len(), manifests.chain(blobs).fold(0, u64::saturating_add)))
+        };
+        self.local(name, sum).await
     }
 
     /// The names of local repositories, or those of them that can give a blob.

@@ -1,169 +1,203 @@
-//! The page on `/`: repositories, tags, layers, sizes, for people with a browser.
+//! The page on `/`: repositories, and behind a click their tags, images, layers and sizes, for people
+//! with a browser.
 //!
-//! It is one document without scripts and without anything from elsewhere, made from what is in
-//! memory. What clients have written (media types) is escaped; who may see what is asked of the gate.
+//! Two documents without scripts and without anything from elsewhere: the list, and (with
+//! `?repository=NAME`) what is in one. Who may see what is asked of the gate. What is gathered here is
+//! written down in [`html`], which is pure.
 
 use super::{Answer, Ask, Registry, now, set};
+use crate::link::encode;
+use crate::manifest::examine;
 use crate::name::Name;
-use crate::records::{ManifestRecord, State};
+use crate::problem::Problem;
 use http::StatusCode;
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use teu_oci::Digest;
-use teu_web::{Body, respond};
+use teu_oci::image::Descriptor;
+use teu_web::{Body, Response, respond};
 
+mod html;
+
+use html::{ImageRow, RepositoryRow, TagRow};
+
+/// Configurations of images that run; other kinds say what an artifact is.
+const IMAGE_CONFIGS: [&str; 2] = [teu_oci::media::CONFIG, teu_oci::media::DOCKER_CONFIG];
 /// Repositories of one page.
-const REPOSITORIES: usize = 100;
-/// Tags that are shown of one repository.
-const TAGS: usize = 200;
-/// Layers that are shown of one manifest, and manifests of one index.
-const PARTS: usize = 200;
-
-const HEAD: &str = r#"<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Teu registry</title><style>
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.3rem } summary { cursor: pointer }
-details details { margin-left: 1.2rem } ul { margin: .2rem 0 .6rem 1.2rem; padding: 0 }
-li { list-style: none } code { font-size: .85em } .size { opacity: .7; margin-left: .5rem }
-</style></head><body><h1>Repositories</h1>
-"#;
+const REPOSITORIES: usize = 200;
+/// Tags of one page; the manifest of each is read.
+const TAGS: usize = 50;
+/// Images of one index that are shown.
+const IMAGES: usize = 20;
 
 impl Registry {
     pub(super) async fn page(&self, ask: &mut Ask) -> Answer {
         ask.who = self.0.gate.identify(&ask.door(), now()).await?;
+        let Some(text) = ask.query.get("repository").map(str::to_owned) else {
+            return Ok(document(StatusCode::OK, self.page_of_repositories(ask).await?));
+        };
+        let name = Name::parse(&text).filter(|name| self.is_shown(ask, name));
+        if let Some(name) = name
+            && let Some(page) = self.page_of_tags(ask, &name).await?
+        {
+            return Ok(document(StatusCode::OK, page));
+        }
+        self.0.gate.demand_name(&ask.who)?;
+        Ok(document(StatusCode::NOT_FOUND, html::nothing(&text)))
+    }
+
+    async fn page_of_repositories(&self, ask: &Ask) -> Result<String, Problem> {
         let last = ask.query.get("last");
-        let mut names = self.0.records.names_after(last);
-        names.retain(|name| self.is_shown(ask, name));
+        let mut names = self.local_names(None).await;
+        // Docker's own are served under two names.
+        let is_again = |name: &Name| {
+            let short = name.as_str().strip_prefix("library/").and_then(Name::parse);
+            short.is_some_and(|short| names.contains(&short))
+        };
+        let again: Vec<Name> = names.iter().filter(|name| is_again(name)).cloned().collect();
+        names.retain(|name| !again.contains(name));
+        names.retain(|name| last.is_none_or(|last| name.as_str() > last));
+        names.extend(self.0.records.names_after(last));
+        let mut names: Vec<Name> = names.into_iter().filter(|n| self.is_shown(ask, n)).collect();
         if names.is_empty() && last.is_none() {
             self.0.gate.demand_name(&ask.who)?;
         }
         let has_more = names.len() > REPOSITORIES;
         names.truncate(REPOSITORIES);
-        let mut page = HEAD.to_owned();
-        if names.is_empty() {
-            page.push_str(
-                "<p>There is nothing yet. <code>docker push HOST/NAME</code> brings it.</p>",
-            );
-        }
+        let mut rows = Vec::new();
         for name in &names {
-            if let Some(repository) = self.0.records.get(name) {
-                write_repository(&mut page, name, &repository.read());
+            rows.push(self.row_of(name).await);
+        }
+        let more = names.last().filter(|_| has_more);
+        let more = more.map(|last| format!("/?last={}", encode(last.as_str())));
+        Ok(html::repositories(&rows, ask.shown_host(), more.as_deref()))
+    }
+
+    async fn row_of(&self, name: &Name) -> RepositoryRow {
+        let mut row = RepositoryRow { name: name.to_string(), ..RepositoryRow::default() };
+        match self.0.records.get(name) {
+            Some(repository) => {
+                let state = repository.read();
+                row.tags = state.tags.len();
+                row.bytes = state.bytes;
+                row.at = state.manifests.values().map(|record| record.at).max();
+                let owner = self.0.upstreams.owner(name);
+                row.from = owner.map(|found| format!("cache of {}", found.upstream.registry()));
+            }
+            None => {
+                let local = self.local_size(name).await.unwrap_or_default();
+                (row.tags, row.bytes) = local;
+                row.from = Some("local images".to_owned());
             }
         }
-        if let (true, Some(last)) = (has_more, names.last()) {
-            let last = crate::link::encode(last.as_str());
-            // Writing to a String does not fail.
-            let _ = writeln!(page, "<p><a href=\"/?last={last}\">More</a></p>");
+        row
+    }
+
+    /// What is in a repository; nothing if there is none.
+    async fn page_of_tags(&self, ask: &Ask, name: &Name) -> Result<Option<String>, Problem> {
+        let last = ask.query.get("last");
+        let mut tags: BTreeMap<String, Digest> = self.local_targets(name).await.unwrap_or_default();
+        let mut untagged = Vec::new();
+        if let Some(repository) = self.0.records.get(name) {
+            let state = repository.read();
+            tags.extend(state.tags.iter().map(|(tag, digest)| (tag.clone(), digest.clone())));
+            if last.is_none() {
+                // What a tag leads to is shown there.
+                let tagged: BTreeSet<&Digest> = state.tags.values().collect();
+                let children = state.manifests.values().flat_map(|record| &record.manifests);
+                let known: BTreeSet<&Digest> = tagged.into_iter().chain(children).collect();
+                let others = state.manifests.keys().filter(|digest| !known.contains(digest));
+                untagged.extend(others.take(TAGS).cloned());
+            }
         }
-        page.push_str("</body></html>\n");
-        let kind = Some("text/html; charset=utf-8");
-        let mut response = respond::with(StatusCode::OK, kind, Body::from(page));
-        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-        set(&mut response, "content-security-policy", policy);
-        set(&mut response, "cache-control", "no-store");
-        Ok(response)
-    }
-}
-
-fn write_repository(page: &mut String, name: &Name, state: &State) {
-    let size = human(state.bytes);
-    let _ = writeln!(
-        page,
-        "<details open><summary><b>{name}</b><span class=size>{size}, {} tags, {} \
-         manifests</span></summary>",
-        state.tags.len(),
-        state.manifests.len()
-    );
-    for (tag, digest) in state.tags.iter().take(TAGS) {
-        if let Some(record) = state.manifests.get(digest) {
-            write_manifest(page, tag, (digest, record), state);
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page: Vec<(&String, &Digest)> =
+            tags.range::<str, _>((after, Bound::Unbounded)).take(TAGS + 1).collect();
+        let has_more = page.len() > TAGS;
+        page.truncate(TAGS);
+        let mut rows = Vec::new();
+        for (tag, digest) in &page {
+            rows.extend(self.tag_row(name, Some(tag.as_str()), digest).await);
         }
-    }
-    if state.tags.len() > TAGS {
-        let _ = writeln!(page, "<p>… and {} more tags</p>", state.tags.len() - TAGS);
-    }
-    page.push_str("</details>\n");
-}
-
-fn write_manifest(
-    page: &mut String,
-    title: &str,
-    (digest, record): (&Digest, &ManifestRecord),
-    state: &State,
-) {
-    let size = human(size_of(record, state, 0));
-    let _ = writeln!(
-        page,
-        "<details><summary>{title}<span class=size>{size}</span> <code>{}</code></summary><ul>",
-        digest.short()
-    );
-    let _ = writeln!(page, "<li>{} <code>{digest}</code></li>", escaped(&record.media_type));
-    for blob in record.blobs.iter().take(PARTS) {
-        let size = state.blobs.get(blob).map_or_else(|| "deleted".to_owned(), |b| human(b.0));
-        let _ = writeln!(page, "<li><code>{blob}</code><span class=size>{size}</span></li>");
-    }
-    page.push_str("</ul>");
-    for child in record.manifests.iter().take(PARTS) {
-        // An index within an index is shown by its digest alone.
-        if let Some(found) = state.manifests.get(child).filter(|found| found.manifests.is_empty()) {
-            write_manifest(page, "manifest", (child, found), state);
+        let more = page.last().filter(|_| has_more).map(|(last, _)| {
+            format!("/?repository={}&last={}", encode(name.as_str()), encode(last))
+        });
+        for digest in untagged {
+            rows.extend(self.tag_row(name, None, &digest).await);
         }
-    }
-    page.push_str("</details>\n");
-}
-
-/// Bytes of a manifest with all it needs.
-fn size_of(record: &ManifestRecord, state: &State, depth: usize) -> u64 {
-    let blobs = record.blobs.iter().filter_map(|blob| state.blobs.get(blob));
-    let own = blobs.fold(record.size, |sum, (size, _)| sum.saturating_add(*size));
-    if depth > 2 {
-        return own;
-    }
-    let children = record.manifests.iter().filter_map(|child| state.manifests.get(child));
-    children.fold(own, |sum, child| sum.saturating_add(size_of(child, state, depth + 1)))
-}
-
-fn human(bytes: u64) -> String {
-    let (mut whole, mut rest, mut unit) = (bytes, 0, 0);
-    while whole >= 1000 && unit + 1 < UNITS.len() {
-        (whole, rest, unit) = (whole / 1000, whole % 1000 / 100, unit + 1);
-    }
-    match unit {
-        0 => format!("{whole} B"),
-        _ => format!("{whole}.{rest} {}", UNITS[unit]),
-    }
-}
-
-const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
+        if rows.is_empty() {
+            return Ok(None);
         }
+        Ok(Some(html::tags(name.as_str(), &rows, ask.shown_host(), more.as_deref())))
     }
-    safe
+
+    /// What a digest leads to; nothing where it cannot be read.
+    async fn tag_row(&self, name: &Name, tag: Option<&str>, digest: &Digest) -> Option<TagRow> {
+        let at = self
+            .0
+            .records
+            .get(name)
+            .and_then(|repository| Some(repository.read().manifests.get(digest)?.at));
+        let reference = crate::route::Reference::Digest(digest.clone());
+        let (_, media_type, size) = self.find_manifest(name, &reference).await.ok()?;
+        let own = Descriptor::new(&media_type, digest.clone(), size);
+        let (image, children) = self.image_row(&own).await?;
+        let mut row = TagRow {
+            tag: tag.map(str::to_owned),
+            digest: digest.to_string(),
+            media_type,
+            at,
+            images: Vec::new(),
+            more: children.len().saturating_sub(IMAGES),
+        };
+        if children.is_empty() {
+            row.images.push(image);
+        }
+        for child in children.iter().take(IMAGES) {
+            let found = self.image_row(child).await;
+            row.images.push(found.map_or_else(|| ImageRow::elsewhere(child), |(image, _)| image));
+        }
+        Some(row)
+    }
+
+    /// An image with its layers, and the manifests of an index.
+    async fn image_row(&self, of: &Descriptor) -> Option<(ImageRow, Vec<Descriptor>)> {
+        if !self.0.store.has_blob(&of.digest) {
+            return None;
+        }
+        let bytes = self.manifest_bytes(&of.digest).await.ok()?;
+        let examined = examine(Some(&of.media_type), &bytes).ok()?;
+        let mut blobs = examined.blobs.into_iter();
+        // The first is the configuration.
+        let config = blobs.next();
+        let image = ImageRow {
+            artifact: examined.artifact_type.filter(|kind| !IMAGE_CONFIGS.contains(&&**kind)),
+            bytes: config.map_or(0, |config| config.size),
+            ..ImageRow::elsewhere(of)
+        };
+        let layers: Vec<(String, u64)> =
+            blobs.map(|layer| (layer.digest.to_string(), layer.size)).collect();
+        let bytes = layers.iter().fold(image.bytes, |sum, (_, size)| sum.saturating_add(*size));
+        Some((ImageRow { bytes, layers, is_here: true, ..image }, examined.manifests))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_escapes() {
-        let check = |bytes: u64, expected: &str| assert_eq!(human(bytes), expected);
-        check(0, "0 B");
-        check(999, "999 B");
-        check(1500, "1.5 kB");
-        check(12_345_678, "12.3 MB");
-        check(u64::MAX, "18446744.0 TB");
-        assert_eq!(escaped("<script src='x'>&\""), "&lt;script src=&#39;x&#39;&gt;&amp;&quot;");
+impl Ask {
+    /// The registry as the client calls it.
+    fn shown_host(&self) -> &str {
+        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-:[]_".contains(c);
+        let host = self.header(http::header::HOST).unwrap_or_default();
+        if !host.is_empty() && host.chars().all(is_host) { host } else { "HOST" }
     }
+}
+
+fn document(status: StatusCode, text: String) -> Response {
+    let kind = Some("text/html; charset=utf-8");
+    let mut response = respond::with(status, kind, Body::from(text));
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
+                  base-uri 'none'; form-action 'none'";
+    set(&mut response, "content-security-policy", policy);
+    set(&mut response, "cache-control", "no-store");
+    set(&mut response, "x-content-type-options", "nosniff");
+    response
 }
