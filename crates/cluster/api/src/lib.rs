@@ -3,6 +3,7 @@
 //! - [`status`]: every answer that is not an object: `metav1.Status`, with the real reasons and codes.
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
+//! - [`decode`]: JSON and YAML in, bounded; what is unknown, said twice or of another type.
 //! - [`apply`]: server-side apply and the ownership of fields.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`kinds`]: the rules of every built-in kind.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod decode;
 pub mod kinds;
 pub mod object;
 pub mod patch;

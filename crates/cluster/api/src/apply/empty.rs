@@ -4,44 +4,32 @@ use super::typed::{Atom, atom_of, field_of};
 use serde_json::{Map, Value};
 use teu_kubernetes::{Schema, Shape};
 
-/// Levels of required structs that are filled in.
+/// Levels of structs that are filled in.
 const MAX_LEVELS: usize = 8;
 
 /// An object of a type before anything is said of it: structs that are always there are there, and
 /// nobody comes to own them by naming a field in them.
 pub(super) fn object(schema: &Schema, api_version: &str, kind: &str) -> Value {
-    let mut object = match structs(schema, MAX_LEVELS) {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    // Objects of built-in types have these whether they say so or not.
-    for name in ["metadata", "spec", "status"] {
-        let is_there = schema.as_struct().is_some_and(|shape| {
-            shape.field(name).is_some_and(|field| matches!(field.schema.shape, Shape::Named(_)))
-        });
-        if (is_there || name == "metadata") && !object.contains_key(name) {
-            object.insert(name.to_owned(), Value::Object(Map::new()));
-        }
-    }
+    let mut object = structs(schema, MAX_LEVELS);
     object.insert("apiVersion".to_owned(), api_version.into());
     object.insert("kind".to_owned(), kind.into());
+    object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     Value::Object(object)
 }
 
-/// The structs in a type that are never absent: those with an empty default, and required fields.
-fn structs(schema: &Schema, levels: usize) -> Value {
+/// The structs in a type that are never absent: those whose default is an empty one. Required
+/// lists are null, which is there too.
+fn structs(schema: &Schema, levels: usize) -> Map<String, Value> {
     let mut fields = Map::new();
-    let Some(shape) = schema.as_struct().filter(|_| levels > 0) else { return Value::Null };
+    let Some(shape) = schema.as_struct().filter(|_| levels > 0) else { return fields };
     for field in &shape.fields {
-        let empty = field.default.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty);
-        let built_in = matches!(field.schema.shape, Shape::Named(_));
-        if empty || field.required && built_in {
-            let below = structs(&field.schema, levels - 1);
-            let below = if below.is_null() { Value::Object(Map::new()) } else { below };
-            fields.insert(field.name.to_string(), below);
+        if field.default.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty) {
+            fields.insert(field.name.to_string(), structs(&field.schema, levels - 1).into());
+        } else if field.required && matches!(field.schema.shape, Shape::List(_) | Shape::Map(_)) {
+            fields.insert(field.name.to_string(), Value::Null);
         }
     }
-    Value::Object(fields)
+    fields
 }
 
 /// Takes nulls out where the schema does not let them stand for a value.

@@ -29,8 +29,19 @@ fn field(line: &Line) -> Field {
             merge_key: line.value("merge").map(Cow::Borrowed),
             retain_keys: line.has("retain"),
         },
-        default: line.value("default").and_then(|text| serde_json::from_str(text).ok()),
+        default: line
+            .value("default")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .or_else(|| is_always_there(line).then(|| serde_json::json!({}))),
     }
+}
+
+/// Whether a field is a struct and no pointer: it is there even when nothing is said of it, which
+/// OpenAPI writes as an empty default.
+fn is_always_there(line: &Line) -> bool {
+    let Value::Type(name) = line.shape else { return false };
+    let slot = super::number(name).and_then(|number| super::SLOTS.get(usize::from(number)));
+    !line.has("pointer") && slot.is_some_and(|slot| matches!(slot.flags, "" | "atomic"))
 }
 
 fn shape(value: Value, line: &Line) -> Schema {

@@ -188,6 +188,53 @@ fn from_client_side_apply() {
     assert_eq!(status.causes[0].message, "conflict with \"hpa\" using apps/v1");
 }
 
+/// A deployment as kubectl makes it: the owners that the real server writes.
+#[test]
+fn a_deployment() {
+    let schema =
+        teu_kubernetes::types::type_schema("io.k8s.api.apps.v1.Deployment").expect("a type");
+    let ignored = Set::default();
+    let body = json!({
+        "apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","labels":{"app":"web"}},
+        "spec":{"replicas":1,"selector":{"matchLabels":{"app":"web"}},"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%"}},
+            "template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[
+                {"name":"web","image":"nginx","resources":{},"ports":[{"containerPort":80,"protocol":"TCP"}]}]}}}
+    });
+    let write =
+        Write { kind: "Deployment", manager: "kubectl-create", ..write(None, &schema, &ignored) };
+    let made = update(&write, body.clone());
+    let expected = json!({
+        "f:metadata":{"f:labels":{".":{},"f:app":{}}},
+        "f:spec":{
+            "f:replicas":{},"f:selector":{},
+            "f:strategy":{"f:rollingUpdate":{".":{},"f:maxSurge":{}},"f:type":{}},
+            "f:template":{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{
+                ".":{},"f:image":{},"f:name":{},
+                "f:ports":{".":{},"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{},"f:protocol":{}}},
+                "f:resources":{}}}}}
+        }
+    });
+    assert_eq!(made["metadata"]["managedFields"][0]["fieldsV1"], expected);
+    // Another sidecar, by another manager, with the protocol left out.
+    let mut config = body;
+    config["metadata"] = json!({"name":"web"});
+    config["spec"] = json!({"template":{"spec":{"containers":[
+        {"name":"side","image":"x"},{"name":"web","ports":[{"containerPort":80,"name":"http"}]}]}}});
+    let applied = apply(&Write { live: Some(&made), manager: "mesh", ..write }, &config, false)
+        .expect("applied");
+    let containers = &applied["spec"]["template"]["spec"]["containers"];
+    assert_eq!(containers[0], json!({"name":"side","image":"x"}));
+    assert_eq!(
+        containers[1]["ports"],
+        json!([{"containerPort":80,"protocol":"TCP","name":"http"}])
+    );
+    assert_eq!(containers[1]["image"], "nginx");
+    let gone = json!({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"}});
+    let back = apply(&Write { live: Some(&applied), manager: "mesh", ..write }, &gone, false)
+        .expect("applied");
+    assert_eq!(back["spec"], made["spec"]);
+}
+
 /// Stories from a generator: whatever is written, what was applied last is there, its owner owns it,
 /// entries can be read again, and giving all up leaves nothing behind of appliers.
 #[test]
