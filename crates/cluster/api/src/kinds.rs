@@ -15,6 +15,7 @@ pub mod kind;
 pub mod labels;
 pub mod meta;
 pub mod name;
+pub mod pod_spec;
 pub mod print;
 pub mod quantities;
 

@@ -107,6 +107,10 @@ pub trait Rules: Send + Sync {
         None
     }
 
+    /// Notes times that the server knows, such as when a condition changed: after a write was
+    /// prepared, before it is stored. `now` is as it is written in objects.
+    fn stamp(&self, _object: &mut Value, _now: &str) {}
+
     /// Fields that a field selector may name, beside `metadata.name` and `metadata.namespace`.
     fn selectable(&self) -> &[&'static str] {
         &[]

@@ -4,6 +4,8 @@ mod config_map;
 mod event;
 mod namespace;
 mod node;
+mod persistent_volume_claim;
+mod pod;
 mod secret;
 mod service;
 mod service_account;
@@ -13,6 +15,9 @@ mod tests;
 use super::kind::Kind;
 
 pub use event::{from_core as event_from_core, to_core as event_to_core};
+pub use persistent_volume_claim::check_spec as check_claim_spec;
+pub use pod::qos_class;
+pub use service::{PROTOCOLS, host, port_or_name};
 
 /// Events of events.k8s.io.
 pub const NEW_EVENTS: Kind = event::NEW_RULES;
@@ -24,6 +29,8 @@ pub fn rules(kind: &str) -> Option<Kind> {
         "Event" => event::RULES,
         "Namespace" => namespace::RULES,
         "Node" => node::RULES,
+        "PersistentVolumeClaim" => persistent_volume_claim::RULES,
+        "Pod" => pod::RULES,
         "Secret" => secret::RULES,
         "Service" => service::RULES,
         "ServiceAccount" => service_account::RULES,

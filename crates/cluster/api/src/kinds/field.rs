@@ -32,26 +32,27 @@ enum Segment<'p> {
     Key(&'p str),
 }
 
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-            first = matches!(parent.segment, Segment::Root | Segment::Field(""));
-        }
+impl Path<'_> {
+    /// Writes it; whether there was anything to write.
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> Result<bool, fmt::Error> {
+        let begun = match self.parent {
+            Some(parent) => parent.write(f)?,
+            None => false,
+        };
         match self.segment {
-            Segment::Root | Segment::Field("") => Ok(()),
-            Segment::Field(name) if first => f.write_str(name),
-            Segment::Field(name) => write!(f, ".{name}"),
-            Segment::Index(at) => write!(f, "[{at}]"),
-            Segment::Key(key) => write!(f, "[{key}]"),
+            Segment::Root | Segment::Field("") => return Ok(begun),
+            Segment::Field(name) if begun => write!(f, ".{name}")?,
+            Segment::Field(name) => f.write_str(name)?,
+            Segment::Index(at) => write!(f, "[{at}]")?,
+            Segment::Key(key) => write!(f, "[{key}]")?,
         }
+        Ok(true)
     }
 }
 
 impl fmt::Display for At<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.fmt(f)
+        self.path.write(f).map(drop)
     }
 }
 
@@ -71,6 +72,11 @@ impl<'v, 'p> At<'v, 'p> {
     /// The same value under a path that the real server gives it though it is elsewhere.
     pub fn called<'a>(&'a self, name: &'a str, value: &'v Value) -> At<'v, 'a> {
         At { value, path: Path { parent: Some(&self.path), segment: Segment::Field(name) } }
+    }
+
+    /// Another value at this very place.
+    pub fn called_as<'a>(&'a self, value: &'v Value) -> At<'v, 'a> {
+        self.called("", value)
     }
 
     /// A value of a map.

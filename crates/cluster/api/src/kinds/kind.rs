@@ -60,6 +60,8 @@ pub struct Kind {
     pub create_on_update: bool,
     /// Seconds a deletion waits.
     pub grace: fn(&Value, Option<i64>) -> Option<i64>,
+    /// Notes times.
+    pub stamp: fn(&mut Value, &str),
     /// Reads what is derived from it.
     pub read_part: fn(&Value, &str) -> Result<Value, Status>,
     /// Writes it.
@@ -96,6 +98,7 @@ impl Kind {
             unconditional_update: true,
             create_on_update: false,
             grace: |_, _| None,
+            stamp: |_, _| (),
             read_part: |_, name| Err(Status::not_found_path(name)),
             write_part: |_, name, _| Err(Status::not_found_path(name)),
         }
@@ -223,6 +226,10 @@ impl Rules for Kind {
 
     fn allows_create_on_update(&self) -> bool {
         self.create_on_update
+    }
+
+    fn stamp(&self, object: &mut Value, now: &str) {
+        (self.stamp)(object, now);
     }
 
     fn read_subresource(&self, object: &Value, name: &str) -> Result<Value, Status> {

@@ -1,7 +1,7 @@
 //! `metadata` of any object: names, labels, annotations, owners, finalizers, and what of it may change.
 
 use super::field::{At, Report};
-use super::name;
+use super::{fill, name};
 use crate::selector::{label_key_errors, label_value_errors};
 use serde_json::Value;
 
@@ -287,7 +287,24 @@ fn condition_reason(at: &At, report: &mut Report) {
     }
 }
 
-/// An object's label.
+/// Takes from the old object what a write of a part may not touch of `metadata`.
+pub fn keep_for_part(object: &mut Value, old: &Value) {
+    let before = old.get("metadata").unwrap_or(&Value::Null);
+    let metadata = fill::child(object, "metadata");
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+    ] {
+        fill::keep(metadata, before, field);
+    }
+}
+
+/// An object's annotation.
 pub fn annotation<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
     crate::object::text(object, &["metadata", "annotations", key])
 }

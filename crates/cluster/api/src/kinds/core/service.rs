@@ -6,6 +6,8 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
+pub use check::{PROTOCOLS, host, port_or_name};
+
 use super::super::field::At;
 use super::super::kind::Kind;
 use super::super::{fill, labels, name, print};

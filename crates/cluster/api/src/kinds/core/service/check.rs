@@ -10,6 +10,7 @@ const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
 const MODE: &str = "service.kubernetes.io/topology-mode";
 const ONLY_BALANCERS: &str = "may only be used when `type` is 'LoadBalancer'";
 
+/// Protocols of ports.
 pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
 pub fn check(service: &At, report: &mut Report) {
