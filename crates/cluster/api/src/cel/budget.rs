@@ -1,0 +1,53 @@
+//! What an evaluation may cost: turns of loops and bytes of sums, counted by calls that [`super::prepare`]
+//! puts into the expression.
+//!
+//! The counter is the thread's: an evaluation runs to its end on one thread.
+
+use kube_cel::cel::{Context, ExecutionError, Value};
+use std::cell::Cell;
+
+/// Turns of loops, and sixteenths of a byte that is put together.
+const BUDGET: u64 = 1_000_000;
+
+/// Bytes (or items) of a sum that cost as much as one turn of a loop.
+const BYTES_A_TICK: usize = 64;
+
+/// Said in each loop's condition; a name that no expression can have.
+pub(super) const TICK: &str = "@tick";
+/// Around each sum and each growing list.
+pub(super) const SIZED: &str = "@sized";
+
+thread_local! {
+    static LEFT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Fills the budget.
+pub(super) fn begin() {
+    LEFT.set(BUDGET);
+}
+
+/// Whether all of it is gone.
+pub(super) fn is_spent() -> bool {
+    LEFT.get() == 0
+}
+
+fn spend(cost: u64) -> Result<(), ExecutionError> {
+    LEFT.set(LEFT.get().saturating_sub(cost));
+    if is_spent() { Err(ExecutionError::function_error(TICK, "too expensive")) } else { Ok(()) }
+}
+
+/// Makes the two calls known.
+pub(super) fn register(context: &mut Context<'_>) {
+    context.add_function(TICK, || -> Result<Value, ExecutionError> {
+        spend(1).map(|()| Value::Bool(true))
+    });
+    context.add_function(SIZED, |value: Value| -> Result<Value, ExecutionError> {
+        let size = match &value {
+            Value::String(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::List(items) => items.len() * 16,
+            _ => 0,
+        };
+        spend(1 + (size / BYTES_A_TICK) as u64).map(|()| value)
+    });
+}
