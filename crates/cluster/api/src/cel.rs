@@ -9,6 +9,7 @@
 
 mod budget;
 mod convert;
+mod optional;
 mod prepare;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| {
     let mut context = Context::default();
     context.register_all();
     budget::register(&mut context);
+    optional::register(&mut context);
     // A type is its name here: `type(x) == string`.
     context.add_function("type", |value: CelValue| kind(&value));
     for name in prepare::TYPE_NAMES {

@@ -1,9 +1,10 @@
 //! An expression's tree before it is evaluated: bounded, without what the engine cannot do, and with
 //! what it costs.
 
-use super::{CelError, budget};
+use super::{CelError, budget, optional};
 use kube_cel::cel::common::ast::{
-    CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, MapEntryExpr, MapExpr,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue,
+    MapEntryExpr, MapExpr,
 };
 use std::collections::BTreeSet;
 
@@ -18,6 +19,9 @@ const MAX_QUESTIONS: usize = 60;
 
 const ADD: &str = "_+_";
 const AND: &str = "_&&_";
+const INDEX: &str = "_[_]";
+const OPTIONAL_SELECT: &str = "_?._";
+const OPTIONAL_INDEX: &str = "_[?_]";
 
 /// Types that admission's mutations are made of; their names say nothing more once they are maps.
 const TYPES: [&str; 2] = ["Object", "JSONPatch"];
@@ -76,7 +80,16 @@ fn walk(node: &mut IdedExpr, scope: &mut BTreeSet<String>, level: usize) -> Resu
                 )));
             }
         }
-        Expr::Select(select) => walk(&mut select.operand, scope, below)?,
+        Expr::Select(select) => {
+            walk(&mut select.operand, scope, below)?;
+            // What is selected of something optional is optional.
+            if !select.test && is_find(&select.operand) {
+                let name = LiteralValue::String(select.field.clone().into());
+                let key = IdedExpr { id: node.id, expr: Expr::Literal(name) };
+                let args = vec![std::mem::take(&mut *select.operand), key];
+                node.expr = call_of(optional::FIND, args);
+            }
+        }
         Expr::List(list) => {
             for item in &mut list.elements {
                 walk(item, scope, below)?;
@@ -91,29 +104,17 @@ fn walk(node: &mut IdedExpr, scope: &mut BTreeSet<String>, level: usize) -> Resu
             for argument in &mut call.args {
                 walk(argument, scope, below)?;
             }
+            let is_optional = matches!(&*call.func_name, OPTIONAL_SELECT | OPTIONAL_INDEX)
+                || call.func_name == INDEX && call.args.first().is_some_and(is_find);
+            if is_optional {
+                call.func_name = optional::FIND.to_owned();
+            }
             if call.func_name == ADD {
                 let sum = std::mem::take(&mut node.expr);
                 node.expr = call_of(budget::SIZED, vec![IdedExpr { id: node.id, expr: sum }]);
             }
         }
-        Expr::Comprehension(it) => {
-            walk(&mut it.iter_range, scope, below)?;
-            walk(&mut it.accu_init, scope, below)?;
-            let names =
-                [Some(it.iter_var.clone()), it.iter_var2.clone(), Some(it.accu_var.clone())];
-            let new: Vec<String> =
-                names.into_iter().flatten().filter(|name| scope.insert(name.clone())).collect();
-            for part in [&mut it.loop_cond, &mut it.loop_step, &mut it.result] {
-                walk(part, scope, below)?;
-            }
-            for name in new {
-                scope.remove(&name);
-            }
-            let id = it.loop_cond.id;
-            let tick = IdedExpr { id, expr: call_of(budget::TICK, Vec::new()) };
-            let condition = std::mem::take(&mut it.loop_cond);
-            it.loop_cond = IdedExpr { id, expr: call_of(AND, vec![tick, condition]) };
-        }
+        Expr::Comprehension(it) => comprehension(it, scope, below)?,
         Expr::Struct(it) => {
             if !TYPES.contains(&it.type_name.split('.').next().unwrap_or_default()) {
                 return Err(CelError::Compile(format!("undeclared type '{}'", it.type_name)));
@@ -124,6 +125,34 @@ fn walk(node: &mut IdedExpr, scope: &mut BTreeSet<String>, level: usize) -> Resu
         }
     }
     Ok(())
+}
+
+/// A loop: each turn costs.
+fn comprehension(
+    it: &mut ComprehensionExpr,
+    scope: &mut BTreeSet<String>,
+    below: usize,
+) -> Result<(), CelError> {
+    walk(&mut it.iter_range, scope, below)?;
+    walk(&mut it.accu_init, scope, below)?;
+    let names = [Some(it.iter_var.clone()), it.iter_var2.clone(), Some(it.accu_var.clone())];
+    let new: Vec<String> =
+        names.into_iter().flatten().filter(|name| scope.insert(name.clone())).collect();
+    for part in [&mut it.loop_cond, &mut it.loop_step, &mut it.result] {
+        walk(part, scope, below)?;
+    }
+    for name in new {
+        scope.remove(&name);
+    }
+    let id = it.loop_cond.id;
+    let tick = IdedExpr { id, expr: call_of(budget::TICK, Vec::new()) };
+    let condition = std::mem::take(&mut it.loop_cond);
+    it.loop_cond = IdedExpr { id, expr: call_of(AND, vec![tick, condition]) };
+    Ok(())
+}
+
+fn is_find(node: &IdedExpr) -> bool {
+    matches!(&node.expr, Expr::Call(call) if call.func_name == optional::FIND)
 }
 
 fn call_of(name: &str, args: Vec<IdedExpr>) -> Expr {

@@ -41,6 +41,11 @@ fn expressions() {
     );
     check("type(object.metadata.name) == string", json!(true));
     check("object.?nothing.orValue('none')", json!("none"));
+    check("object.?spec.?nothing.orValue('none')", json!("none"));
+    check("object.?nothing.spec.names[0].orValue('none')", json!("none"));
+    check("object.?spec.names[0].orValue('none')", json!("b"));
+    check("object.spec.names[?5].hasValue()", json!(false));
+    check("object.?spec.replicas.value() == 3", json!(true));
     check("optional.of(1).value()", json!(1));
 }
 
