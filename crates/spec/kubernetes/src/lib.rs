@@ -9,9 +9,11 @@
 #![forbid(unsafe_code)]
 
 pub mod discovery;
+pub mod openapi;
 pub mod resource;
 pub mod schema;
 pub mod types;
+mod wire;
 
 pub use resource::{Resource, Scope, Subresource, resources};
 pub use schema::{

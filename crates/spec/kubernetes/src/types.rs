@@ -11,9 +11,7 @@ mod build;
 mod line;
 
 use crate::schema::{Schema, Shape};
-use line::Line;
-#[cfg(test)]
-use line::Value as ShapeText;
+pub(crate) use line::{Line, Value as ShapeText};
 use std::sync::{LazyLock, OnceLock};
 
 const TABLE: &str = include_str!("types/table.txt");
@@ -68,14 +66,12 @@ pub(crate) fn schema(number: u16) -> Option<&'static Schema> {
 }
 
 /// What the line of a type says beside its name: `atomic`, or what it is instead of a struct.
-#[cfg(test)]
-fn flags(number: u16) -> &'static str {
+pub(crate) fn flags(number: u16) -> &'static str {
     SLOTS.get(usize::from(number)).map_or("", |slot| slot.flags)
 }
 
 /// The lines of a type's fields, in order of names.
-#[cfg(test)]
-fn lines(number: u16) -> impl Iterator<Item = Line> {
+pub(crate) fn lines(number: u16) -> impl Iterator<Item = Line> {
     SLOTS.get(usize::from(number)).into_iter().flat_map(lines_of)
 }
 

@@ -50,6 +50,17 @@ impl Line {
         })
     }
 
+    /// Whether it holds a type that documents refer to by name.
+    pub(crate) fn is_reference(&self) -> bool {
+        match self.shape {
+            Value::Type(_) => true,
+            Value::Scalar(name) => {
+                matches!(name, "quantity" | "int-or-string" | "time" | "microtime" | "duration")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a word is among the flags.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.split(' ').any(|word| word == flag)

@@ -1,0 +1,4 @@
+//! Real clients against the documents that this crate makes.
+
+mod explain;
+mod serve;
