@@ -18,7 +18,10 @@ pub mod name;
 pub mod pod_spec;
 pub mod print;
 pub mod quantities;
+pub mod workload;
 
+pub mod apps;
+pub mod batch;
 pub mod core;
 
 #[cfg(test)]
@@ -32,6 +35,8 @@ use std::sync::Arc;
 pub fn rules(group: &str, version: &str, kind: &str) -> Arc<dyn Rules> {
     let found: Option<kind::Kind> = match group {
         "" => core::rules(kind),
+        "apps" => apps::rules(kind),
+        "batch" => batch::rules(kind),
         "events.k8s.io" => Some(core::NEW_EVENTS),
         _ => None,
     };

@@ -6,6 +6,8 @@ mod namespace;
 mod node;
 mod persistent_volume_claim;
 mod pod;
+mod pod_template;
+mod replication_controller;
 mod secret;
 mod service;
 mod service_account;
@@ -31,6 +33,8 @@ pub fn rules(kind: &str) -> Option<Kind> {
         "Node" => node::RULES,
         "PersistentVolumeClaim" => persistent_volume_claim::RULES,
         "Pod" => pod::RULES,
+        "PodTemplate" => pod_template::RULES,
+        "ReplicationController" => replication_controller::RULES,
         "Secret" => secret::RULES,
         "Service" => service::RULES,
         "ServiceAccount" => service_account::RULES,

@@ -215,12 +215,13 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
         let last = time(&["lastTimestamp", "firstTimestamp", "eventTime"]);
         (last, event.get("count").int().max(1))
     };
-    let (component, host) = match event.text("source.component") {
-        "" => (event.text("reportingComponent"), event.text("reportingInstance")),
-        component => (component, event.text("source.host")),
+    let either = |own: &'static str, new: &'static str| match event.text(own) {
+        "" => event.text(new).to_owned(),
+        text => text.to_owned(),
     };
-    let source =
-        if host.is_empty() { component.to_owned() } else { format!("{component}, {host}") };
+    let component = either("source.component", "reportingComponent");
+    let host = either("source.host", "reportingInstance");
+    let source = if host.is_empty() { component } else { format!("{component}, {host}") };
     vec![
         last.into(),
         event.text("type").into(),
