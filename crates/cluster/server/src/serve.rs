@@ -120,6 +120,7 @@ impl Server {
         let api = Api::new(store, authenticator, authorizer, shutdown.clone());
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
+        crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
     }

@@ -50,6 +50,7 @@ pub mod run;
 pub mod runtime;
 pub mod save;
 pub mod search;
+pub mod server;
 pub mod start;
 pub mod stats;
 pub mod stop;
@@ -120,6 +121,7 @@ pub const ALL: &[&Command] = &[
     &rm::RM,
     &rmi::RMI,
     &save::SAVE,
+    &server::SERVER,
     &start::START,
     &stats::STATS,
     &stop::STOP,
@@ -188,6 +190,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "rm",
             "rmi",
             "save",
+            "server",
             "start",
             "stats",
             "stop",

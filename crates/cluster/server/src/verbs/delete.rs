@@ -29,6 +29,18 @@ pub enum Propagation {
     Foreground,
 }
 
+impl Propagation {
+    /// `Orphan`, `Background`, `Foreground`.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "Orphan" => Some(Self::Orphan),
+            "Background" => Some(Self::Background),
+            "Foreground" => Some(Self::Foreground),
+            _ => None,
+        }
+    }
+}
+
 /// How something is deleted.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
@@ -74,13 +86,13 @@ impl DeleteOptions {
                 let why = "orphanDependents and deletionPropagation cannot be both set";
                 return refuse(Cause::invalid("propagationPolicy", &Value::Null, why));
             }
-            Some("Orphan") => Some(Propagation::Orphan),
-            Some("Background") => Some(Propagation::Background),
-            Some("Foreground") => Some(Propagation::Foreground),
-            Some(other) => {
-                let known = ["Foreground", "Background", "Orphan", "nil"];
-                return refuse(Cause::unsupported("propagationPolicy", &other.into(), &known));
-            }
+            Some(word) => match Propagation::parse(word) {
+                Some(propagation) => Some(propagation),
+                None => {
+                    let known = ["Foreground", "Background", "Orphan", "nil"];
+                    return refuse(Cause::unsupported("propagationPolicy", &word.into(), &known));
+                }
+            },
         };
         let all = document.get("dryRun").and_then(Value::as_array);
         let is_dry_run = all.is_some_and(|all| all.iter().any(|word| word == "All"));

@@ -1,0 +1,114 @@
+//! `teu server`: the Kubernetes API in one process, until SIGTERM; and what is done to its data.
+//!
+//! A configuration file says everything; flags say the usual, and win.
+
+use crate::context::{Context, complain};
+use crate::failure::{Failure, Result};
+use crate::flags::{Arity, Command, Completes, Flag, Matches};
+use crate::units::human_size;
+use std::path::{Path, PathBuf};
+use teu_server::{Config, Event, StoreConfig, control, run, snapshots};
+
+/// The command.
+pub const SERVER: Command = Command {
+    usage: "[OPTIONS] [kubeconfig | snapshot save|restore|list [FILE]]",
+    arity: Arity::AtMost(3),
+    flags: &[&[
+        Flag::text("config", "file", "Configuration (TOML)").completes(Completes::Files),
+        Flag::text("data-dir", "dir", "Where the cluster's data is (default DATA/server)")
+            .completes(Completes::Files),
+        Flag::text("store", "store", "embedded, or etcd://HOST[:PORT],… (etcds:// with TLS)"),
+        Flag::text("bind", "address", "Address to listen on (default 0.0.0.0:6443; port 0: any)"),
+        Flag::list("tls-san", "Further name or address that the server's certificate is for"),
+    ]],
+    examples: &[
+        ("teu server", "then: export KUBECONFIG=/run/teu/server/admin.kubeconfig; kubectl get ns"),
+        ("teu server kubeconfig > ~/.kube/config", "who may everything"),
+        ("teu server snapshot save", "while it runs, or not"),
+        ("teu server snapshot restore FILE --data-dir NEW", "into an empty folder"),
+    ],
+    operands: Completes::Words(&["kubeconfig", "snapshot"]),
+    ..Command::new("server", "Serve the Kubernetes API", server)
+};
+
+fn server(ctx: &Context, matches: &Matches) -> Result<u8> {
+    let config = config(ctx, matches)?;
+    let words: Vec<&str> = matches.operands.iter().map(String::as_str).collect();
+    match *words {
+        [] => run(&config, |event| tell(ctx, event))?,
+        ["kubeconfig"] => ctx.print(&kubeconfig(&config)?)?,
+        ["snapshot", "save"] => save(ctx, &config, None)?,
+        ["snapshot", "save", file] => save(ctx, &config, Some(Path::new(file)))?,
+        ["snapshot", "restore", file] => {
+            let revision = snapshots::restore(&config, Path::new(file))?;
+            let folder = config.store_folder();
+            ctx.line(&format!("{} is at revision {revision} again", folder.display()))?;
+        }
+        ["snapshot", "list"] => {
+            for found in snapshots::list(&config)? {
+                ctx.line(&format!("{}  {}", found.path.display(), human_size(found.bytes, 3)))?;
+            }
+        }
+        _ => {
+            let message = format!("teu server has no command {:?}", words.join(" "));
+            let hint = "teu server kubeconfig, teu server snapshot save|restore|list [FILE]";
+            return Err(Failure::new(message).hint(hint));
+        }
+    }
+    Ok(0)
+}
+
+fn config(ctx: &Context, matches: &Matches) -> Result<Config> {
+    let home = ctx.home();
+    let mut config = Config::new(home.data.join("server"), home.run.join("server"));
+    if let Some(file) = matches.nonempty("config") {
+        config.read(Path::new(file))?;
+    }
+    if let Some(folder) = matches.nonempty("data-dir") {
+        config.data = std::path::absolute(folder)?;
+    }
+    // Servers with other data are other servers, and keep what goes with a boot beside it.
+    if config.data != home.data.join("server") {
+        config.run = config.data.join("run");
+    }
+    if let Some(store) = matches.nonempty("store") {
+        config.store = StoreConfig::parse(store)?;
+    }
+    if let Some(bind) = matches.nonempty("bind") {
+        bind.clone_into(&mut config.bind);
+    }
+    config.names.extend(matches.list("tls-san").into_iter().map(str::to_owned));
+    Ok(config)
+}
+
+fn kubeconfig(config: &Config) -> Result<String> {
+    let path = config.kubeconfig();
+    std::fs::read_to_string(&path).map_err(|error| {
+        let message = format!("cannot read {}: {error}", path.display());
+        Failure::new(message).hint("`teu server` writes it when it starts")
+    })
+}
+
+/// Asks the server that runs, or opens the store if none does.
+fn save(ctx: &Context, config: &Config, file: Option<&Path>) -> Result<()> {
+    let file: Option<PathBuf> = file.map(std::path::absolute).transpose()?;
+    let path = match control::save_snapshot(config, file.as_deref())? {
+        Some(path) => path,
+        None => snapshots::save_stopped(config, file.as_deref())?,
+    };
+    ctx.line(&path.display().to_string())
+}
+
+/// One line an event; scripts wait for the first.
+fn tell(ctx: &Context, event: Event) {
+    match event {
+        Event::Ready { address, kubeconfig } => {
+            // Whoever closed it does not want to know.
+            let _ = ctx.line(&format!("ready on https://{address}"));
+            let _ = ctx.line(&format!("kubeconfig {}", kubeconfig.display()));
+        }
+        Event::Cut(connections) => {
+            complain(&format!("{connections} connections did not end in time and were cut"));
+        }
+    }
+}
