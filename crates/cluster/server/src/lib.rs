@@ -22,6 +22,7 @@ mod handler;
 pub mod id;
 pub mod local;
 pub mod metrics;
+pub mod namespaces;
 pub mod paths;
 pub mod request;
 pub mod rows;

@@ -121,6 +121,7 @@ impl Server {
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
+        tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
     }

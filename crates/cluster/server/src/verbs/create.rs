@@ -89,6 +89,7 @@ impl Api {
         self.admit_namespace(call).await?;
         rules.prepare_create(new);
         self.begin(call, new);
+        rules.stamp(new, &self.wall.text());
         let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
         match causes.is_empty() {
             true => Ok(rules.warnings(new, None)),

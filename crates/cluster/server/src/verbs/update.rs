@@ -120,6 +120,7 @@ impl Api {
             let generation = object::generation(old) + 1;
             object::metadata_mut(new).insert("generation".to_owned(), generation.into());
         }
+        rules.stamp(new, &self.wall.text());
         let faults = rules.validate_update(new, old, target);
         let causes = meta::beside(faults, meta::change_faults(new, old));
         if !causes.is_empty() {

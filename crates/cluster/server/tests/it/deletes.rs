@@ -56,3 +56,25 @@ fn a_collection_goes_as_it_is_selected() {
     assert_eq!(left["items"][0]["metadata"]["name"], "b");
     assert_eq!(left["items"].as_array().map(Vec::len), Some(1));
 }
+
+#[test]
+fn a_namespace_is_emptied_and_goes() {
+    let world = World::new();
+    world.post("/api/v1/namespaces", &json!({ "metadata": { "name": "n" } })).good();
+    let maps = "/api/v1/namespaces/n/configmaps";
+    world.post(maps, &map("a", json!({}))).good();
+    let mut held = map("held", json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/wait"]);
+    world.post(maps, &held).good();
+    let begun = world.delete("/api/v1/namespaces/n").good();
+    assert_eq!(begun["status"]["phase"], "Terminating");
+    let refused = world.post(maps, &map("late", json!({}))).bad(403);
+    assert_eq!(refused["reason"], "Forbidden");
+    world.until(|| world.get(&format!("{maps}/a")).code == 404);
+    let mut free = world.get(&format!("{maps}/held")).good();
+    free["metadata"]["finalizers"] = json!([]);
+    while world.put(&format!("{maps}/held"), &free).code == 409 {
+        free["metadata"]["resourceVersion"] = json!(null);
+    }
+    world.until(|| world.get("/api/v1/namespaces/n").code == 404);
+}

@@ -76,11 +76,21 @@ impl World {
             let listener = Listener::tcp("127.0.0.1:0").await.expect("a port");
             let address = listener.tcp_address().expect("TCP");
             let service = Service::new(Arc::clone(&api));
+            tokio::spawn(teu_server::namespaces::run(Arc::clone(&api)));
             tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
             api.is_ready.store(true, Ordering::Release);
             address
         });
         Self { api, address, shutdown, runtime: Some(runtime), _folder: folder }
+    }
+
+    /// Waits for something to become true.
+    pub fn until(&self, is_so: impl Fn() -> bool) {
+        let begun = std::time::Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "it did not become true");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs something where the server runs.
@@ -89,6 +99,17 @@ impl World {
     }
 
     fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
+        self.send_part(method, path, headers, (body, body.len()))
+    }
+
+    /// Says how long a body is, and sends perhaps less.
+    fn send_part(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        (body, length): (&str, usize),
+    ) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -98,6 +119,11 @@ impl World {
         );
         stream.write_all(head.as_bytes()).expect("sent");
         BufReader::new(stream)
+    }
+
+    /// The answer to a body of which only the length has come.
+    pub fn announce(&self, method: &str, path: &str, length: usize) -> u16 {
+        read_head(&mut self.send_part(method, path, &[], ("", length))).0
     }
 
     /// Asks, with headers.
