@@ -23,6 +23,7 @@ pub mod id;
 pub mod local;
 pub mod metrics;
 pub mod namespaces;
+pub mod outgoing;
 pub mod paths;
 pub mod request;
 pub mod rows;
