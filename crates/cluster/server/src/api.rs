@@ -3,13 +3,16 @@
 //! The operations themselves are methods of [`Api`] in `verbs`: they take a [`Call`] and values and
 //! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
 
+use crate::aggregate::Aggregated;
 use crate::auth::{Authenticator, Authorizer, User};
 use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use teu_api::Status;
+use teu_pki::Identity;
 use teu_store::{Error as StoreError, Store};
 use teu_web::Shutdown;
 
@@ -27,6 +30,12 @@ pub struct Api {
     pub authorizer: Box<dyn Authorizer>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where others may be called.
+    pub outgoing: Outgoing,
+    /// What other servers serve.
+    pub aggregated: Aggregated,
+    /// Who this server is when it hands requests on.
+    pub proxy_identity: Option<Arc<Identity>>,
     /// When it stops, watches end.
     pub shutdown: Shutdown,
     /// Whether it has done what has to be done before the first request.
@@ -40,17 +49,20 @@ impl Api {
         authenticator: Box<dyn Authenticator>,
         authorizer: Box<dyn Authorizer>,
         shutdown: Shutdown,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             table: Table::new(Arc::clone(&store), crate::rows::builtin()),
             store,
             wall: Arc::new(SystemWall),
             authenticator,
             authorizer,
             metrics: Metrics::default(),
+            outgoing: Outgoing::default(),
+            aggregated: Aggregated::default(),
+            proxy_identity: None,
             shutdown,
             is_ready: AtomicBool::new(false),
-        })
+        }
     }
 }
 

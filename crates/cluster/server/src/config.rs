@@ -82,6 +82,8 @@ pub struct Config {
     pub bind: String,
     /// Further names and addresses that the server's certificate is for.
     pub names: Vec<String>,
+    /// Whether webhooks and aggregated APIs may be on this machine's own addresses.
+    pub allows_loopback: bool,
 }
 
 /// What a file may say.
@@ -93,6 +95,8 @@ struct File {
     bind: Option<String>,
     #[serde(default)]
     tls_san: Vec<String>,
+    #[serde(default)]
+    allow_loopback: bool,
     etcd: Option<EtcdTls>,
 }
 
@@ -106,6 +110,7 @@ impl Config {
             etcd: EtcdTls::default(),
             bind: "0.0.0.0:6443".to_owned(),
             names: Vec::new(),
+            allows_loopback: false,
         }
     }
 
@@ -128,6 +133,7 @@ impl Config {
         }
         self.bind = file.bind.unwrap_or_else(|| std::mem::take(&mut self.bind));
         self.names.extend(file.tls_san);
+        self.allows_loopback |= file.allow_loopback;
         self.etcd = file.etcd.unwrap_or_default();
         Ok(())
     }

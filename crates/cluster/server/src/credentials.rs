@@ -10,10 +10,16 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use teu_pki::{Authority, CertificateDer, Identity, Request};
 
 /// The authority's name.
 const NAME: &str = "teu-cluster-ca";
+/// The name of the authority by which aggregated APIs know this server. Another one, because who has
+/// a certificate of it may say who anybody is.
+const PROXY_NAME: &str = "teu-front-proxy-ca";
+/// Who this server is for them.
+pub const PROXY_CLIENT: &str = "front-proxy-client";
 /// Names by which pods know the server.
 const NAMES: [&str; 7] = [
     "localhost",
@@ -52,6 +58,10 @@ pub struct Credentials {
     pub authority_der: Vec<CertificateDer<'static>>,
     /// Who it is.
     pub server: Identity,
+    /// Who it is for aggregated APIs.
+    pub proxy: Arc<Identity>,
+    /// By whose word (PEM).
+    pub proxy_authority_pem: String,
 }
 
 impl Credentials {
@@ -59,7 +69,9 @@ impl Credentials {
     pub fn open(config: &Config, bound: &[String]) -> Result<Self, CredentialsError> {
         let folder = config.data.join("pki");
         make_private_folder(&folder)?;
-        let authority = authority(&folder)?;
+        let authority = authority(&folder, "ca", NAME)?;
+        let proxies = self::authority(&folder, "front-proxy-ca", PROXY_NAME)?;
+        let proxy = Arc::new(proxies.issue(&Request::client(PROXY_CLIENT))?);
         let authority_pem = authority.certificate_pem();
         let authority_der = teu_pki::certificates_from_pem(&authority_pem, "the authority")?;
         let mut names: Vec<String> = NAMES.map(str::to_owned).to_vec();
@@ -71,7 +83,8 @@ impl Credentials {
         let request =
             Request { common_name: "kube-apiserver".to_owned(), ..Request::server(names) };
         let server = authority.issue(&request)?;
-        Ok(Self { authority, authority_der, server })
+        let proxy_authority_pem = proxies.certificate_pem();
+        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem })
     }
 
     /// Writes a kubeconfig of the cluster's owner.
@@ -93,12 +106,13 @@ impl Credentials {
     }
 }
 
-fn authority(folder: &Path) -> Result<Authority, CredentialsError> {
-    let (certificate, key) = (folder.join("ca.crt"), folder.join("ca.key"));
+fn authority(folder: &Path, file: &str, name: &str) -> Result<Authority, CredentialsError> {
+    let certificate = folder.join(format!("{file}.crt"));
+    let key = folder.join(format!("{file}.key"));
     match read(&certificate)?.zip(read(&key)?) {
-        Some((certificate, key)) => Ok(Authority::from_pem(NAME, &certificate, &key)?),
+        Some((certificate, key)) => Ok(Authority::from_pem(name, &certificate, &key)?),
         None => {
-            let authority = Authority::create(NAME)?;
+            let authority = Authority::create(name)?;
             // The key first: a certificate without its key would look like a whole authority.
             write_private(&key, &authority.key_pem())?;
             write_private(&certificate, &authority.certificate_pem())?;

@@ -3,7 +3,7 @@
 //! A request is parsed once. What is authorised is what was parsed, and what was parsed is executed.
 
 mod body;
-pub use body::MAX_BODY_BYTES;
+pub use body::{MAX_BODY_BYTES, read as read_body};
 mod resource;
 mod stream;
 
@@ -83,6 +83,19 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
     };
     let place = Place::parse(request.uri().path());
     let timed = async {
+        // Whatever is below a group and version that another server serves is its affair.
+        let mut segments = request.uri().path().trim_start_matches('/').split('/');
+        if segments.next() == Some("apis")
+            && let (Some(group), Some(version)) = (segments.next(), segments.next())
+            && let Some(target) = api.remote(group, version).await
+        {
+            let (group, version) = (group.to_owned(), version.to_owned());
+            series.resource = "aggregated".to_owned();
+            authorize_remote(api, &user, &request, place.as_ref(), &query).await?;
+            (series.group, series.version) = (group, version);
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+            return crate::proxy::forward(api, request, &user, &target?, &path).await;
+        }
         match place {
             Some(place) => {
                 let named = Named { user, place, query };
@@ -123,6 +136,23 @@ async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(),
         name: "",
     };
     authorize(api, &attributes).await
+}
+
+/// The right to what another server has is asked for as for our own.
+async fn authorize_remote(
+    api: &Api,
+    user: &User,
+    request: &Request,
+    place: Option<&Place>,
+    query: &Query,
+) -> Result<(), Status> {
+    match place {
+        None => authorize_path(api, user, request).await,
+        Some(place) => {
+            let verb = resource::verb(request.method(), place, query)?;
+            authorize(api, &resource::attributes(user, verb, place)).await
+        }
+    }
 }
 
 async fn authorize(api: &Api, attributes: &Attributes<'_>) -> Result<(), Status> {

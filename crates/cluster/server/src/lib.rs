@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod aggregate;
 pub mod answer;
 pub mod api;
 pub mod auth;
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod namespaces;
 pub mod outgoing;
 pub mod paths;
+pub mod proxy;
 pub mod request;
 pub mod rows;
 pub mod select;

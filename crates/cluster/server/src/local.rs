@@ -32,6 +32,11 @@ impl Local {
         Self { api: Arc::clone(api), user: Arc::new(user), manager: manager.into() }
     }
 
+    /// The time of day, as it is written in objects.
+    pub fn now(&self) -> String {
+        self.api.wall.text()
+    }
+
     fn call(
         &self,
         kind: Kind<'_>,

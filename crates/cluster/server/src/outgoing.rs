@@ -7,7 +7,7 @@
 //! are bounded in bytes and time.
 
 mod address;
-mod service;
+pub mod service;
 
 pub use address::Refused;
 
@@ -168,10 +168,31 @@ impl Outgoing {
         Err(last)
     }
 
+    /// Gets JSON whole.
+    pub async fn get(
+        &self,
+        target: &Target,
+        path: &str,
+        time: Duration,
+    ) -> Result<(u16, Bytes), CallError> {
+        self.ask(target, Method::GET, path, Bytes::new(), time).await
+    }
+
     /// Posts JSON and reads the answer whole.
     pub async fn post(
         &self,
         target: &Target,
+        path: &str,
+        body: Bytes,
+        time: Duration,
+    ) -> Result<(u16, Bytes), CallError> {
+        self.ask(target, Method::POST, path, body, time).await
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        method: Method,
         path: &str,
         body: Bytes,
         time: Duration,
@@ -182,7 +203,7 @@ impl Outgoing {
             let json = HeaderValue::from_static("application/json");
             headers.insert(http::header::CONTENT_TYPE, json.clone());
             headers.insert(http::header::ACCEPT, json);
-            let answer = connection.send(Method::POST, path, headers, body).await?;
+            let answer = connection.send(method, path, headers, body).await?;
             let code = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
             Ok((code, body.map_err(CallError::Answer)?.to_bytes()))

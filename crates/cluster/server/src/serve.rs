@@ -6,6 +6,7 @@ use crate::bootstrap;
 use crate::config::{Config, StoreConfig};
 use crate::credentials::{Credentials, CredentialsError, make_private_folder};
 use crate::handler::Service;
+use crate::outgoing::Outgoing;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,11 +118,16 @@ impl Server {
         let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
         let tls = Tls::new(&credentials.server, clients)?;
         let (authenticator, authorizer) = (Box::new(ByCertificate), Box::new(Masters));
-        let api = Api::new(store, authenticator, authorizer, shutdown.clone());
+        let mut api = Api::new(store, authenticator, authorizer, shutdown.clone());
+        api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
+        api.proxy_identity = Some(Arc::clone(&credentials.proxy));
+        let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
+        bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
+        tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
     }

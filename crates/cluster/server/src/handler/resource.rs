@@ -4,7 +4,7 @@ use super::stream::Stream;
 use super::{Named, authorize, body};
 use crate::answer;
 use crate::api::{Api, Call, FieldValidation, WriteOptions};
-use crate::auth::Attributes;
+use crate::auth::{Attributes, User};
 use crate::encode::{self, Include, Look};
 use crate::id;
 use crate::metrics::Series;
@@ -28,7 +28,7 @@ const WATCH_SECONDS: u64 = 1800;
 const MAX_WATCH_SECONDS: i64 = 86_400;
 
 /// What a method means here.
-fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
+pub(super) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
     let is_object = !place.name.is_empty();
     Ok(match *method {
         Method::GET | Method::HEAD => {
@@ -48,6 +48,21 @@ fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, S
     })
 }
 
+/// What is authorised: what was parsed.
+pub(super) fn attributes<'a>(user: &'a User, verb: &'a str, place: &'a Place) -> Attributes<'a> {
+    Attributes {
+        user,
+        verb,
+        path: "",
+        group: &place.group,
+        version: &place.version,
+        resource: &place.plural,
+        subresource: &place.subresource,
+        namespace: &place.namespace,
+        name: &place.name,
+    }
+}
+
 /// Answers one.
 pub(super) async fn handle(
     api: &Arc<Api>,
@@ -57,18 +72,7 @@ pub(super) async fn handle(
 ) -> Result<Response, Status> {
     let Named { user, place, query } = named;
     let verb = verb(request.method(), &place, &query)?;
-    let attributes = Attributes {
-        user: &user,
-        verb,
-        path: "",
-        group: &place.group,
-        version: &place.version,
-        resource: &place.plural,
-        subresource: &place.subresource,
-        namespace: &place.namespace,
-        name: &place.name,
-    };
-    authorize(api, &attributes).await?;
+    authorize(api, &attributes(&user, verb, &place)).await?;
     let rows = api.table.rows();
     let found = rows.find(&place.group, &place.version, &place.plural).cloned();
     let entry = found.ok_or_else(|| Status::not_found_path(&place.plural))?;

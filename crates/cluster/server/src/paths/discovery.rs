@@ -22,7 +22,9 @@ pub fn answer(
     accept: Accept,
 ) -> Result<Response, Status> {
     let rows = api.table.rows();
-    let catalog = Catalog::new(rows.all().map(|entry| &entry.row.resource));
+    let remote = api.aggregated.resources();
+    let own = rows.all().map(|entry| &entry.row.resource);
+    let catalog = Catalog::new(own.chain(&remote));
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let missing = || Status::not_found_path(path);
     let list = |group: &str, version: &str| {

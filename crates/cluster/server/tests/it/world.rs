@@ -69,7 +69,9 @@ impl World {
         let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
         let shutdown = Shutdown::new();
         let store = Arc::new(Embedded::open(&folder.path().join("store")).expect("a store"));
-        let api = Api::new(store, Box::new(Everybody), Box::new(Masters), shutdown.clone());
+        let mut api = Api::new(store, Box::new(Everybody), Box::new(Masters), shutdown.clone());
+        api.outgoing.allows_loopback = true;
+        let api = Arc::new(api);
         let address = runtime.block_on(async {
             let user = Arc::new(User::internal("system:apiserver"));
             bootstrap::namespaces(&api, &user).await.expect("namespaces");
@@ -150,6 +152,19 @@ impl World {
         self.ask("DELETE", path, &[], "")
     }
 
+    /// Asks to leave HTTP; the answer's head has come.
+    pub fn upgrade(&self, path: &str, headers: &[&str], wanted: u16) -> Raw {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut stream = BufReader::new(stream);
+        let (code, head) = read_head(&mut stream);
+        assert_eq!(code, wanted, "{head}");
+        Raw(stream)
+    }
+
     /// Watches; the answer's head has come.
     pub fn watch(&self, path: &str) -> Events {
         self.watch_as(path, &[])
@@ -184,6 +199,31 @@ fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
     }
     let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
     (code, head)
+}
+
+/// A connection that may have left HTTP.
+pub struct Raw(BufReader<TcpStream>);
+
+impl Raw {
+    pub fn send(&mut self, text: &str) {
+        // Whether the other side still listens is for the test to say.
+        let _ = self.0.get_mut().write_all(text.as_bytes());
+    }
+
+    /// Sends a text and reads as much.
+    pub fn exchange(&mut self, text: &str) -> String {
+        self.send(text);
+        let mut bytes = vec![0; text.len()];
+        self.0.read_exact(&mut bytes).expect("an answer");
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// All that still comes.
+    pub fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// A watch's events.

@@ -1,0 +1,157 @@
+//! Aggregated APIs: another server behind a service, reached under the user's name; and what a
+//! client could try with it.
+
+use crate::world::World;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use teu_pki::{Authority, Request as Wanted};
+use teu_web::{
+    ClientCertificates, Handler, Limits, Listener, Request, Response, Tls, Upgrade, respond,
+};
+
+const PATH: &str = "/apis/other.example.com/v1";
+
+/// What the other server was asked.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+struct Other(Seen);
+
+impl Handler for Other {
+    async fn handle(&self, mut request: Request) -> Response {
+        let path = request.uri().path().to_owned();
+        let header = |name: &str| {
+            let all = request.headers().get_all(name);
+            all.iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join("+")
+        };
+        let line = format!(
+            "{} {path} user={} groups={}",
+            request.method(),
+            header("x-remote-user"),
+            header("x-remote-group")
+        );
+        if path != PATH {
+            self.0.lock().expect("unharmed").push(line);
+        }
+        match path.strip_prefix(PATH).unwrap_or_default() {
+            "" => respond::json(
+                StatusCode::OK,
+                &json!({
+                    "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "other.example.com/v1",
+                    "resources": [{ "name": "things", "kind": "Thing", "singularName": "thing", "namespaced": true, "verbs": ["get", "list"] }],
+                }),
+            ),
+            "/redirect" => {
+                let mut response = respond::empty(StatusCode::FOUND);
+                response
+                    .headers_mut()
+                    .insert("location", "https://169.254.169.254/".parse().expect("a header"));
+                response
+            }
+            "/shell" => match Upgrade::of(&mut request) {
+                Some(upgrade) => {
+                    let (response, stream) = upgrade.accept();
+                    tokio::spawn(async move {
+                        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                        let mut stream = stream.stream().await.expect("a stream");
+                        let mut word = [0; 4];
+                        stream.read_exact(&mut word).await.expect("a word");
+                        stream.write_all(&word).await.expect("an echo");
+                    });
+                    response
+                }
+                None => respond::empty(StatusCode::BAD_REQUEST),
+            },
+            "/refuse" => respond::text(StatusCode::FORBIDDEN, "no"),
+            _ => respond::json(StatusCode::OK, &json!({ "kind": "ThingList", "items": [] })),
+        }
+    }
+}
+
+/// Another server on this machine, its service and its `APIService`.
+fn aggregated(world: &World) -> Seen {
+    let seen = Seen::default();
+    let authority = Authority::create("other").expect("an authority");
+    let identity = authority.issue(&Wanted::server(["other.default.svc"])).expect("a certificate");
+    let tls = Tls::new(&identity, ClientCertificates::Ignored).expect("TLS");
+    let handler = Other(Arc::clone(&seen));
+    let port = world.run(async {
+        let listener = Listener::tcp("127.0.0.1:0").await.expect("a port").with_tls(tls);
+        let port = listener.tcp_address().expect("TCP").port();
+        tokio::spawn(teu_web::serve(
+            listener,
+            Limits::default(),
+            handler,
+            world.api.shutdown.clone(),
+        ));
+        tokio::spawn(teu_server::aggregate::run(Arc::clone(&world.api)));
+        port
+    });
+    let service =
+        json!({ "metadata": { "name": "other" }, "spec": { "ports": [{ "port": 443 }] } });
+    world.post("/api/v1/namespaces/default/services", &service).good();
+    let slice = json!({
+        "metadata": { "name": "other-1", "labels": { "kubernetes.io/service-name": "other" } },
+        "addressType": "IPv4", "ports": [{ "name": "", "port": port, "protocol": "TCP" }],
+        "endpoints": [{ "addresses": ["127.0.0.1"], "conditions": { "ready": true } }],
+    });
+    world.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).good();
+    let api_service = json!({
+        "metadata": { "name": "v1.other.example.com" },
+        "spec": {
+            "group": "other.example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 15,
+            "service": { "namespace": "default", "name": "other", "port": 443 },
+            "caBundle": STANDARD.encode(authority.certificate_pem()),
+        },
+    });
+    world.post("/apis/apiregistration.k8s.io/v1/apiservices", &api_service).good();
+    world.until(|| available(world)["status"] == "True");
+    seen
+}
+
+fn available(world: &World) -> Value {
+    let service =
+        world.get("/apis/apiregistration.k8s.io/v1/apiservices/v1.other.example.com").good();
+    service["status"]["conditions"][0].clone()
+}
+
+#[test]
+fn another_server_is_found_and_reached() {
+    let world = World::new();
+    let seen = aggregated(&world);
+    let groups = world.get("/apis").good().to_string();
+    assert!(groups.contains("other.example.com"), "{groups}");
+    let spoofed =
+        ["X-Remote-User: root", "X-Remote-Group: system:masters", "Impersonate-User: root"];
+    let list = world.ask("GET", &format!("{PATH}/namespaces/default/things"), &spoofed, "");
+    assert_eq!(list.good()["kind"], "ThingList");
+    let line = seen.lock().expect("unharmed").pop().expect("a request");
+    assert_eq!(
+        line,
+        format!(
+            "GET {PATH}/namespaces/default/things user=tester groups=system:masters+system:authenticated"
+        )
+    );
+    // Redirects come back as they are.
+    assert_eq!(world.get(&format!("{PATH}/redirect")).code, 302);
+}
+
+#[test]
+fn a_refused_upgrade_leaves_no_way_behind_it() {
+    let world = World::new();
+    let seen = aggregated(&world);
+    let upgrade = ["Connection: Upgrade", "Upgrade: echo"];
+    // Agreed: bytes go both ways.
+    let mut stream = world.upgrade(&format!("{PATH}/shell"), &upgrade, 101);
+    assert_eq!(stream.exchange("ping"), "ping");
+    // Refused: what follows on the connection is a request to this server, or nothing at all.
+    let mut stream = world.upgrade(&format!("{PATH}/refuse"), &upgrade, 403);
+    let before = seen.lock().expect("unharmed").len();
+    stream.send(&format!("GET {PATH}/smuggled HTTP/1.1\r\nHost: x\r\nX-Remote-User: root\r\nConnection: close\r\n\r\n"));
+    let rest = stream.rest();
+    let asked = seen.lock().expect("unharmed").split_off(before);
+    let is_known = |line: &String| line.contains("user=tester ");
+    assert!(asked.iter().all(is_known), "{asked:?} {rest}");
+}
