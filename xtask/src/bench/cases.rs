@@ -7,13 +7,14 @@ use super::{Row, World};
 use anyhow::Result;
 
 mod build;
+mod engine;
 mod memory;
 mod registry;
 mod store;
 
 /// All cases.
-pub const NAMES: [&str; 8] =
-    ["start", "network", "memory", "build", "unpack", "many", "store", "registry"];
+pub const NAMES: [&str; 9] =
+    ["start", "network", "memory", "build", "unpack", "many", "store", "registry", "engine"];
 
 /// Runs the cases that were asked for.
 pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
@@ -28,6 +29,7 @@ pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
             "registry" => registry::run(world)?,
             "unpack" => unpack(world)?,
             "store" => store::run(world)?,
+            "engine" => engine::run(world)?,
             _ => many(world)?,
         });
     }

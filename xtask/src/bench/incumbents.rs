@@ -148,6 +148,8 @@ pub struct Docker {
     child: Child,
     /// The command up to the verb.
     pub command: String,
+    /// Where everything of it is.
+    pub folder: PathBuf,
 }
 
 impl Docker {
@@ -159,7 +161,8 @@ impl Docker {
         let mut command = Command::new("unshare");
         command.args(["-n", "sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(log).spawn().context("starting dockerd")?;
-        let docker = Self { child, command: format!("docker -H unix://{}", socket.display()) };
+        let command = format!("docker -H unix://{}", socket.display());
+        let docker = Self { child, command, folder: folder.clone() };
         let begun = Instant::now();
         while !docker.says("version") {
             if begun.elapsed() > DOCKER_LIMIT {
@@ -172,6 +175,11 @@ impl Docker {
         let archive = world.images.join(archive);
         shell.run(&format!("{} load -i {}", docker.command, archive.display()))?;
         Ok(docker)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn says(&self, verb: &str) -> bool {

@@ -49,7 +49,8 @@ impl Shell {
         Ok(shell)
     }
 
-    fn start(scratch: &Path, mut command: Command) -> Result<Self> {
+    /// By a command that ends up as a shell.
+    pub fn start(scratch: &Path, mut command: Command) -> Result<Self> {
         let number = std::fs::read_dir(scratch)?.count();
         let errors = scratch.join(format!("errors-{number}"));
         let file = std::fs::File::create(&errors)?;

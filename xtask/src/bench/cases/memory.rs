@@ -44,7 +44,7 @@ fn cost(mut shell: Shell, command: &str, verb: &str, scratch: &str) -> Result<f6
         );
         shell.run(&run)?;
     }
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    settle();
     let new = processes();
     let new = new.difference(&before).filter(|pid| belongs(**pid, scratch));
     let kib: u64 = new.filter_map(|pid| pss_kib(*pid)).sum();
@@ -56,7 +56,13 @@ fn cost(mut shell: Shell, command: &str, verb: &str, scratch: &str) -> Result<f6
     Ok(mean)
 }
 
-fn processes() -> BTreeSet<u32> {
+/// What has just started has settled by then.
+pub fn settle() {
+    std::thread::sleep(std::time::Duration::from_millis(500));
+}
+
+/// All there are.
+pub fn processes() -> BTreeSet<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return BTreeSet::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
@@ -64,14 +70,24 @@ fn processes() -> BTreeSet<u32> {
 /// Whether a process came with our containers and is not what runs in them: our folder is named in
 /// its arguments or its environment.
 fn belongs(pid: u32, scratch: &str) -> bool {
+    let inside = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    inside.trim() != INSIDE && names(pid, scratch)
+}
+
+/// Whether a process has this text in its arguments or its environment.
+pub fn names(pid: u32, text: &str) -> bool {
     let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let names = |file: &str| String::from_utf8_lossy(&read(file)).contains(scratch);
-    let inside = String::from_utf8_lossy(&read("comm")).trim() == INSIDE;
-    !inside && (names("cmdline") || names("environ"))
+    ["cmdline", "environ"].iter().any(|file| String::from_utf8_lossy(&read(file)).contains(text))
+}
+
+/// Who started it.
+pub fn parent(pid: u32) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 /// Proportional set size: pages that several processes share are divided among them.
-fn pss_kib(pid: u32) -> Option<u64> {
+pub fn pss_kib(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.split_whitespace().next()?.parse().ok()
