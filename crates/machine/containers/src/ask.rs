@@ -83,7 +83,10 @@ impl Containers {
         }
         self.repair_pod(pod)?;
         private(&self.home.pod_run(pod))?;
-        let connection = shim::spawn(&self.home, pod, &self.program)?;
+        let connection = match &self.nursery {
+            Some(nursery) => nursery.spawn(pod)?,
+            None => shim::spawn(&self.home, pod, &self.program)?,
+        };
         match ask(&connection, pod, request, descriptors) {
             Ok((reply, _)) => Ok(Some((connection, reply))),
             Err(error) => {

@@ -32,8 +32,11 @@ pub(crate) fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(errno) => return Err(Error::sys("open", path)(errno)),
     };
-    let mut bytes = Vec::new();
-    File::from(fd).take(limit_bytes).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let file = File::from(fd);
+    // One read, and one that finds the end; without the size it is a dozen small ones.
+    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit_bytes);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    file.take(limit_bytes).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     Ok(Some(bytes))
 }
 

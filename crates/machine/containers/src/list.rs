@@ -8,6 +8,7 @@ use crate::state::{ContainerState, Status};
 use crate::{Containers, Error, Found, Result};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use teu_network::Endpoint;
 use teu_oci::Digest;
 
 /// Docker's filters of `ps`, and podman's `pod`.
@@ -53,6 +54,8 @@ pub struct Summary {
     pub state: ContainerState,
     /// Published and exposed ports.
     pub ports: Vec<PortBinding>,
+    /// Its pod's places on networks, while it runs.
+    pub endpoints: Vec<Endpoint>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its mounts.
@@ -150,7 +153,8 @@ impl Containers {
     }
 
     fn summary(&self, found: Found, size: Option<Size>) -> Result<Summary> {
-        let ports = self.ports(&found)?;
+        let endpoints = self.places(&found)?;
+        let ports = ports(&found, &endpoints);
         let Found { record, pod, state } = found;
         let mut command = record.entrypoint;
         command.extend(record.command);
@@ -166,46 +170,25 @@ impl Containers {
             created_ns: record.created_ns,
             state,
             ports,
+            endpoints,
             labels: record.labels,
             mounts: record.mounts,
             size,
         })
     }
 
+    /// Places of a running container's pod on networks.
+    fn places(&self, found: &Found) -> Result<Vec<Endpoint>> {
+        let may_have_one = matches!(found.pod.network.choice, NetworkChoice::Networks(_));
+        match found.state.needs_shim() && may_have_one {
+            true => Ok(self.networks.endpoints_of(&found.pod.id)?),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Published ports of a running container, then ports that are only exposed.
     pub(crate) fn ports(&self, found: &Found) -> Result<Vec<PortBinding>> {
-        let mut ports = Vec::new();
-        let may_publish = matches!(found.pod.network.choice, NetworkChoice::Networks(_));
-        if found.state.needs_shim() && may_publish {
-            for endpoint in self.networks.endpoints_of(&found.pod.id)? {
-                ports.extend(endpoint.ports.iter().map(|port| PortBinding {
-                    container_port: port.container_port,
-                    protocol: port.protocol.to_string(),
-                    host: Some((port.host_ip, port.host_port)),
-                }));
-            }
-        }
-        for exposed in &found.record.exposed_ports {
-            let (numbers, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
-            let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
-            let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
-                continue;
-            };
-            for port in first..=last {
-                let published = ports
-                    .iter()
-                    .any(|binding| binding.container_port == port && binding.protocol == protocol);
-                if !published {
-                    let protocol = protocol.to_owned();
-                    ports.push(PortBinding { container_port: port, protocol, host: None });
-                }
-            }
-        }
-        ports.sort_by(|a, b| {
-            (a.container_port, &a.protocol, a.host).cmp(&(b.container_port, &b.protocol, b.host))
-        });
-        ports.dedup();
-        Ok(ports)
+        Ok(ports(found, &self.places(found)?))
     }
 
     /// Published ports.
@@ -269,6 +252,38 @@ impl Containers {
         }
         Ok(used)
     }
+}
+
+fn ports(found: &Found, endpoints: &[Endpoint]) -> Vec<PortBinding> {
+    let published = endpoints.iter().flat_map(|endpoint| &endpoint.ports);
+    let mut ports: Vec<PortBinding> = published
+        .map(|port| PortBinding {
+            container_port: port.container_port,
+            protocol: port.protocol.to_string(),
+            host: Some((port.host_ip, port.host_port)),
+        })
+        .collect();
+    for exposed in &found.record.exposed_ports {
+        let (numbers, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
+            continue;
+        };
+        for port in first..=last {
+            let published = ports
+                .iter()
+                .any(|binding| binding.container_port == port && binding.protocol == protocol);
+            if !published {
+                let protocol = protocol.to_owned();
+                ports.push(PortBinding { container_port: port, protocol, host: None });
+            }
+        }
+    }
+    ports.sort_by(|a, b| {
+        (a.container_port, &a.protocol, a.host).cmp(&(b.container_port, &b.protocol, b.host))
+    });
+    ports.dedup();
+    ports
 }
 
 #[derive(Debug, Clone, Copy)]

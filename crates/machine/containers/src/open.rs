@@ -1,9 +1,11 @@
 //! [`Containers`]: one home, opened. Everything else in this crate hangs from it.
 
+use crate::shim::Nursery;
 use crate::{Error, Home, Result};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use teu_images::Store;
 use teu_network::Networks;
 use teu_volumes::Volumes;
@@ -16,6 +18,7 @@ pub struct Containers {
     pub(crate) volumes: Volumes,
     pub(crate) images: Store,
     pub(crate) networks: Networks,
+    pub(crate) nursery: Option<Arc<Nursery>>,
 }
 
 impl Containers {
@@ -32,11 +35,20 @@ impl Containers {
         let volumes = Volumes::open(&home.data.join("volumes"))?;
         let images = Store::open(&home.data.join("images"))?;
         let networks = Networks::open(home.networks())?;
-        let containers = Self { home, program, volumes, images, networks };
+        let containers = Self { home, program, volumes, images, networks, nursery: None };
         // What cannot be finished now is tried again by the next command.
         let _ = containers.sweep();
         let _ = containers.networks.mend();
         Ok(containers)
+    }
+
+    /// For a server, which starts many shims: they come from a [`Nursery`]. Not for an ordinary user,
+    /// each of whose processes is noted by itself.
+    #[must_use]
+    pub fn with_nursery(mut self) -> Self {
+        let alone = !teu_sys::namespace::is_own_user_namespace();
+        self.nursery = alone.then(|| Arc::new(Nursery::new(&self.home, &self.program)));
+        self
     }
 
     /// The images.

@@ -42,14 +42,27 @@ impl AnonymousVolumes {
     }
 }
 
+/// The files of a container that does not exist any more. Deleting them may take a disk its time,
+/// and nobody need wait for it; whoever holds this does so when everybody has been answered. Dropped
+/// instead, they are left to the next command.
+#[derive(Debug, Default)]
+pub struct Remains(Option<(PathBuf, Option<DirLock>)>);
+
+impl Remains {
+    /// Deletes them.
+    pub fn clear(self) -> Result<()> {
+        self.0.map_or(Ok(()), |(gone, _lock)| disk::remove_tree(&gone))
+    }
+}
+
 /// For the shim: removes a container that has ended and was made with `--rm`, with its anonymous
 /// volumes, and its pod if that was made for it. The caller has let go of its mounts, cgroup and
 /// network, and goes on holding `shim.lock`.
-pub fn ended(home: &Home, pod: &str, id: &str) -> Result<()> {
+pub fn ended(home: &Home, pod: &str, id: &str) -> Result<Remains> {
     let containers = Containers::open(home.clone(), PathBuf::new())?;
-    let Some(_lock) = DirLock::wait(&home.pod(pod))? else { return Ok(()) };
+    let Some(_lock) = DirLock::wait(&home.pod(pod))? else { return Ok(Remains::default()) };
     let implicit = containers.read_pod(pod)?.is_some_and(|record| record.implicit);
-    containers.discard(pod, id, implicit, AnonymousVolumes::Remove)
+    containers.retire(pod, id, implicit, AnonymousVolumes::Remove)
 }
 
 impl Containers {
@@ -61,24 +74,41 @@ impl Containers {
         with_pod: bool,
         volumes: AnonymousVolumes,
     ) -> Result<()> {
+        self.retire(pod, id, with_pod, volumes)?.clear()
+    }
+
+    /// The same but for the deletion of its files.
+    pub(crate) fn retire(
+        &self,
+        pod: &str,
+        id: &str,
+        with_pod: bool,
+        volumes: AnonymousVolumes,
+    ) -> Result<Remains> {
         let from = if with_pod { self.home.pod(pod) } else { self.home.container(pod, id) };
         let gone = self.home.tmp().join(format!("{}{id}", volumes.prefix()));
         let lock = DirLock::attempt(&from)?;
         match fs::rename(&from, &gone) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Remains::default());
+            }
             Err(error) => return Err(Error::io("remove", &from)(error)),
         }
-        let done = self.finish(&gone, volumes);
-        drop(lock);
+        let done = self.release(&gone, volumes);
         if with_pod {
             let _ = fs::remove_dir_all(self.home.pod_run(pod));
         }
-        done
+        done.map(|()| Remains(Some((gone, lock))))
     }
 
     /// Gives back what a removed directory held, then deletes it. Each step may have been done.
     fn finish(&self, gone: &Path, volumes: AnonymousVolumes) -> Result<()> {
+        self.release(gone, volumes)?;
+        disk::remove_tree(gone)
+    }
+
+    fn release(&self, gone: &Path, volumes: AnonymousVolumes) -> Result<()> {
         if let Ok(Some(pod)) = disk::read_json::<PodRecord>(&gone.join("pod.json")) {
             if let Some(name) = &pod.name {
                 let bearer = Bearer { pod: pod.id.clone(), container: None };
@@ -90,7 +120,7 @@ impl Containers {
         } else if let Some((_, id)) = gone.file_name().and_then(|n| n.to_str()?.split_once('-')) {
             self.give_back(gone, id, volumes)?;
         }
-        disk::remove_tree(gone)
+        Ok(())
     }
 
     fn give_back(&self, dir: &Path, id: &str, volumes: AnonymousVolumes) -> Result<()> {

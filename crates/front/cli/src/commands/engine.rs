@@ -57,7 +57,7 @@ pub const ENGINE: Command = Command {
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     // Before anything is opened that could get their numbers.
     let mut handed = handed_on(matches)?;
-    let containers = ctx.containers()?.clone();
+    let containers = ctx.containers()?.clone().with_nursery();
     let config = Config {
         containers,
         worker_command: worker_command(ctx),

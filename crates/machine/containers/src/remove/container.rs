@@ -1,6 +1,6 @@
 //! `rm`, and `container prune`.
 
-use super::AnonymousVolumes;
+use super::{AnonymousVolumes, Remains};
 use crate::filter::Filters;
 use crate::lifecycle::{KILL, Remove};
 use crate::record::PodRecord;
@@ -30,13 +30,18 @@ pub struct Pruned {
 impl Containers {
     /// Removes it, and its pod if that was made for it.
     pub fn remove(&self, name: &str, remove: Remove) -> Result<()> {
+        self.remove_all_but_files(name, remove)?.clear()
+    }
+
+    /// The same, with the deletion of its files left to the caller: it is not there any more.
+    pub fn remove_all_but_files(&self, name: &str, remove: Remove) -> Result<Remains> {
         let volumes = match remove.volumes {
             true => AnonymousVolumes::Remove,
             false => AnonymousVolumes::Keep,
         };
         let found = match self.find(name) {
             Err(Error::Damaged { .. }) if remove.force => {
-                return self.remove_damaged(name, volumes);
+                return self.remove_damaged(name, volumes).map(|()| Remains::default());
             }
             found => found?,
         };
@@ -51,7 +56,7 @@ impl Containers {
             let (name, status) = (found.record.name, Status::Running.name());
             return Err(Error::StillRunning { name, status });
         }
-        self.remove_found(&found, volumes)
+        self.retire_found(&found, volumes)
     }
 
     /// Kills through the shim. One that does not answer (stopped, stuck) is killed itself; the repair
@@ -87,13 +92,17 @@ impl Containers {
     }
 
     pub(crate) fn remove_found(&self, found: &Found, volumes: AnonymousVolumes) -> Result<()> {
+        self.retire_found(found, volumes)?.clear()
+    }
+
+    fn retire_found(&self, found: &Found, volumes: AnonymousVolumes) -> Result<Remains> {
         let (pod, id) = (&found.pod.id, &found.record.id);
         if found.pod.implicit {
             self.wait_for_shim_end(pod, UNDO)?;
         }
         let lock = match self.lock_pod(pod) {
             // The shim has removed it (`--rm`).
-            Err(Error::NoSuchPod(_)) => return Ok(()),
+            Err(Error::NoSuchPod(_)) => return Ok(Remains::default()),
             lock => lock?,
         };
         self.repair_pod(pod)?;
@@ -108,10 +117,10 @@ impl Containers {
             self.kill_remains(&found.pod)?;
             self.networks.disconnect_pod(pod)?;
         }
-        self.discard(pod, id, found.pod.implicit, volumes)?;
+        let remains = self.retire(pod, id, found.pod.implicit, volumes)?;
         drop(lock);
         self.journal(&found.record, "destroy", &[]);
-        Ok(())
+        Ok(remains)
     }
 
     /// A container whose records do not parse: everything that can be found by its id goes.

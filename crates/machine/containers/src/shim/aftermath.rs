@@ -1,11 +1,12 @@
-//! What is left to do on networks when everybody has been answered.
+//! What is left to do on networks and disks when everybody has been answered.
 //!
-//! Removing links makes the kernel wait, and networks that nobody is on are kept for a moment
-//! ([`teu_network::Keeper`]). A shim that goes on does it between events. One that ends hands it to a
+//! Removing links makes the kernel wait, networks that nobody is on are kept for a moment
+//! ([`teu_network::Keeper`]), and a disk may take its time to delete a container's files. A shim that goes on does it between events. One that ends hands it to a
 //! copy of itself, which has let go of all that was the pod's: whoever waits for the shim's end need
 //! not wait for this, and the container's name, addresses and ports are free already. A copy that is
 //! killed leaves marks, which the next command sees.
 
+use crate::remove::Remains;
 use crate::rootless::Membership;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
@@ -20,12 +21,18 @@ use teu_sys::signal::{SignalFd, SignalSet};
 pub(super) struct Aftermath {
     departed: Vec<Departure>,
     keeper: Option<Keeper>,
+    remains: Vec<Remains>,
 }
 
 impl Aftermath {
     /// A pod has left its networks.
     pub(super) fn add(&mut self, departure: Departure) {
         self.departed.push(departure);
+    }
+
+    /// A container is no more.
+    pub(super) fn bury(&mut self, remains: Remains) {
+        self.remains.push(remains);
     }
 
     /// Does what is due; says when more will be.
@@ -36,6 +43,9 @@ impl Aftermath {
                 self.keeper = Some(keeper);
             }
         }
+        for remains in self.remains.drain(..) {
+            let _ = remains.clear();
+        }
         let pause = self.keeper.as_mut().and_then(|keeper| keeper.tend().ok().flatten());
         if pause.is_none() {
             self.keeper = None;
@@ -43,15 +53,15 @@ impl Aftermath {
         pause
     }
 
-    /// Whether links are to be removed.
+    /// Whether links or files are to be removed.
     pub(super) fn is_due(&self) -> bool {
-        !self.departed.is_empty()
+        !self.departed.is_empty() || !self.remains.is_empty()
     }
 
     /// Goes on in a process of its own while the caller ends. The caller has one thread and holds no
     /// descriptor that anybody waits for.
     pub(super) fn outlive(mut self, membership: Option<Membership>) {
-        if self.departed.is_empty() && self.keeper.is_none() {
+        if !self.is_due() && self.keeper.is_none() {
             return;
         }
         match teu_sys::process::clone3(CloneFlags::NONE, None) {

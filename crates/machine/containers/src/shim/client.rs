@@ -10,7 +10,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect as join,
     socket_with, socketpair,
 };
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
@@ -38,6 +38,18 @@ pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(Error::Socket)?;
+    let child = execute(home, &[], &[pod.as_ref()], program, theirs)?;
+    Ok(Connection { socket: ours, child: Some(child) })
+}
+
+/// Executes `teu shim FIRST… DATA RUN THEN… PROGRAM` with its end of a connection.
+pub(super) fn execute(
+    home: &Home,
+    first: &[&OsStr],
+    then: &[&OsStr],
+    program: &Path,
+    connection: OwnedFd,
+) -> Result<Child, Error> {
     let protected = (program == Path::new("/proc/self/exe"))
         .then(teu_sys::reexec::protected_self)
         .transpose()
@@ -51,20 +63,20 @@ pub fn spawn(home: &Home, pod: &str, program: &Path) -> Result<Connection, Error
         }
         None => (program.to_owned(), program.to_owned()),
     };
-    let child = Command::new(&executable)
+    Command::new(&executable)
         .arg0("teu")
         .arg("shim")
+        .args(first)
         .arg(&home.data)
         .arg(&home.run)
-        .arg(pod)
+        .args(then)
         .arg(&on_disk)
-        .stdin(theirs)
+        .stdin(connection)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
         .spawn()
-        .map_err(|source| Error::Spawn { program: program.to_owned(), source })?;
-    Ok(Connection { socket: ours, child: Some(child) })
+        .map_err(|source| Error::Spawn { program: program.to_owned(), source })
 }
 
 /// Connects to the shim of a pod; `None` when it has none that listens.
@@ -95,6 +107,11 @@ pub(super) fn address(folder: BorrowedFd<'_>) -> Result<SocketAddrUnix, Errno> {
 // === impl Connection ===
 
 impl Connection {
+    /// With a shim that is no child of this process.
+    pub(super) fn of(socket: OwnedFd) -> Self {
+        Self { socket, child: None }
+    }
+
     /// Becomes readable when the shim's process has ended, and every lock it held is free. (The
     /// connection hangs up a moment earlier: a dying process closes its descriptors one by one.)
     pub fn end_of_shim(&self) -> Option<OwnedFd> {
@@ -148,10 +165,16 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take()
             && matches!(child.try_wait(), Ok(None))
-            && let Ok(mut children) = CHILDREN.lock()
         {
-            children.push(child);
+            remember(child);
         }
+    }
+}
+
+/// Has a child reaped when it has ended.
+pub(super) fn remember(child: Child) {
+    if let Ok(mut children) = CHILDREN.lock() {
+        children.push(child);
     }
 }
 

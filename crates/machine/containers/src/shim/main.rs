@@ -1,4 +1,5 @@
-//! The hidden command `teu shim DATA RUN POD PROGRAM`: what [`super::spawn`] executes.
+//! The hidden command `teu shim DATA RUN POD PROGRAM`: what [`super::spawn`] executes. (With the word
+//! `nursery` in front and no pod it is a [`super::nursery`].)
 //!
 //! It becomes a session of its own, takes its lock and its socket, and serves until its pod has
 //! ended. Whatever fails on the way is the answer to the first request.
@@ -7,7 +8,7 @@ use super::aftermath::Aftermath;
 use super::failure::Failure;
 use super::protocol::Request;
 use super::service::{Setup, Shim};
-use super::{channel, client};
+use super::{channel, client, nursery};
 use crate::Home;
 use crate::rootless::Membership;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
@@ -22,7 +23,7 @@ use teu_sys::exec::CStrings;
 use teu_sys::signal::{SignalFd, SignalSet};
 
 /// What a wrong command line ends with.
-const EXIT_USAGE: i32 = 125;
+pub(super) const EXIT_USAGE: i32 = 125;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
@@ -30,14 +31,28 @@ const BACKLOG: i32 = 128;
 /// `arguments` are those after `shim`. Returns the exit code.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
     let all: Vec<OsString> = arguments.collect();
-    let [data, run, pod, program] = all.as_slice() else { return EXIT_USAGE };
-    let Some(pod) = pod.to_str() else { return EXIT_USAGE };
+    // A home's path is absolute: no folder of it is the word.
+    let nursery = all.first().is_some_and(|word| word == nursery::WORD);
+    let (data, run, pod, program) = match all.as_slice() {
+        [_, data, run, program] if nursery => (data, run, None, program),
+        [data, run, pod, program] => (data, run, pod.to_str(), program),
+        _ => return EXIT_USAGE,
+    };
     if !teu_sys::reexec::is_protected().unwrap_or(false) && protect(&all).is_err() {
         return EXIT_USAGE;
     }
     let home = Home { data: PathBuf::from(data), run: PathBuf::from(run) };
     let Ok(first) = detach() else { return EXIT_USAGE };
-    let (aftermath, membership) = match serve(&home, pod, Path::new(program), &first) {
+    match pod {
+        Some(pod) => live(&home, pod, Path::new(program), first),
+        None if nursery => nursery::run(&home, Path::new(program), first),
+        None => EXIT_USAGE,
+    }
+}
+
+/// A shim's life, from its first connection on; its exit code.
+pub(super) fn live(home: &Home, pod: &str, program: &Path, first: OwnedFd) -> i32 {
+    let (aftermath, membership) = match serve(home, pod, program, &first) {
         Ok(done) => done,
         Err(failure) => {
             refuse(&first, &failure);
@@ -64,13 +79,18 @@ fn detach() -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let null = rustix::fs::open("/dev/null", flags, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
+    enter();
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let _ = rustix::process::chdir("/");
+    Ok(first)
+}
+
+/// Becomes a session with a name of its own.
+pub(super) fn enter() {
     // What `ps` shows; the kernel would take the number of the descriptor we were executed from.
     let _ = rustix::thread::set_name(c"teu-shim");
     // A session leader already, where somebody else started us so.
     let _ = rustix::process::setsid();
-    rustix::process::umask(Mode::from_raw_mode(0o022));
-    let _ = rustix::process::chdir("/");
-    Ok(first)
 }
 
 /// What is left to do, and the namespaces to do it in.

@@ -151,7 +151,9 @@ pub fn remove(engine: &Engine, id: &str, call: &Call) -> Result<Answer> {
     }
     let remove = Remove { force: query.flag("force"), volumes: query.flag("v") };
     let found = engine.containers().find(id)?;
-    engine.containers().remove(&found.record.id, remove)?;
+    let remains = engine.containers().remove_all_but_files(&found.record.id, remove)?;
+    // The client need not wait for the disk. What is not deleted now the next command deletes.
+    crate::serve::in_background(move || drop(remains.clear()));
     engine.waiting.forget(&found.record.id);
     engine.execs.forget_container(&found.record.id);
     Answer::done()

@@ -27,21 +27,14 @@ pub fn list(engine: &Engine, call: &Call) -> Result<Answer> {
 /// A line for each that the options want.
 pub(crate) fn lines(engine: &Engine, options: &ListOptions) -> Result<Vec<Container>> {
     let now = now_ns();
-    let mut all = Vec::new();
-    for summary in engine.containers().list(options)? {
-        let endpoints = match summary.state.needs_shim() {
-            true => engine.containers().networks().endpoints_of(&summary.pod)?,
-            false => Vec::new(),
-        };
-        all.push(line(engine, summary, &endpoints, now));
-    }
-    Ok(all)
+    let all = engine.containers().list(options)?;
+    Ok(all.into_iter().map(|summary| line(engine, summary, now)).collect())
 }
 
-fn line(engine: &Engine, summary: Summary, endpoints: &[Endpoint], now: i64) -> Container {
+fn line(engine: &Engine, summary: Summary, now: i64) -> Container {
     let mut networks = Map::new();
     for name in &summary.networks {
-        let endpoint = endpoints.iter().find(|endpoint| endpoint.network == *name);
+        let endpoint = summary.endpoints.iter().find(|endpoint| endpoint.network == *name);
         networks.insert(name.clone(), network(endpoint));
     }
     let mode = match summary.networks.first().map(String::as_str) {

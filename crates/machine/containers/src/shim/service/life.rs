@@ -207,7 +207,9 @@ impl Shim {
         {
             container.removed = true;
             // What cannot be removed now is swept by the next command.
-            let _ = remove::ended(&self.home, &self.pod_id, &container.record.id);
+            if let Ok(remains) = remove::ended(&self.home, &self.pod_id, &container.record.id) {
+                self.aftermath.bury(remains);
+            }
             container.event(&self.home, "destroy", &[]);
         }
         self.answer(key, |waiter| matches!(waiter, Waiter::Removed(_)));

@@ -148,8 +148,20 @@ impl World {
         entries.unwrap_or_default()
     }
 
+    /// Waits for the files of containers that removed themselves: shims delete them when everybody
+    /// has been answered.
+    fn settle(&self) {
+        let begun = std::time::Instant::now();
+        while !self.entries("tmp").is_empty()
+            && begun.elapsed() < std::time::Duration::from_secs(60)
+        {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     /// Nothing of any container is left in this home.
     pub fn assert_clean(&self) {
+        self.settle();
         for dir in ["pods", "names", "tmp", "run/pods", "volumes"] {
             assert_eq!(self.entries(dir), BTreeSet::new(), "{dir}");
         }
@@ -171,6 +183,7 @@ impl Drop for World {
         for pod in self.containers.list_pods(&[]).unwrap_or_default() {
             let _ = self.containers.remove_pod(&pod.id, true);
         }
+        self.settle();
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
