@@ -9,9 +9,11 @@ use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use teu_api::Status;
+use teu_api::decode::Strictness;
+use teu_kubernetes::openapi::Documents;
 use teu_pki::Identity;
 use teu_store::{Error as StoreError, Store};
 use teu_web::Shutdown;
@@ -38,6 +40,8 @@ pub struct Api {
     pub proxy_identity: Option<Arc<Identity>>,
     /// When it stops, watches end.
     pub shutdown: Shutdown,
+    /// OpenAPI documents, with the table's generation they are of.
+    pub openapi: Mutex<Option<(u64, Arc<Documents>)>>,
     /// Whether it has done what has to be done before the first request.
     pub is_ready: AtomicBool,
 }
@@ -61,6 +65,7 @@ impl Api {
             aggregated: Aggregated::default(),
             proxy_identity: None,
             shutdown,
+            openapi: Mutex::default(),
             is_ready: AtomicBool::new(false),
         }
     }
@@ -89,18 +94,6 @@ pub struct Call {
     pub subresource: String,
 }
 
-/// How strictly fields are looked at (`fieldValidation`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FieldValidation {
-    /// Unknown and double fields are dropped.
-    Ignore,
-    /// The same, with a warning for each.
-    #[default]
-    Warn,
-    /// They are refused.
-    Strict,
-}
-
 /// How something is written.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
@@ -110,8 +103,8 @@ pub struct WriteOptions {
     pub manager: String,
     /// Whether an apply takes fields from others.
     pub is_forced: bool,
-    /// See there.
-    pub validation: FieldValidation,
+    /// How strictly fields are looked at.
+    pub validation: Strictness,
 }
 
 impl Call {

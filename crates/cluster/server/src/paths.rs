@@ -2,6 +2,7 @@
 
 pub mod discovery;
 pub mod health;
+pub mod openapi;
 pub mod version;
 
 use crate::answer;
@@ -37,6 +38,7 @@ pub async fn handle(api: &Api, request: &Request, query: &Query) -> Result<Respo
         "version" if rest.is_empty() => Ok(answer::document(200, &version::document(), accept)),
         "metrics" if rest.is_empty() => Ok(metrics(api)),
         "api" | "apis" => discovery::answer(api, request.headers(), path, accept),
+        "openapi" => openapi::answer(api, request.headers(), rest, query, accept),
         _ => Err(Status::not_found_path(path)),
     }
 }

@@ -24,6 +24,8 @@ pub struct Entry {
     pub head: Vec<u8>,
     /// Whether a CustomResourceDefinition brought it.
     pub is_custom: bool,
+    /// A custom resource's own schema, for OpenAPI.
+    pub schema_document: Option<Arc<Value>>,
     /// Whether its objects are stored in another form.
     pub converts: bool,
 }
@@ -155,7 +157,8 @@ impl Rows {
             shelf: Arc::clone(shelf),
             head: head(&row.resource.kind, &api_version),
             api_version,
-            is_custom,
+            is_custom: false,
+            schema_document: None,
             converts: !is_custom && stored_as.is_some(),
             row,
         };

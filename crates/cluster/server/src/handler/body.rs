@@ -1,9 +1,12 @@
 //! Bodies: read within limits, and decoded by what they say they are.
 
+use crate::api::Call;
+use crate::table::Entry;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 use teu_api::Status;
+use teu_api::decode::{self, Decoded, Strictness};
 use teu_web::{BodyError, Request};
 
 /// Bytes of a request's body.
@@ -26,22 +29,37 @@ pub async fn read(request: Request) -> Result<bytes::Bytes, Status> {
     })
 }
 
-/// An object; `Null` for an empty body.
-pub fn decode(media_type: &str, body: &[u8]) -> Result<Value, Status> {
+/// What can be read, in the words of a refusal.
+const TYPES: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// A document as it was sent; without a body, nothing.
+pub fn decode(media_type: &str, body: &[u8]) -> Result<Decoded, Status> {
     if body.is_empty() {
-        return Ok(Value::Null);
+        return Ok(Decoded::default());
     }
-    match media_type {
-        "" | "application/json" => serde_json::from_slice(body).map_err(|error| {
-            Status::bad_request(format!(
-                "the object provided is unrecognized (must be of type json): {error}"
-            ))
-        }),
-        _ => Err(Status::unsupported_media_type(&["application/json"])),
-    }
+    let decoded = match media_type {
+        "" | "application/json" => decode::json(body),
+        "application/yaml" | "application/x-yaml" => decode::yaml(body),
+        _ => return Err(Status::unsupported_media_type(&TYPES)),
+    };
+    decoded.map_err(|error| Status::bad_request(error.to_string()))
 }
 
-/// A configuration that is applied: YAML, of which JSON is a part.
-pub fn decode_yaml(body: &[u8]) -> Result<Value, Status> {
-    decode("application/json", body)
+/// An object of a kind as it was sent, made to fit its schema, and what the client is told of what
+/// did not.
+pub fn object(
+    call: &Call,
+    media_type: &str,
+    body: &[u8],
+    how: Strictness,
+) -> Result<(Value, Vec<String>), Status> {
+    let decoded = decode(media_type, body)?;
+    let Entry { row, api_version, .. } = &*call.entry;
+    // A subresource that is a document of its own is read by its rules.
+    if call.is_derived() {
+        let warnings = decoded.judge(how, api_version, &row.resource.kind)?;
+        return Ok((decoded.value, warnings));
+    }
+    decode::object(decoded, &row.schema, how, (api_version, &row.resource.kind))
 }

@@ -3,7 +3,7 @@
 use super::stream::Stream;
 use super::{Named, authorize, body};
 use crate::answer;
-use crate::api::{Api, Call, FieldValidation, WriteOptions};
+use crate::api::{Api, Call, WriteOptions};
 use crate::auth::{Attributes, User};
 use crate::encode::{self, Include, Look};
 use crate::id;
@@ -19,6 +19,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use teu_api::decode::Strictness;
 use teu_api::{Cause, Status, object};
 use teu_web::{Body, Request, Response};
 
@@ -193,15 +194,11 @@ pub(super) fn write_options(query: &Query, agent: &str) -> Result<WriteOptions, 
         }
         is_dry_run = true;
     }
-    let validation = match query.text("fieldValidation") {
-        "" | "Warn" => FieldValidation::Warn,
-        "Ignore" => FieldValidation::Ignore,
-        "Strict" => FieldValidation::Strict,
-        other => {
-            let known = ["Ignore", "Strict", "Warn", ""];
-            let cause = Cause::unsupported("fieldValidation", &other.into(), &known);
-            return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
-        }
+    let word = query.text("fieldValidation");
+    let Some(validation) = Strictness::parse(word) else {
+        let known = ["Ignore", "Strict", "Warn", ""];
+        let cause = Cause::unsupported("fieldValidation", &word.into(), &known);
+        return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
     };
     let manager = match query.text("fieldManager") {
         "" => agent.split('/').next().unwrap_or_default().chars().take(128).collect(),
@@ -223,45 +220,55 @@ async fn write(
     let method = request.method().clone();
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
-    let written = match method {
-        Method::POST => api.create(call, body::decode(&media_type, &bytes)?, &options).await?,
-        Method::PATCH => {
-            api.change(call, patch(call, query, &media_type, &bytes)?, &options).await?
-        }
+    let (input, told) = match method {
+        Method::PATCH => patch(call, query, &media_type, &bytes, options.validation)?,
         _ => {
-            let sent = body::decode(&media_type, &bytes)?;
-            api.change(call, Input::Whole(sent), &options).await?
+            let (sent, told) = body::object(call, &media_type, &bytes, options.validation)?;
+            (Input::Whole(sent), told)
         }
     };
+    let mut written = match input {
+        Input::Whole(sent) if method == Method::POST => api.create(call, sent, &options).await?,
+        input => api.change(call, input, &options).await?,
+    };
+    written.warnings.splice(0..0, told);
     respond(call, &written, look)
 }
 
 /// A patch, by what it says it is.
-fn patch(call: &Call, query: &Query, media_type: &str, bytes: &[u8]) -> Result<Input, Status> {
-    let json = |bytes| body::decode("application/json", bytes);
+fn patch(
+    call: &Call,
+    query: &Query,
+    media_type: &str,
+    bytes: &[u8],
+    how: Strictness,
+) -> Result<(Input, Vec<String>), Status> {
     let is_custom = call.entry.is_custom;
     let refuse = |cause| Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
     let is_apply = media_type == "application/apply-patch+yaml";
     if !is_apply && query.find("force").is_some() {
         return refuse(Cause::forbidden("force", "may not be specified for non-apply patch"));
     }
-    match media_type {
-        "application/json-patch+json" => Ok(Input::JsonPatch(json(bytes)?)),
-        "application/merge-patch+json" => Ok(Input::MergePatch(json(bytes)?)),
-        "application/strategic-merge-patch+json" if !is_custom => {
-            Ok(Input::StrategicPatch(json(bytes)?))
-        }
+    let make = match media_type {
+        "application/json-patch+json" => Input::JsonPatch,
+        "application/merge-patch+json" => Input::MergePatch,
+        "application/strategic-merge-patch+json" if !is_custom => Input::StrategicPatch,
         "application/apply-patch+yaml" => {
             if query.text("fieldManager").is_empty() {
                 return refuse(Cause::required("fieldManager", "is required for apply patch"));
             }
-            Ok(Input::Applied(body::decode_yaml(bytes)?))
+            // What is applied fits its schema, or its owner would own what is not there.
+            let (sent, told) = body::object(call, "application/yaml", bytes, how)?;
+            return Ok((Input::Applied(sent), told));
         }
         _ => {
             let count = if is_custom { PATCH_TYPES.len() - 1 } else { PATCH_TYPES.len() };
-            Err(Status::unsupported_media_type(&PATCH_TYPES[..count]))
+            return Err(Status::unsupported_media_type(&PATCH_TYPES[..count]));
         }
-    }
+    };
+    // What it makes is looked at when it is made.
+    let decoded = body::decode("application/json", bytes)?;
+    Ok((make(decoded.value), Vec::new()))
 }
 
 fn respond(call: &Call, written: &Written, look: Look) -> Result<Response, Status> {
@@ -285,7 +292,7 @@ async fn delete(
 ) -> Result<Response, Status> {
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
-    let document = body::decode(&media_type, &bytes)?;
+    let document = body::decode(&media_type, &bytes)?.value;
     let options = DeleteOptions::of(&document, query)?;
     if call.name.is_empty() {
         let listing =

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 /// The minor version whose behaviour is kept.
 pub const MINOR: &str = "36";
 
+/// The version as OpenAPI documents name it.
+pub fn release() -> String {
+    format!("v1.{MINOR}.0")
+}
+
 /// The document.
 pub fn document() -> Value {
     json!({

@@ -2,8 +2,10 @@
 //! that is applied.
 
 use crate::api::{Api, Call, WriteOptions};
+use crate::table::Entry;
 use serde_json::Value;
 use teu_api::apply::{self, Write, ignored_fields};
+use teu_api::decode::{self, Decoded};
 use teu_api::{Status, patch};
 
 /// A change as it was sent.
@@ -31,8 +33,27 @@ pub const PATCH_TYPES: [&str; 5] = [
 ];
 
 impl Input {
-    /// What it makes of an object (or of the document that a subresource is).
-    pub fn make(
+    /// What it makes of an object, made to fit the schema, and what did not; or of the document that
+    /// a subresource is.
+    pub fn fitted(
+        &self,
+        api: &Api,
+        call: &Call,
+        before: &Value,
+        options: &WriteOptions,
+    ) -> Result<(Value, Vec<String>), Status> {
+        let value = self.make(api, call, before, options)?;
+        if call.is_derived() || matches!(self, Self::Whole(_) | Self::Applied(_)) {
+            return Ok((value, Vec::new()));
+        }
+        let decoded = Decoded { value, faults: Vec::new() };
+        let Entry { row, api_version, .. } = &*call.entry;
+        let kind = &*row.resource.kind;
+        decode::object(decoded, &row.schema, options.validation, (api_version, kind))
+    }
+
+    /// What it makes.
+    fn make(
         &self,
         api: &Api,
         call: &Call,

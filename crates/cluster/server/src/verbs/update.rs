@@ -66,12 +66,13 @@ impl Api {
         for _ in 0..TRIES {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
-            let mut new = self.make(call, input, &before, options)?;
+            let (mut new, told) = self.make(call, input, &before, options)?;
             let wanted = object::text(&new, &["metadata", "resourceVersion"]).unwrap_or_default();
             if !matches!(wanted, "" | "0") && wanted != old.revision.to_string() {
                 return Err(call.modified());
             }
-            let warnings = self.prepare(call, &mut new, &before)?;
+            let mut warnings = self.prepare(call, &mut new, &before)?;
+            warnings.splice(0..0, told);
             if !input.is_applied() {
                 new = self.own(call, Some(&before), new, options);
             }
@@ -91,20 +92,20 @@ impl Api {
         input: &Input,
         before: &Value,
         options: &WriteOptions,
-    ) -> Result<Value, Status> {
+    ) -> Result<(Value, Vec<String>), Status> {
         let rules = &call.entry.row.rules;
         if !call.is_derived() {
-            let mut new = input.make(self, call, before, options)?;
+            let (mut new, told) = input.fitted(self, call, before, options)?;
             meta::check_place(call, &mut new)?;
-            return Ok(new);
+            return Ok((new, told));
         }
         let part = rules.read_subresource(before, &call.subresource)?;
-        let sent = input.make(self, call, &part, options)?;
+        let (sent, told) = input.fitted(self, call, &part, options)?;
         let mut new = before.clone();
         rules.write_subresource(&mut new, &call.subresource, &sent)?;
         let version = object::text(&sent, &["metadata", "resourceVersion"]).unwrap_or_default();
         object::metadata_mut(&mut new).insert("resourceVersion".to_owned(), version.into());
-        Ok(new)
+        Ok((new, told))
     }
 
     /// Checks a change and gives it what the server says.
