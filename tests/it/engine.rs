@@ -10,7 +10,7 @@ mod clients;
 mod faults;
 mod limits;
 mod rust;
-mod steps;
+pub mod steps;
 
 /// Anything that should happen has happened by then.
 pub const PATIENCE: Duration = Duration::from_secs(30);

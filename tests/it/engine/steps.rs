@@ -17,13 +17,14 @@ const STEP_LIMIT_S: &str = "60";
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Outcome {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
-fn fields(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+/// The fields of each line that says something.
+pub fn fields(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| line.splitn(3, " | ").collect())
@@ -31,26 +32,56 @@ fn fields(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
 
 /// Runs all steps with one client and one server.
 fn run(host: &str, client: &Path, folder: &Path) -> BTreeMap<&'static str, Outcome> {
+    run_each(STEPS, folder, |command| {
+        command.env("DOCKER_HOST", host).env("DOCKER_CONFIG", client).env("DOCKER_BUILDKIT", "0");
+    })
+}
+
+/// Runs steps in a folder, each with what `set` gives it.
+pub fn run_each(
+    steps: &'static str,
+    folder: &Path,
+    set: impl Fn(&mut Command),
+) -> BTreeMap<&'static str, Outcome> {
     let images = std::env::var_os("TEU_TEST_IMAGES")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/images"), Into::into);
     let mut all = BTreeMap::new();
-    for line in STEPS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in steps.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, script) = line.split_once(" | ").expect("a name, a bar, a script");
-        let output = Command::new("timeout")
-            .args(["-k", "5", STEP_LIMIT_S, "sh", "-c", script])
-            .current_dir(folder)
-            .env("DOCKER_HOST", host)
-            .env("DOCKER_CONFIG", client)
-            .env("DOCKER_BUILDKIT", "0")
-            .env("I", &images)
-            .stdin(Stdio::null())
-            .output()
-            .expect("a shell starts");
+        let mut command = Command::new("timeout");
+        command.args(["-k", "5", STEP_LIMIT_S, "sh", "-c", script]);
+        command.current_dir(folder).env("I", &images).stdin(Stdio::null());
+        set(&mut command);
+        let output = command.output().expect("a shell starts");
         let text = |bytes: &[u8]| normal(&String::from_utf8_lossy(bytes), folder);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         all.insert(name, Outcome { code: output.status.code(), out, err });
     }
     all
+}
+
+/// What differs and is not known to.
+pub fn disagreements(
+    ours: &BTreeMap<&str, Outcome>,
+    theirs: &BTreeMap<&str, Outcome>,
+    differences: &'static str,
+) -> Vec<String> {
+    let known: BTreeMap<&str, &str> =
+        fields(differences).map(|fields| (fields[0], fields[1])).collect();
+    let mut wrong = Vec::new();
+    for (name, ours) in ours {
+        let theirs = &theirs[name];
+        let same = match known.get(name) {
+            Some(&"anything") => true,
+            Some(&"code") => ours.out == theirs.out,
+            Some(_) => ours.code == theirs.code,
+            None => ours == theirs,
+        };
+        if !same {
+            wrong.push(format!("{name}\n  teu:   {ours:?}\n  other: {theirs:?}"));
+        }
+    }
+    wrong
 }
 
 /// Without what differs between any two runs: ids, sizes, times, spaces.
@@ -179,21 +210,7 @@ fn docker_gets_from_it_what_it_gets_from_dockerd() {
         (ours, theirs.join().expect("no panic"))
     });
     assert!(ours.len() >= 150, "only {} steps", ours.len());
-    let known: BTreeMap<&str, &str> =
-        fields(DIFFERENCES).map(|fields| (fields[0], fields[1])).collect();
-    let mut wrong = Vec::new();
-    for (name, ours) in &ours {
-        let theirs = &theirs[name];
-        let same = match known.get(name) {
-            Some(&"anything") => true,
-            Some(&"code") => ours.out == theirs.out,
-            Some(_) => ours.code == theirs.code,
-            None => ours == theirs,
-        };
-        if !same {
-            wrong.push(format!("{name}\n  teu:     {ours:?}\n  dockerd: {theirs:?}"));
-        }
-    }
+    let wrong = disagreements(&ours, &theirs, DIFFERENCES);
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 

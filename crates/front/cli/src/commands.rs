@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::{Command, Flag, Matches};
 
 pub mod attach;
+pub mod auto_update;
 pub mod build;
 pub mod builder;
 pub mod commit;
@@ -19,6 +20,7 @@ pub mod doctor;
 pub mod engine;
 pub mod events;
 pub mod exec;
+pub mod exists;
 pub mod export;
 pub mod generate;
 pub mod history;
@@ -93,6 +95,7 @@ pub const ALL: &[&Command] = &[
     &system::SYSTEM,
     &volume::VOLUME,
     &attach::ATTACH,
+    &auto_update::AUTO_UPDATE,
     &commit::COMMIT,
     &copy::COPY,
     &remote::LIST_TAGS,
@@ -165,6 +168,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         "Commands",
         &[
             "attach",
+            "auto-update",
             "commit",
             "copy",
             "cp",

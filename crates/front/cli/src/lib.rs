@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
+pub mod beside;
 pub mod commands;
 pub mod container_flags;
 pub mod context;

@@ -67,6 +67,7 @@ pub fn request(ctx: &Context, matches: &Matches) -> Result<CreateRequest> {
         container,
         ..CreateRequest::default()
     };
+    request.container.typed = typed(matches);
     add_mounts(matches, &mut request)?;
     request.pod = match matches.nonempty("pod") {
         None => PodChoice::Own(Box::new(pod)),
@@ -80,12 +81,26 @@ pub fn request(ctx: &Context, matches: &Matches) -> Result<CreateRequest> {
     Ok(request)
 }
 
+/// The command line again, each flag with its long name.
+fn typed(matches: &Matches) -> Vec<String> {
+    let mut words = Vec::with_capacity(matches.values.len() + matches.operands.len());
+    for (flag, value) in &matches.values {
+        words.push(match (flag.kind, value.as_str()) {
+            (crate::flags::Kind::Switch, "true") => format!("--{}", flag.long),
+            _ => format!("--{}={value}", flag.long),
+        });
+    }
+    words.extend(matches.operands.iter().cloned());
+    words
+}
+
 /// What `pod create` asks for: all that containers of a pod share.
 pub fn pod(ctx: &Context, matches: &Matches) -> Result<PodRecord> {
     let mut pod = PodRecord::default();
     network::network(ctx, matches, &mut pod)?;
     namespaces(ctx, matches, &mut pod)?;
     pod.resources = resources(matches)?;
+    pod.labels = labels(matches)?;
     Ok(pod)
 }
 

@@ -8,10 +8,12 @@ use crate::record::{ContainerRecord, MountRecord, PodRecord};
 use std::path::PathBuf;
 use teu_volumes::VolumeSpec;
 
+mod again;
 mod make;
 pub mod merge;
 pub mod validate;
 
+pub use again::again;
 pub use validate::Invalid;
 
 /// What `create` and `run` ask for.

@@ -150,6 +150,9 @@ pub struct ContainerRecord {
     pub log: LogRecord,
     /// Where the command line wants the id written.
     pub cidfile: Option<PathBuf>,
+    /// The words of the command line that made it, from which a unit can make it again; none where
+    /// something else did.
+    pub typed: Vec<String>,
 }
 
 /// What a container may do.

@@ -19,6 +19,7 @@ pub const CONTAINER: Command = Command::group(
         &super::create::CREATE,
         &super::diff::DIFF,
         &super::exec::EXEC,
+        &super::exists::CONTAINER,
         &super::export::EXPORT,
         &INSPECT,
         &super::kill::KILL,

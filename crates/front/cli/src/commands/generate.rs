@@ -25,14 +25,17 @@ const SYSTEMD: Command = Command {
         .short('f'),
         Flag::switch(
             "new",
-            "Not supported: a quadlet file makes its container anew at every start",
+            "The unit makes the container anew at every start, and removes it when it stops",
         ),
         Flag::text("restart-policy", "string", "Restart= of the unit (default \"on-failure\")"),
         Flag::text("restart-sec", "seconds", "RestartSec= of the unit"),
         Flag::integer("stop-timeout", "Seconds until a container is killed (default 10)")
             .short('t'),
     ]],
-    examples: &[("teu generate systemd web >/etc/systemd/system/container-web.service", "")],
+    examples: &[
+        ("teu generate systemd --new web >/etc/systemd/system/container-web.service", "made anew"),
+        ("teu generate systemd --files shop", "a unit for a pod, in a file of its name"),
+    ],
     ..Command::new(
         "systemd",
         "Write a unit that starts and stops a container or a pod",

@@ -16,6 +16,7 @@ pub const IMAGE: Command = Command::group(
     "Manage images",
     &[
         &super::build::BUILD,
+        &super::exists::IMAGE,
         &super::history::HISTORY,
         &super::import::IMPORT,
         &INSPECT,

@@ -19,7 +19,7 @@ use teu_network::{Network, NetworkSpec, SubnetSpec};
 pub const NETWORK: Command = Command::group(
     "network",
     "Manage networks",
-    &[&CONNECT, &CREATE, &DISCONNECT, &INSPECT, &LS, &PRUNE, &RM],
+    &[&CONNECT, &CREATE, &DISCONNECT, &super::exists::NETWORK, &INSPECT, &LS, &PRUNE, &RM],
 );
 
 const CONNECT: Command = Command {

@@ -97,6 +97,12 @@ fn pull_one(
     Ok(pulled)
 }
 
+/// Fetches what a name leads to, for this machine, without a word.
+pub fn fetch_quietly(ctx: &Context, client: &Client, name: &Reference) -> Result<()> {
+    let selection = Selection::One(Platform::host());
+    pull_one(ctx, client, name, &selection, (false, Place::Quiet)).map(drop)
+}
+
 /// When an image is pulled that something needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

@@ -7,7 +7,9 @@ use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use crate::output::{Listing, Row, Style};
 use crate::text::short_id;
 use crate::units::{binary_size, human_size};
+use std::collections::BTreeMap;
 use std::time::Duration;
+use teu_containers::Containers;
 use teu_containers::stats::Stats;
 
 /// Between two samples.
@@ -32,6 +34,8 @@ pub const STATS_FLAGS: &[Flag] = &[
 ];
 
 const HEADS: &[(&str, &str)] = &[
+    ("Pod", "POD"),
+    ("CID", "CID"),
     ("ID", "CONTAINER ID"),
     ("Container", "CONTAINER"),
     ("Name", "NAME"),
@@ -44,22 +48,63 @@ const HEADS: &[(&str, &str)] = &[
 ];
 const SHOWN: &[&str] =
     &["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs"];
+const SHOWN_OF_PODS: &[&str] =
+    &["Pod", "CID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs"];
 
-fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    show(ctx, matches, &matches.operands)
+/// Whose usage is shown.
+#[derive(Debug)]
+pub enum Scope {
+    /// These containers; of all that run when none is named.
+    Containers(Vec<String>),
+    /// Those that run of these containers, each with its pod.
+    Pods(BTreeMap<String, String>),
 }
 
-/// Prints samples of these containers, of all that run when none is named.
-pub fn show(ctx: &Context, matches: &Matches, names: &[String]) -> Result<u8> {
+impl Scope {
+    fn sample(&self, containers: &Containers) -> Result<Vec<Stats>> {
+        match self {
+            Self::Containers(names) => Ok(containers.stats(names)?),
+            Self::Pods(owners) => {
+                let all = containers.stats(&[])?;
+                Ok(all.into_iter().filter(|stats| owners.contains_key(&stats.id)).collect())
+            }
+        }
+    }
+
+    fn pod(&self, id: &str) -> Option<&str> {
+        match self {
+            Self::Containers(_) => None,
+            Self::Pods(owners) => owners.get(id).map(String::as_str),
+        }
+    }
+
+    fn shown(&self) -> &'static [&'static str] {
+        match self {
+            Self::Containers(_) => SHOWN,
+            Self::Pods(_) => SHOWN_OF_PODS,
+        }
+    }
+}
+
+fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
+    show(ctx, matches, &Scope::Containers(matches.operands.clone()))
+}
+
+/// Prints samples.
+pub fn show(ctx: &Context, matches: &Matches, scope: &Scope) -> Result<u8> {
     let containers = ctx.containers()?;
     let whole = matches.switch("no-trunc");
     let style = Style { format: matches.nonempty("format"), whole, ..Style::default() };
     loop {
         let listing = Listing {
             heads: HEADS,
-            shown: SHOWN,
+            shown: scope.shown(),
             quiet: "ID",
-            rows: containers.stats(names)?.iter().map(|stats| row(stats, whole)).collect(),
+            rows: scope
+                .sample(containers)?
+                .iter()
+                .map(|s| row(s, scope.pod(&s.id), whole))
+                .collect(),
         };
         if matches.switch("no-stream") {
             ctx.list(&listing, style)?;
@@ -75,37 +120,37 @@ pub fn show(ctx: &Context, matches: &Matches, names: &[String]) -> Result<u8> {
     }
 }
 
-fn row(stats: &Stats, whole: bool) -> Row {
-    let id = if whole { stats.id.as_str() } else { short_id(&stats.id) };
-    Row::new()
-        .field(
-            "BlockIO",
-            format!(
-                "{} / {}",
-                human_size(stats.block_read_bytes, 3),
-                human_size(stats.block_written_bytes, 3)
-            ),
-        )
-        .field("CPUPerc", format!("{:.2}%", stats.cpu_percent))
-        .field("Container", id)
-        .field("ID", id)
-        .field("MemPerc", format!("{:.2}%", stats.memory_percent))
-        .field(
-            "MemUsage",
-            format!(
-                "{} / {}",
-                binary_size(stats.memory_bytes),
-                binary_size(stats.memory_limit_bytes)
-            ),
-        )
-        .field("Name", stats.name.as_str())
-        .field(
-            "NetIO",
-            format!(
-                "{} / {}",
-                human_size(stats.network_received_bytes, 3),
-                human_size(stats.network_sent_bytes, 3)
-            ),
-        )
-        .field("PIDs", stats.pids.to_string())
+fn row(stats: &Stats, pod: Option<&str>, whole: bool) -> Row {
+    let short = |id| if whole { id } else { short_id(id) };
+    let id = short(stats.id.as_str());
+    let row = match pod {
+        Some(pod) => Row::new().field("Pod", short(pod)).field("CID", id),
+        None => Row::new(),
+    };
+    row.field(
+        "BlockIO",
+        format!(
+            "{} / {}",
+            human_size(stats.block_read_bytes, 3),
+            human_size(stats.block_written_bytes, 3)
+        ),
+    )
+    .field("CPUPerc", format!("{:.2}%", stats.cpu_percent))
+    .field("Container", id)
+    .field("ID", id)
+    .field("MemPerc", format!("{:.2}%", stats.memory_percent))
+    .field(
+        "MemUsage",
+        format!("{} / {}", binary_size(stats.memory_bytes), binary_size(stats.memory_limit_bytes)),
+    )
+    .field("Name", stats.name.as_str())
+    .field(
+        "NetIO",
+        format!(
+            "{} / {}",
+            human_size(stats.network_received_bytes, 3),
+            human_size(stats.network_sent_bytes, 3)
+        ),
+    )
+    .field("PIDs", stats.pids.to_string())
 }

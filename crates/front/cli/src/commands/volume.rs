@@ -12,8 +12,11 @@ use serde_json::Value;
 use teu_volumes::VolumeSpec;
 
 /// The group.
-pub const VOLUME: Command =
-    Command::group("volume", "Manage volumes", &[&CREATE, &INSPECT, &LS, &PRUNE, &RM]);
+pub const VOLUME: Command = Command::group(
+    "volume",
+    "Manage volumes",
+    &[&CREATE, &super::exists::VOLUME, &INSPECT, &LS, &PRUNE, &RM],
+);
 
 const CREATE: Command = Command {
     usage: "[OPTIONS] [VOLUME]",

@@ -4,9 +4,9 @@
 //! One thread carries out the plan, one follows the journal of events, one waits for signals, and
 //! each container's output has its own; this one hears of all of it and acts.
 
-use super::logs::{Sink, Style};
 use super::progress::{Printer, Stage};
 use super::{Scope, short_name};
+use crate::beside::{Sink, Style};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Flag, Matches};
@@ -98,7 +98,7 @@ impl View {
             own.unwrap_or_else(|| format!("{name}-{count}")).len()
         });
         let width = names.max().unwrap_or(0);
-        Self { shown, style: Style::of(matches, width) }
+        Self { shown, style: super::logs::style(matches, width) }
     }
 }
 

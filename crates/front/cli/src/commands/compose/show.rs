@@ -265,7 +265,7 @@ fn stats(ctx: &Context, matches: &Matches) -> Result<u8> {
     if names.is_empty() {
         return Err(Failure::new(format!("nothing of project {:?} is running", scope.name)));
     }
-    crate::commands::stats::show(ctx, matches, &names)
+    crate::commands::stats::show(ctx, matches, &crate::commands::stats::Scope::Containers(names))
 }
 
 fn version(ctx: &Context, matches: &Matches) -> Result<u8> {

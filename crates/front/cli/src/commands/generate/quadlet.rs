@@ -197,6 +197,8 @@ impl Quadlet<'_> {
         if let Some(policy) = self.get("AutoUpdate") {
             start.push(format!("--label=io.containers.autoupdate={policy}"));
         }
+        // How `auto-update` finds the unit.
+        start.push("--label=PODMAN_SYSTEMD_UNIT=%n".to_owned());
         start.push(image);
         start.extend(self.get("Exec").map(words).unwrap_or_default());
         made.add("Service", "Type", "exec");

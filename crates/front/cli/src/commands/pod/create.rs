@@ -1,10 +1,11 @@
 //! `teu pod create`.
 
-use super::{POD_WIDE, made};
-use crate::context::Context;
+use super::podmans;
+use crate::container_flags::CONTAINER;
+use crate::context::{Context, warn};
 use crate::failure::{Failure, Result};
-use crate::flags::{Arity, Command, Flag, Matches};
-use crate::options::environment;
+use crate::flags::{Arity, Command, Completes, Flag, Matches};
+use teu_containers::Error;
 
 /// Flags of `run` that are about what a pod's containers share.
 const ABOUT_PODS: &[&str] = &[
@@ -44,27 +45,75 @@ const ABOUT_PODS: &[&str] = &[
     "uts",
 ];
 
+/// Podman holds a pod's namespaces by a container of its own. Here its shim does, and these say nothing.
+const INFRA: &[Flag] = &[
+    Flag::switch("infra", "Containers that hold namespaces are not needed here").hidden(),
+    Flag::text("infra-command", "string", "Likewise").hidden(),
+    Flag::text("infra-conmon-pidfile", "string", "Likewise").hidden(),
+    Flag::text("infra-image", "string", "Likewise").hidden(),
+    Flag::text("infra-name", "string", "Likewise").hidden(),
+    Flag::switch("share-parent", "Containers are always in the pod's control group").hidden(),
+];
+
 /// The command.
 pub const CREATE: Command = Command {
     usage: "[OPTIONS] [NAME]",
     arity: Arity::AtMost(1),
     flags: &[
-        POD_WIDE,
+        CONTAINER,
         &[
+            Flag::text("exit-policy", "string", "What happens when the last container ends")
+                .completes(Completes::Words(&["continue", "stop"])),
+            Flag::text("pod-id-file", "string", "Write the pod ID to the file")
+                .completes(Completes::Files),
+            Flag::switch("replace", "Remove a pod of the same name first"),
             Flag::text("share", "string", "Namespaces to share besides net, ipc and uts: pid"),
-            Flag::switch("infra", "Containers that hold namespaces are not needed here").hidden(),
         ],
+        INFRA,
     ],
     examples: &[("teu pod create --name shop -p 8080:80", "then: teu run -d --pod shop nginx")],
-    ..Command::new("create", "Create a new empty pod", create)
+    ..Command::new("create", "Create a new empty pod", |ctx, matches| podmans(create(ctx, matches)))
 };
 
 fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let own = ["share", "infra", "root", "debug"];
-    let foreign = matches
-        .values
-        .iter()
-        .find(|(flag, _)| !ABOUT_PODS.contains(&flag.long) && !own.contains(&flag.long));
+    refuse_foreign(matches)?;
+    let mut pod = crate::request::pod(ctx, matches)?;
+    let named = matches.operands.first().map(String::as_str);
+    pod.name = named.or_else(|| matches.nonempty("name")).map(str::to_owned);
+    pod.share_pid = shares_pid(matches)?;
+    let containers = ctx.containers()?;
+    if let (true, Some(name)) = (matches.switch("replace"), &pod.name) {
+        match containers.remove_pod(name, true) {
+            Ok(()) | Err(Error::NoSuchPod(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let file = matches.nonempty("pod-id-file");
+    if let Some(path) = file.filter(|path| std::path::Path::new(path).exists()) {
+        return Err(Failure::new(format!("the pod ID file {path} exists"))
+            .hint("remove it, or choose another")
+            .code(125));
+    }
+    let created = containers.create_pod(pod)?;
+    if let Some(path) = file {
+        std::fs::write(path, &created.pod).map_err(|error| {
+            Failure::new(format!("the pod was made, but its ID not written to {path}: {error}"))
+                .code(125)
+        })?;
+    }
+    for warning in &created.warnings {
+        warn(warning);
+    }
+    ctx.line(&created.pod)?;
+    Ok(0)
+}
+
+fn refuse_foreign(matches: &Matches) -> Result<()> {
+    const OWN: [&str; 6] = ["exit-policy", "pod-id-file", "replace", "share", "root", "debug"];
+    let foreign = matches.values.iter().find(|(flag, _)| {
+        let infra = INFRA.iter().any(|own| own.long == flag.long);
+        !infra && !ABOUT_PODS.contains(&flag.long) && !OWN.contains(&flag.long)
+    });
     if let Some((flag, _)) = foreign {
         return Err(Failure::new(format!(
             "--{} is about one container, not about a pod",
@@ -73,13 +122,22 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
         .hint("give it to teu run --pod")
         .code(125));
     }
-    let mut pod = crate::request::pod(ctx, matches)?;
-    let named = matches.operands.first().map(String::as_str);
-    pod.name = named.or_else(|| matches.nonempty("name")).map(str::to_owned);
-    pod.labels = environment::labels(matches.list("label"))?;
+    // A pod has no process of its own: with its last container it has ended, whatever the policy.
+    match matches.nonempty("exit-policy") {
+        None | Some("continue" | "stop") => Ok(()),
+        Some(other) => {
+            Err(Failure::new(format!("{other:?} is not a valid value for --exit-policy"))
+                .hint("continue or stop")
+                .code(125))
+        }
+    }
+}
+
+fn shares_pid(matches: &Matches) -> Result<bool> {
+    let mut pid = false;
     for part in matches.nonempty("share").unwrap_or_default().split(',') {
         match part.trim() {
-            "pid" => pod.share_pid = true,
+            "pid" => pid = true,
             "" | "net" | "ipc" | "uts" => {}
             other => {
                 return Err(Failure::new(format!("cannot share namespace {other:?}"))
@@ -88,6 +146,5 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
             }
         }
     }
-    let created = ctx.containers()?.create_pod(pod)?;
-    made(ctx, &created.pod, &created.warnings)
+    Ok(pid)
 }

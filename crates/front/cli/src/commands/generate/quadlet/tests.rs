@@ -18,7 +18,8 @@ fn a_container_and_what_it_needs() {
         After=data-volume.service\nRequires=back-network.service\nAfter=back-network.service\n\n\
         [Service]\nType=exec\nKillMode=mixed\nExecStartPre=-teu rm -f systemd-web\n\
         ExecStart=teu run --rm --name systemd-web --volume=systemd-data:/data:ro --network=systemd-back \
-        --publish=8080:80 --env=A=1 \"--env=B=two words\" --read-only --user=7:8 nginx sh -c \"echo $$X\"\n\
+        --publish=8080:80 --env=A=1 \"--env=B=two words\" --read-only --user=7:8 \
+        --label=PODMAN_SYSTEMD_UNIT=%n nginx sh -c \"echo $$X\"\n\
         ExecStop=-teu stop systemd-web\nExecStopPost=-teu rm -f systemd-web\nRestart=always\n\n\
         [Install]\nWantedBy=default.target\n";
     assert_eq!(unit, expected);
