@@ -7,8 +7,8 @@
 mod apps;
 mod attacks;
 mod attest;
-mod browser;
 mod auto_update;
+mod browser;
 mod builds;
 mod buildx;
 mod cli_formats;
@@ -35,4 +35,5 @@ mod remote_faults;
 mod remote_own;
 mod remote_trust;
 mod rootless;
+mod units;
 mod world;

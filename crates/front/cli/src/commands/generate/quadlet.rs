@@ -14,8 +14,9 @@ use tables::{CONTAINER, Form, KUBE, NETWORK, POD, VOLUME};
 mod tables;
 
 pub(super) fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let folder = Path::new(matches.operand(0));
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+    // Units are read from elsewhere: every path in them is whole.
+    let folder = std::path::absolute(matches.operand(0))?;
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
         .doing(|| format!("list {}", folder.display()))?
         .flatten()
         .map(|entry| entry.path())
