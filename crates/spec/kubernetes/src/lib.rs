@@ -10,6 +10,7 @@
 
 pub mod discovery;
 pub mod openapi;
+pub mod protobuf;
 pub mod resource;
 pub mod schema;
 pub mod types;

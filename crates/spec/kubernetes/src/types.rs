@@ -11,6 +11,7 @@ mod build;
 mod line;
 
 use crate::schema::{Schema, Shape};
+pub(crate) use build::scalar;
 pub(crate) use line::{Line, Value as ShapeText};
 use std::sync::{LazyLock, OnceLock};
 

@@ -70,7 +70,6 @@ impl Writer {
     }
 }
 
-#[cfg(test)]
 /// A value as it is on the wire.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Wire<'a> {
@@ -84,17 +83,14 @@ pub(crate) enum Wire<'a> {
     Fixed32(u32),
 }
 
-#[cfg(test)]
 /// A message being read, field by field.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
-#[cfg(test)]
 /// The bytes are no message: cut short, or of a form that has no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Broken;
 
-#[cfg(test)]
 impl<'a> Reader<'a> {
     /// The next field's number and value; none at the end.
     pub(crate) fn field(&mut self) -> Result<Option<(u32, Wire<'a>)>, Broken> {

@@ -1,4 +1,5 @@
 //! Real clients against the documents that this crate makes.
 
 mod explain;
+mod go;
 mod serve;
