@@ -112,9 +112,10 @@ impl Api {
     fn prepare(&self, call: &Call, new: &mut Value, old: &Value) -> Result<Vec<String>, Status> {
         let rules = &call.entry.row.rules;
         rules.default(new);
+        // What is written through `scale` is the object, by its own rules.
         let target = match &*call.subresource {
-            "" => Target::Object,
-            below => Target::Subresource(below),
+            below if !below.is_empty() && !call.is_derived() => Target::Subresource(below),
+            _ => Target::Object,
         };
         meta::carry(call, new, old)?;
         if rules.prepare_update(new, old, target) {
