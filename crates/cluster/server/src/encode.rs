@@ -62,6 +62,7 @@ impl Look {
     pub fn is_plain(&self, entry: &Entry) -> bool {
         let accept = self.accept;
         !entry.converts
+            && !entry.fills
             && accept.format == Format::Json
             && accept.form == Form::Whole
             && !accept.is_pretty

@@ -17,6 +17,7 @@ pub mod auth;
 pub mod bootstrap;
 pub mod config;
 pub mod control;
+pub mod crd;
 pub mod credentials;
 pub mod encode;
 mod handler;
@@ -37,6 +38,7 @@ pub mod stored;
 pub mod table;
 pub mod time;
 pub mod verbs;
+pub mod webhook;
 
 pub use api::{Api, Call};
 pub use config::{Config, ConfigError, StoreConfig};

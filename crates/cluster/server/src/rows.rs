@@ -1,5 +1,6 @@
 //! The built-in rows: the words of `teu-kubernetes` with the rules of `teu-api`.
 
+use crate::crd::Definitions;
 use std::sync::Arc;
 use teu_api::row::WithStatus;
 use teu_api::{Row, Rules, kinds};
@@ -20,6 +21,10 @@ fn row(resource: &Resource) -> Row {
             Arc::new(WithStatus)
         }
         rules => rules,
+    };
+    let rules = match kind {
+        "CustomResourceDefinition" => Arc::new(Definitions(rules)),
+        _ => rules,
     };
     Row {
         schema: Arc::new(type_schema(&resource.type_name).unwrap_or_else(Schema::any)),

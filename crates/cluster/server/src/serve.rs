@@ -127,6 +127,8 @@ impl Server {
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
+        crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
+        tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })

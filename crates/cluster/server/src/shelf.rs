@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use teu_store::cache::{Cache, CacheConfig};
 use teu_store::clock::Monotonic;
 use teu_store::{Span, Store};
+use teu_web::Shutdown;
 use tokio::task::JoinHandle;
 
 /// The root of all keys, as Kubernetes has it.
@@ -20,6 +21,8 @@ pub struct Shelf {
     store: Arc<dyn Store>,
     prefix: String,
     running: Mutex<Option<(Cache<Stored>, JoinHandle<()>)>>,
+    /// Its resource is no longer served; watches of it end.
+    retired: Shutdown,
 }
 
 impl std::fmt::Debug for Shelf {
@@ -41,7 +44,17 @@ impl Shelf {
     /// Of what is stored under a name, such as `deployments` or `example.com/widgets`.
     pub fn new(store: Arc<dyn Store>, storage: &str) -> Self {
         let prefix = format!("{ROOT}{storage}/");
-        Self { store, prefix, running: Mutex::new(None) }
+        Self { store, prefix, running: Mutex::new(None), retired: Shutdown::new() }
+    }
+
+    /// Ends the watches: the resource has gone.
+    pub fn retire(&self) {
+        self.retired.begin();
+    }
+
+    /// Waits for that.
+    pub async fn retired(&self) {
+        self.retired.begun().await;
     }
 
     /// The store beneath.

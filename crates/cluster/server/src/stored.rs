@@ -70,12 +70,17 @@ impl Stored {
 
     /// Prints an object for the store. Its resource version does not go in.
     pub fn seal(object: &Value) -> Self {
+        Self::seal_as(object, object.get("apiVersion").and_then(Value::as_str).unwrap_or_default())
+    }
+
+    /// The same under another version.
+    pub fn seal_as(object: &Value, api_version: &str) -> Self {
         let mut json = Vec::with_capacity(512);
-        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
         json.extend_from_slice(b"{\"kind\":");
-        print(&mut json, &text("kind"));
+        print(&mut json, kind);
         json.extend_from_slice(b",\"apiVersion\":");
-        print(&mut json, &text("apiVersion"));
+        print(&mut json, api_version);
         json.push(b',');
         let head = json.len();
         json.extend_from_slice(METADATA);

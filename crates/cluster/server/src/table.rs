@@ -4,7 +4,7 @@
 use crate::shelf::Shelf;
 use crate::stored::{Stored, head};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use teu_api::kinds::convert;
 use teu_api::{Row, Status};
@@ -28,13 +28,65 @@ pub struct Entry {
     pub schema_document: Option<Arc<Value>>,
     /// Whether its objects are stored in another form.
     pub converts: bool,
+    /// Whether what is stored may lack defaults that its schema has now.
+    pub fills: bool,
+    /// Of a custom resource: the version objects are stored in.
+    stored_version: String,
+    /// Of a custom resource whose versions differ in more than their name.
+    converter: Option<Arc<dyn Converter>>,
+}
+
+/// Makes objects of one version out of those of another. It may take its time: see
+/// `crd::convert`.
+pub trait Converter: Send + Sync + std::fmt::Debug {
+    /// Converts them all to a version (`group/version`).
+    fn convert(&self, objects: Vec<Value>, wanted: &str) -> Result<Vec<Value>, Status>;
+}
+
+/// A version of a custom resource.
+#[derive(Debug)]
+pub struct CustomRow {
+    /// The row.
+    pub row: Row,
+    /// Its schema as the definition has it.
+    pub schema: Option<Arc<Value>>,
+    /// `group/version` that objects are stored in.
+    pub stored_version: String,
+    /// How others become it, if by more than the name.
+    pub converter: Option<Arc<dyn Converter>>,
 }
 
 impl Entry {
     /// A stored object in this row's form, with its resource version.
     pub fn open(&self, stored: &Stored, revision: Revision) -> Result<Value, Status> {
-        let mut value = stored.to_value(revision)?;
-        if self.converts {
+        let mut all = self.open_all([(stored, revision)])?;
+        all.pop().ok_or_else(|| Status::internal("an object was lost while it was converted"))
+    }
+
+    /// Many of them; those that a webhook has to convert go to it together.
+    pub fn open_all<'a>(
+        &self,
+        all: impl IntoIterator<Item = (&'a Stored, Revision)>,
+    ) -> Result<Vec<Value>, Status> {
+        let (mut values, mut foreign) = (Vec::new(), Vec::new());
+        for (stored, revision) in all {
+            if self.converter.is_some() && stored.api_version() != self.api_version {
+                foreign.push(values.len());
+            }
+            values.push(stored.to_value(revision)?);
+        }
+        if let (Some(converter), false) = (&self.converter, foreign.is_empty()) {
+            let sent = foreign.iter().map(|at| std::mem::take(&mut values[*at])).collect();
+            let converted = converter.convert(sent, &self.api_version)?;
+            for (at, value) in foreign.into_iter().zip(converted) {
+                values[at] = value;
+            }
+        }
+        values.into_iter().map(|value| Ok(self.finish(value))).collect()
+    }
+
+    fn finish(&self, mut value: Value) -> Value {
+        if self.converts && !self.is_custom {
             let (group, version) = (self.group(), &self.row.resource.version);
             value = convert::from_stored(group, version, self.kind(), value);
         }
@@ -42,16 +94,29 @@ impl Entry {
             fields.insert("kind".to_owned(), self.kind().into());
             fields.insert("apiVersion".to_owned(), self.api_version.clone().into());
         }
-        Ok(value)
+        if self.fills {
+            self.row.rules.default(&mut value);
+        }
+        value
     }
 
     /// An object of this row as it is stored.
-    pub fn seal(&self, object: &Value) -> Stored {
+    pub fn seal(&self, object: &Value) -> Result<Stored, Status> {
+        if self.is_custom {
+            return match &self.converter {
+                Some(converter) if self.stored_version != self.api_version => {
+                    let mut made = converter.convert(vec![object.clone()], &self.stored_version)?;
+                    let lost = || Status::internal("an object was lost while it was converted");
+                    Ok(Stored::seal(&made.pop().ok_or_else(lost)?))
+                }
+                _ => Ok(Stored::seal_as(object, &self.stored_version)),
+            };
+        }
         if !self.converts {
-            return Stored::seal(object);
+            return Ok(Stored::seal(object));
         }
         let (group, version) = (self.group(), &self.row.resource.version);
-        Stored::seal(&convert::to_stored(group, version, self.kind(), object.clone()))
+        Ok(Stored::seal(&convert::to_stored(group, version, self.kind(), object.clone())))
     }
 
     /// Where fields of its objects are that a request does not change.
@@ -85,6 +150,23 @@ impl Entry {
 
 type Plurals = BTreeMap<String, Arc<Entry>>;
 type Versions = BTreeMap<String, Plurals>;
+
+/// What only a custom row has.
+#[derive(Default)]
+struct CustomParts {
+    schema: Option<Arc<Value>>,
+    stored_version: String,
+    converter: Option<Arc<dyn Converter>>,
+}
+
+/// Whether a schema says what anything is that is not there.
+fn has_default(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.contains_key("default") || fields.values().any(has_default),
+        Value::Array(items) => items.iter().any(has_default),
+        _ => false,
+    }
+}
 
 /// All rows at one time.
 #[derive(Debug, Default, Clone)]
@@ -145,7 +227,7 @@ impl Rows {
         self.all().filter(|entry| seen.insert(entry.row.storage.to_string())).cloned().collect()
     }
 
-    fn insert(&mut self, store: &Arc<dyn Store>, row: Row, is_custom: bool) {
+    fn insert(&mut self, store: &Arc<dyn Store>, row: Row, custom: Option<CustomParts>) {
         let shelf = self.shelves.entry(row.storage.to_string());
         let shelf = shelf.or_insert_with(|| Arc::new(Shelf::new(Arc::clone(store), &row.storage)));
         let api_version = row.resource.api_version();
@@ -153,13 +235,18 @@ impl Rows {
         let places = (resource.group.to_string(), resource.version.to_string());
         let plural = resource.plural.to_string();
         let stored_as = convert::stored_as(&resource.group, &resource.version, &resource.kind);
+        let is_custom = custom.is_some();
+        let CustomParts { schema, stored_version, converter } = custom.unwrap_or_default();
         let entry = Entry {
             shelf: Arc::clone(shelf),
             head: head(&row.resource.kind, &api_version),
             api_version,
-            is_custom: false,
-            schema_document: None,
-            converts: !is_custom && stored_as.is_some(),
+            is_custom,
+            converts: converter.is_some() || (!is_custom && stored_as.is_some()),
+            fills: schema.as_deref().is_some_and(has_default),
+            schema_document: schema,
+            stored_version,
+            converter,
             row,
         };
         let version = self.groups.entry(places.0).or_default().entry(places.1).or_default();
@@ -196,7 +283,7 @@ impl Table {
     pub fn new(store: Arc<dyn Store>, rows: Vec<Row>) -> Self {
         let mut table = Rows::default();
         for row in rows {
-            table.insert(&store, row, false);
+            table.insert(&store, row, None);
         }
         Self { store, current: RwLock::new(Arc::new(table)) }
     }
@@ -208,7 +295,7 @@ impl Table {
 
     /// Puts the rows of a custom resource in the place of those it had; none take it away. A built-in
     /// resource is never replaced.
-    pub fn set_custom(&self, group: &str, plural: &str, rows: Vec<Row>) {
+    pub fn set_custom(&self, group: &str, plural: &str, rows: Vec<CustomRow>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.find_any(group, plural).is_some_and(|entry| !entry.is_custom) {
             return;
@@ -216,12 +303,17 @@ impl Table {
         let mut next = Rows::clone(&current);
         next.generation += 1;
         next.remove(group, plural);
-        for row in rows {
-            next.insert(&self.store, row, true);
+        for CustomRow { row, schema, stored_version, converter } in rows {
+            next.insert(&self.store, row, Some(CustomParts { schema, stored_version, converter }));
         }
-        let live: std::collections::HashSet<String> =
-            next.all().map(|entry| entry.row.storage.to_string()).collect();
-        next.shelves.retain(|storage, _| live.contains(storage));
+        let live: HashSet<String> = next.all().map(|entry| entry.row.storage.to_string()).collect();
+        next.shelves.retain(|storage, shelf| {
+            let is_live = live.contains(storage);
+            if !is_live {
+                shelf.retire();
+            }
+            is_live
+        });
         *current = Arc::new(next);
     }
 }

@@ -14,8 +14,8 @@ pub fn list(entry: &Entry, listing: &Listing, look: &Look) -> Result<Bytes, Stat
     if look.is_plain(entry) {
         return Ok(spliced(entry, listing));
     }
-    let items = listing.items.iter().map(|item| entry.open(&item.object, item.kv.modified));
-    let items = items.collect::<Result<Vec<Value>, Status>>()?;
+    let items =
+        entry.open_all(listing.items.iter().map(|item| (&item.object, item.kv.modified)))?;
     let metadata = metadata(listing);
     let whole = match look.accept.form {
         Form::Table => table::table(entry, &items, metadata, look),

@@ -41,7 +41,7 @@ impl Stream {
         time: Duration,
     ) -> Self {
         api.metrics.watches.fetch_add(1, Ordering::Relaxed);
-        let shutdown = api.shutdown.clone();
+        let (shutdown, shelf) = (api.shutdown.clone(), Arc::clone(&entry.shelf));
         Self {
             api: Arc::clone(api),
             entry: Arc::clone(entry),
@@ -49,7 +49,12 @@ impl Stream {
             look,
             marks_initial_end: false,
             over: Box::pin(tokio::time::sleep(time)),
-            stopped: Box::pin(async move { shutdown.begun().await }),
+            stopped: Box::pin(async move {
+                tokio::select! {
+                    () = shutdown.begun() => {}
+                    () = shelf.retired() => {}
+                }
+            }),
             is_over: false,
         }
     }

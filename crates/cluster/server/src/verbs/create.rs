@@ -104,7 +104,7 @@ impl Api {
         options: &WriteOptions,
         warnings: Vec<String>,
     ) -> Result<Written, Status> {
-        let stored = call.entry.seal(new);
+        let stored = call.entry.seal(new)?;
         let mut revision = 0;
         if options.is_dry_run {
             if self.current(call).await?.is_some() {

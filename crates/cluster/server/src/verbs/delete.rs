@@ -2,6 +2,7 @@
 
 use super::{Found, Written, meta};
 use crate::api::{Api, Call, store_status};
+use crate::crd::CLEANUP;
 use crate::stored::Object;
 use crate::time::rfc3339;
 use serde_json::{Value, json};
@@ -118,7 +119,7 @@ impl Api {
                 Plan::Wait => return Ok(Deleted::Begun(old)),
                 Plan::Remove => (Change::Delete, None),
                 Plan::Mark(new) => {
-                    let stored = call.entry.seal(&new);
+                    let stored = call.entry.seal(&new)?;
                     (Change::Put { value: stored.json().clone(), lease: 0 }, Some(stored))
                 }
             };
@@ -243,6 +244,13 @@ fn finalizers(call: &Call, before: &Value, options: &DeleteOptions) -> Vec<Strin
         (orphan, foreground) = (has(ORPHAN), has(FOREGROUND));
     }
     names.retain(|name| !matches!(&**name, ORPHAN | FOREGROUND));
+    // A definition goes after its objects.
+    if is_definition(call)
+        && !object::is_terminating(before)
+        && !names.iter().any(|name| name == CLEANUP)
+    {
+        names.push(CLEANUP.to_owned());
+    }
     for (wanted, name) in [(orphan, ORPHAN), (foreground, FOREGROUND)] {
         if wanted {
             names.push(name.to_owned());
@@ -257,6 +265,11 @@ fn orphans_by_default(call: &Call) -> bool {
         (call.entry.group(), call.entry.plural()),
         ("", "replicationcontrollers") | ("batch", "jobs")
     )
+}
+
+fn is_definition(call: &Call) -> bool {
+    (call.entry.group(), call.entry.plural())
+        == ("apiextensions.k8s.io", "customresourcedefinitions")
 }
 
 fn set_finalizers(metadata: &mut serde_json::Map<String, Value>, names: &[String]) {

@@ -141,7 +141,7 @@ impl Api {
         new: &Value,
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
-        let stored = call.entry.seal(new);
+        let stored = call.entry.seal(new)?;
         if options.is_dry_run {
             return Ok(Some(Object { stored, revision: old.revision }));
         }

@@ -1,6 +1,7 @@
 //! The server as a client meets it: over HTTP, in this process, on an embedded store.
 
 mod aggregation;
+mod crds;
 mod deletes;
 mod lists;
 mod objects;

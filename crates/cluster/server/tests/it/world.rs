@@ -78,6 +78,7 @@ impl World {
             let listener = Listener::tcp("127.0.0.1:0").await.expect("a port");
             let address = listener.tcp_address().expect("TCP");
             let service = Service::new(Arc::clone(&api));
+            tokio::spawn(teu_server::crd::run(Arc::clone(&api)));
             tokio::spawn(teu_server::namespaces::run(Arc::clone(&api)));
             tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
             api.is_ready.store(true, Ordering::Release);

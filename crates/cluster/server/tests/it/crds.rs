@@ -1,0 +1,120 @@
+//! Custom resources: served at once, by their schema, in several versions, gone with their definition.
+
+use crate::world::World;
+use serde_json::{Value, json};
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
+
+fn definition(schema: &Value) -> Value {
+    let version = |name: &str, storage: bool| {
+        json!({
+            "name": name, "served": true, "storage": storage, "schema": { "openAPIV3Schema": schema },
+            "subresources": { "status": {}, "scale": { "specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size" } },
+            "additionalPrinterColumns": [{ "name": "Size", "type": "integer", "jsonPath": ".spec.size" }],
+        })
+    };
+    json!({
+        "metadata": { "name": "widgets.example.com" },
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": { "plural": "widgets", "kind": "Widget", "shortNames": ["wd"] },
+            "versions": [version("v1", true), version("v1beta1", false)],
+        },
+    })
+}
+
+fn schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "spec": {
+                "type": "object",
+                "properties": {
+                    "size": { "type": "integer", "default": 3, "maximum": 10 },
+                    "color": { "type": "string" },
+                },
+                "x-kubernetes-validations": [{ "rule": "self.size != 7", "message": "seven is taken" }],
+            },
+            "status": { "type": "object", "properties": { "size": { "type": "integer" } } },
+        },
+    })
+}
+
+fn established(world: &World) {
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    world.until(|| {
+        let status = world.get(&path).good()["status"].clone();
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        all.iter().any(|it| it["type"] == "Established" && it["status"] == "True")
+    });
+}
+
+#[test]
+fn a_definition_is_served_by_its_schema() {
+    let world = World::new();
+    world.post(DEFINITIONS, &definition(&schema())).good();
+    established(&world);
+    let widget = json!({
+        "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "a" },
+        "spec": { "color": "red", "unknown": 1 },
+    });
+    let made = world.post(WIDGETS, &widget);
+    assert!(made.headers.to_lowercase().contains("warning: 299"), "{}", made.headers);
+    assert_eq!(made.good()["spec"], json!({ "color": "red", "size": 3 }));
+    let strict = world.post(&format!("{WIDGETS}?fieldValidation=Strict"), &widget);
+    assert_eq!(strict.code, 400, "{strict:?}");
+    for (size, text) in [(11, "less than or equal to 10"), (7, "seven is taken")] {
+        let bad = json!({ "metadata": { "name": "b" }, "spec": { "size": size } });
+        let refused = world.post(WIDGETS, &bad).bad(422);
+        assert!(refused["message"].as_str().is_some_and(|all| all.contains(text)), "{refused}");
+    }
+    let scale = world.get(&format!("{WIDGETS}/a/scale")).good();
+    assert_eq!((&scale["kind"], &scale["spec"]["replicas"]), (&json!("Scale"), &json!(3)));
+    let table = "Accept: application/json;as=Table;g=meta.k8s.io;v=v1";
+    let table = world.ask("GET", WIDGETS, &[table], "").good();
+    assert_eq!(table["rows"][0]["cells"], json!(["a", 3]));
+    let other = world.get("/apis/example.com/v1beta1/widgets").good();
+    assert_eq!(other["items"][0]["apiVersion"], "example.com/v1beta1");
+    assert!(
+        world.get("/apis/example.com").good()["versions"]
+            .as_array()
+            .is_some_and(|all| all.len() == 2)
+    );
+    assert!(world.get("/openapi/v3").text.contains("apis/example.com/v1\""));
+}
+
+#[test]
+fn defaults_reach_what_is_stored_already() {
+    let world = World::new();
+    let mut plain = schema();
+    plain["properties"]["spec"]["properties"]["size"] = json!({ "type": "integer" });
+    plain["properties"]["spec"]["x-kubernetes-validations"] = json!([]);
+    world.post(DEFINITIONS, &definition(&plain)).good();
+    established(&world);
+    let made = world.post(WIDGETS, &json!({ "metadata": { "name": "a" }, "spec": {} })).good();
+    assert_eq!(made["spec"], json!({}));
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    let mut changed = world.get(&path).good();
+    for at in [0, 1] {
+        changed["spec"]["versions"][at]["schema"]["openAPIV3Schema"] = schema();
+    }
+    world.put(&path, &changed).good();
+    world.until(|| world.get(&format!("{WIDGETS}/a")).good()["spec"]["size"] == 3);
+    assert_eq!(world.get(WIDGETS).good()["items"][0]["spec"]["size"], 3);
+}
+
+#[test]
+fn a_definition_takes_its_objects_with_it() {
+    let world = World::new();
+    world.post(DEFINITIONS, &definition(&schema())).good();
+    established(&world);
+    world.post(WIDGETS, &json!({ "metadata": { "name": "a" } })).good();
+    let mut events = world.watch(&format!("{WIDGETS}?watch=1"));
+    events.expect("ADDED", "a");
+    world.delete(&format!("{DEFINITIONS}/widgets.example.com")).good();
+    events.expect("DELETED", "a");
+    assert_eq!(events.next(), None);
+    world.until(|| world.get(WIDGETS).code == 404);
+    world.until(|| world.get("/apis/example.com").code == 404);
+}
