@@ -1,6 +1,6 @@
 //! Answers over HTTP: documents with their headers, compressed where that pays.
 
-use crate::encode::{json, yaml};
+use crate::encode::{json, protobuf, yaml};
 use crate::request::{Accept, Form, Format};
 use bytes::Bytes;
 use flate2::Compression;
@@ -53,15 +53,18 @@ pub fn encoded(code: u16, body: Bytes, accept: Accept) -> Response {
     bytes(code, accept.format.media_type(), body, accept.takes_gzip)
 }
 
-/// A document that has only itself as its form.
+/// A document that has only itself as its form. What has no protobuf is JSON.
 pub fn document(code: u16, document: &Value, accept: Accept) -> Response {
     let body = match accept.format {
         Format::Yaml => yaml::print(document).into(),
-        Format::Json | Format::Protobuf => json(document, accept.is_pretty),
-    };
-    let accept = match accept.format {
-        Format::Protobuf => Accept { format: Format::Json, ..accept },
-        _ => accept,
+        Format::Json => json(document, accept.is_pretty),
+        Format::Protobuf => match protobuf(document) {
+            Ok(bytes) => bytes.into(),
+            Err(_) => {
+                let accept = Accept { format: Format::Json, ..accept };
+                return encoded(code, json(document, accept.is_pretty), accept);
+            }
+        },
     };
     encoded(code, body, accept)
 }

@@ -6,12 +6,14 @@ pub mod list;
 pub mod table;
 pub mod yaml;
 
+use crate::request::accept::TYPES;
 use crate::request::{Accept, Form, Format};
 use crate::stored::Stored;
 use crate::table::Entry;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use teu_api::Status;
+use teu_kubernetes::protobuf;
 use teu_store::Revision;
 
 /// What the rows of a table carry of their objects (`includeObject`).
@@ -82,7 +84,7 @@ pub fn object(
         return Ok(out.into());
     }
     let whole = entry.open(stored, revision)?;
-    document(&form(entry, whole, look), entry, look.accept)
+    document(&form(entry, whole, look), look.accept)
 }
 
 /// An object in the form that is wanted.
@@ -117,11 +119,17 @@ pub fn partial(whole: &Value) -> Value {
 }
 
 /// Any document in a format.
-pub fn document(document: &Value, _entry: &Entry, accept: Accept) -> Result<Bytes, Status> {
+pub fn document(document: &Value, accept: Accept) -> Result<Bytes, Status> {
     match accept.format {
         Format::Yaml => Ok(yaml::print(document).into()),
-        Format::Json | Format::Protobuf => Ok(json(document, accept.is_pretty)),
+        Format::Json => Ok(json(document, accept.is_pretty)),
+        Format::Protobuf => Ok(protobuf(document)?.into()),
     }
+}
+
+/// A document as protobuf, if its kind has such a form.
+pub fn protobuf(document: &Value) -> Result<Vec<u8>, Status> {
+    protobuf::encode(document).map_err(|_| Status::not_acceptable(&TYPES[..2]))
 }
 
 /// A document as JSON.

@@ -1,13 +1,14 @@
 //! Watch events as bytes, each made once for all watchers that want it alike.
 
 use super::{Look, document, form, json as printed};
-use crate::request::Format;
+use crate::request::{Accept, Format};
 use crate::table::Entry;
 use crate::verbs::Found;
 use crate::verbs::watch::Change;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use teu_api::Status;
+use teu_kubernetes::protobuf;
 use teu_store::Revision;
 
 /// Marks the bookmark behind the initial events.
@@ -82,7 +83,7 @@ fn object(
         out.extend_from_slice(b"}\n");
         return Ok(out.into());
     }
-    wrap(word.text(), form(entry, entry.open(&item.object, revision)?, look), entry, look)
+    wrap(word.text(), form(entry, entry.open(&item.object, revision)?, look), look)
 }
 
 fn bookmark(
@@ -107,26 +108,32 @@ fn bookmark(
         }),
         _ => form(entry, whole, look),
     };
-    wrap("BOOKMARK", shown, entry, look)
+    wrap("BOOKMARK", shown, look)
 }
 
 /// The last event of a watch that cannot go on.
 pub fn error(status: &Status, look: &Look) -> Bytes {
-    let event = json!({ "type": "ERROR", "object": status.to_value() });
-    let mut bytes = printed(&event, false).to_vec();
-    bytes.push(b'\n');
-    let _ = look;
-    bytes.into()
+    let shown = status.to_value();
+    wrap("ERROR", shown.clone(), look).unwrap_or_else(|_| {
+        let json = Look { accept: Accept { format: Format::Json, ..look.accept }, ..*look };
+        wrap("ERROR", shown, &json).unwrap_or_default()
+    })
 }
 
-fn wrap(word: &str, object: Value, entry: &Entry, look: &Look) -> Result<Bytes, Status> {
-    let event = json!({ "type": word, "object": object });
-    if look.accept.format == Format::Yaml {
-        let mut bytes = b"---\n".to_vec();
-        bytes.extend_from_slice(&document(&event, entry, look.accept)?);
-        return Ok(bytes.into());
+fn wrap(word: &str, object: Value, look: &Look) -> Result<Bytes, Status> {
+    match look.accept.format {
+        Format::Protobuf => Ok(protobuf::watch_event(word, &super::protobuf(&object)?).into()),
+        Format::Yaml => {
+            let mut bytes = b"---\n".to_vec();
+            let event = json!({ "type": word, "object": object });
+            bytes.extend_from_slice(&document(&event, look.accept)?);
+            Ok(bytes.into())
+        }
+        Format::Json => {
+            let event = json!({ "type": word, "object": object });
+            let mut bytes = printed(&event, false).to_vec();
+            bytes.push(b'\n');
+            Ok(bytes.into())
+        }
     }
-    let mut bytes = printed(&event, false).to_vec();
-    bytes.push(b'\n');
-    Ok(bytes.into())
 }

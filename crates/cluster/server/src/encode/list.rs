@@ -25,7 +25,7 @@ pub fn list(entry: &Entry, listing: &Listing, look: &Look) -> Result<Bytes, Stat
         }
         Form::Whole => wrap(&entry.row.resource.list_kind, &entry.api_version, metadata, items),
     };
-    document(&whole, entry, look.accept)
+    document(&whole, look.accept)
 }
 
 /// JSON put together of what is stored; items of built-in kinds do not repeat their kind, as in the

@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 use teu_api::Status;
 use teu_api::decode::{self, Decoded, Strictness};
+use teu_kubernetes::protobuf;
 use teu_web::{BodyError, Request};
 
 /// Bytes of a request's body.
@@ -33,14 +34,27 @@ pub async fn read(request: Request) -> Result<bytes::Bytes, Status> {
 const TYPES: [&str; 3] =
     ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
-/// A document as it was sent; without a body, nothing.
-pub fn decode(media_type: &str, body: &[u8]) -> Result<Decoded, Status> {
+/// A document as it was sent; without a body, nothing. `expected` is its version and kind, where it
+/// need not say them itself.
+pub fn decode(
+    media_type: &str,
+    body: &[u8],
+    expected: Option<(&str, &str)>,
+) -> Result<Decoded, Status> {
     if body.is_empty() {
         return Ok(Decoded::default());
     }
     let decoded = match media_type {
         "" | "application/json" => decode::json(body),
         "application/yaml" | "application/x-yaml" => decode::yaml(body),
+        protobuf::CONTENT_TYPE => {
+            let value = protobuf::decode(body, expected).map_err(|error| {
+                Status::bad_request(format!(
+                    "the object provided is unrecognized (must be of type protobuf): {error}"
+                ))
+            })?;
+            return Ok(Decoded { value, faults: Vec::new() });
+        }
         _ => return Err(Status::unsupported_media_type(&TYPES)),
     };
     decoded.map_err(|error| Status::bad_request(error.to_string()))
@@ -54,8 +68,8 @@ pub fn object(
     body: &[u8],
     how: Strictness,
 ) -> Result<(Value, Vec<String>), Status> {
-    let decoded = decode(media_type, body)?;
     let Entry { row, api_version, .. } = &*call.entry;
+    let decoded = decode(media_type, body, Some((api_version, &row.resource.kind)))?;
     // A subresource that is a document of its own is read by its rules.
     if call.is_derived() {
         let warnings = decoded.judge(how, api_version, &row.resource.kind)?;

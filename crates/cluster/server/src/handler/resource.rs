@@ -8,7 +8,7 @@ use crate::auth::{Attributes, User};
 use crate::encode::{self, Include, Look};
 use crate::id;
 use crate::metrics::Series;
-use crate::request::{Accept, Place, Query};
+use crate::request::{Accept, Format, Place, Query};
 use crate::verbs::Written;
 use crate::verbs::delete::{DeleteOptions, Deleted};
 use crate::verbs::input::{Input, PATCH_TYPES};
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use teu_api::decode::Strictness;
 use teu_api::{Cause, Status, object};
+use teu_kubernetes::protobuf;
 use teu_web::{Body, Request, Response};
 
 /// A watch without `timeoutSeconds` ends after half an hour to an hour.
@@ -113,8 +114,7 @@ pub(super) async fn handle(
 }
 
 fn accept(call: &Call, headers: &http::HeaderMap, query: &Query) -> Result<Accept, Status> {
-    let _ = call;
-    let mut accept = Accept::of(headers, false)?;
+    let mut accept = Accept::of(headers, !call.entry.is_custom)?;
     if query.find("pretty").is_some() {
         accept.is_pretty = query.switch("pretty")?;
     }
@@ -178,7 +178,10 @@ async fn watch(api: &Arc<Api>, call: &Call, query: &Query, look: Look) -> Result
     let time = Duration::from_secs(seconds);
     let stream = Stream::new(api, &call.entry, changes, look, time);
     let stream = stream.marking_initial_end(options.marks_initial_end);
-    let media_type = look.accept.format.media_type();
+    let media_type = match look.accept.format {
+        Format::Protobuf => protobuf::STREAM_TYPE,
+        format => format.media_type(),
+    };
     let mut response = answer::bytes(200, media_type, bytes::Bytes::new(), false);
     *response.body_mut() = Body::boxed(stream);
     Ok(response)
@@ -267,7 +270,7 @@ fn patch(
         }
     };
     // What it makes is looked at when it is made.
-    let decoded = body::decode("application/json", bytes)?;
+    let decoded = body::decode("application/json", bytes, None)?;
     Ok((make(decoded.value), Vec::new()))
 }
 
@@ -292,7 +295,8 @@ async fn delete(
 ) -> Result<Response, Status> {
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
-    let document = body::decode(&media_type, &bytes)?.value;
+    let options = Some(("v1", "DeleteOptions"));
+    let document = body::decode(&media_type, &bytes, options)?.value;
     let options = DeleteOptions::of(&document, query)?;
     if call.name.is_empty() {
         let listing =

@@ -87,8 +87,9 @@ impl Api {
         let rules = &call.entry.row.rules;
         rules.default(new);
         self.admit_namespace(call).await?;
-        rules.prepare_create(new);
+        // Some kinds make labels of their own UID.
         self.begin(call, new);
+        rules.prepare_create(new);
         rules.stamp(new, &self.wall.text());
         let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
         match causes.is_empty() {
