@@ -21,7 +21,7 @@ use table::Row;
 const HELP: &str = "\
 usage: cargo xtask bench [OPTION…] [CASE…]
 
-cases: start network memory build unpack many store registry engine   (default: all)
+cases: start network memory build unpack many store api registry engine   (default: all)
 options:
   --teu FILE      the binary (default: a release build, made first)
   --images DIR    what scripts/images made (default: $TEU_TEST_IMAGES or .cache/images)

@@ -6,6 +6,7 @@ use super::shell::Shell;
 use super::{Row, World};
 use anyhow::Result;
 
+mod api;
 mod build;
 mod engine;
 mod memory;
@@ -13,8 +14,8 @@ mod registry;
 mod store;
 
 /// All cases.
-pub const NAMES: [&str; 9] =
-    ["start", "network", "memory", "build", "unpack", "many", "store", "registry", "engine"];
+pub const NAMES: [&str; 10] =
+    ["start", "network", "memory", "build", "unpack", "many", "store", "api", "registry", "engine"];
 
 /// Runs the cases that were asked for.
 pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
@@ -29,6 +30,7 @@ pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
             "registry" => registry::run(world)?,
             "unpack" => unpack(world)?,
             "store" => store::run(world)?,
+            "api" => api::run(world)?,
             "engine" => engine::run(world)?,
             _ => many(world)?,
         });

@@ -21,11 +21,11 @@ pub fn run(world: &World<'_>) -> Result<Vec<Row>> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the store's bench failed: {}", errors.trim());
     let lines = String::from_utf8(output.stdout)?;
-    lines.lines().map(|line| row(line, rounds)).collect()
+    lines.lines().map(|line| row("store", line, rounds)).collect()
 }
 
 /// A row of a line of the program.
-fn row(line: &str, count: usize) -> Result<Row> {
+pub(super) fn row(case: &str, line: &str, count: usize) -> Result<Row> {
     let fields: Vec<&str> = line.split('\t').collect();
     let [figure, who, value, unit] = fields[..] else {
         anyhow::bail!("not a figure: {line:?}");
@@ -33,11 +33,11 @@ fn row(line: &str, count: usize) -> Result<Row> {
     let number: f64 = value.parse().with_context(|| format!("not a number: {line:?}"))?;
     // Where more is better, the ratio is of the time for one.
     let (p50, value) = match unit {
-        "ms" => (format!("{number:.2} ms"), number),
+        "ms" | "MiB" => (format!("{number:.2} {unit}"), number),
         _ => (format!("{number:.0} {unit}"), 1.0 / number),
     };
     let (p99, max) = (String::new(), String::new());
-    Ok(Row { case: format!("store: {figure}"), who: who.to_owned(), count, p50, p99, max, value })
+    Ok(Row { case: format!("{case}: {figure}"), who: who.to_owned(), count, p50, p99, max, value })
 }
 
 #[cfg(test)]
@@ -46,13 +46,13 @@ mod tests {
 
     #[test]
     fn lines() {
-        let rate = row("writes\tetcd\t2000.4\twrites/s", 3).expect("a row");
+        let rate = row("store", "writes\tetcd\t2000.4\twrites/s", 3).expect("a row");
         assert_eq!(
             (&*rate.case, &*rate.who, &*rate.p50),
             ("store: writes", "etcd", "2000 writes/s")
         );
         assert!((rate.value - 1.0 / 2000.4).abs() < 1e-12);
-        assert_eq!(row("range\tteu\t1.5\tms", 3).expect("a row").p50, "1.50 ms");
-        assert!(row("nonsense", 3).is_err() && row("a\tb\tc\td", 3).is_err());
+        assert_eq!(row("store", "range\tteu\t1.5\tms", 3).expect("a row").p50, "1.50 ms");
+        assert!(row("store", "nonsense", 3).is_err() && row("store", "a\tb\tc\td", 3).is_err());
     }
 }

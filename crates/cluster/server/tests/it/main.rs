@@ -3,6 +3,7 @@
 mod aggregation;
 mod crds;
 mod deletes;
+mod kubectl;
 mod lists;
 mod objects;
 mod patches;
