@@ -44,6 +44,12 @@ pub enum Error {
         /// Its label in PEM.
         label: &'static str,
     },
+    /// A key that cannot be used.
+    #[error("{place} is not a private key for ES256 (PKCS#8, P-256)")]
+    Key {
+        /// The file, or what the text is.
+        place: String,
+    },
     /// A certificate cannot be made.
     #[error("cannot make a certificate for {name}: {source}")]
     Make {

@@ -1,4 +1,4 @@
-//! Keys and certificates: load them, make them, say whom one names.
+//! Keys, certificates and tokens: load them, make them, say whom one names.
 //!
 //! Why: every server of Teu that speaks TLS needs a certificate from a file, and one of its own where
 //! nobody gave it any; servers that ask their clients for certificates need to know who a client is.
@@ -20,9 +20,11 @@ mod authority;
 mod error;
 mod identity;
 mod subject;
+mod token;
 
 pub use authority::{Authority, Request};
 pub use error::{Error, Result};
 pub use identity::{Identity, certificates_from_pem, load_certificates};
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use subject::Subject;
+pub use token::{Signer, Verifier};

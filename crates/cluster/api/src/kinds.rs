@@ -38,6 +38,12 @@ pub fn rules(group: &str, version: &str, kind: &str) -> Arc<dyn Rules> {
         "apps" => apps::rules(kind),
         "batch" => batch::rules(kind),
         "events.k8s.io" => Some(core::NEW_EVENTS),
+        // Until they have rules of their own: names with colons.
+        "rbac.authorization.k8s.io" => {
+            let is_cluster = kind.starts_with("Cluster");
+            let kind = if is_cluster { kind::Kind::cluster() } else { kind::Kind::namespaced() };
+            Some(kind::Kind { name: name::path_segment, ..kind })
+        }
         _ => None,
     };
     let _ = version;

@@ -10,6 +10,7 @@
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`kinds`]: the rules of every built-in kind.
 //! - [`quantity`]: `100m`, `1Gi`: read, written, compared, added.
+//! - [`rbac`]: what roles allow.
 //! - [`selector`]: what `-l` and `--field-selector` say.
 //!
 //! It refuses I/O of any kind, and clocks and randomness but those it is handed; texts of errors are
@@ -24,6 +25,7 @@ pub mod kinds;
 pub mod object;
 pub mod patch;
 pub mod quantity;
+pub mod rbac;
 pub mod row;
 pub mod selector;
 pub mod status;

@@ -10,6 +10,34 @@ pub fn rfc3339(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Reads seconds since 1970 (fractions are dropped); `None` if it is no point in time.
+pub fn parse(text: &str) -> Option<i64> {
+    if !is_rfc3339(text) {
+        return None;
+    }
+    let number = |from: usize, length: usize| text.get(from..from + length)?.parse::<i64>().ok();
+    let days = days_since_1970(number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let clock = number(11, 2)? * 3600 + number(14, 2)? * 60 + number(17, 2)?;
+    let zone = match text.get(19..)?.find(['+', '-']) {
+        None => 0,
+        Some(at) => {
+            let at = 19 + at;
+            let east = number(at + 1, 2)? * 3600 + number(at + 4, 2)? * 60;
+            if text.as_bytes().get(at) == Some(&b'-') { -east } else { east }
+        }
+    };
+    Some(days * DAY_SECONDS + clock - zone)
+}
+
+/// The days from 1970-01-01 to a date, by the same eras as [`civil`].
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 /// Whether a text is a date and time as RFC 3339 has them, with or without fractions of a second.
 pub fn is_rfc3339(text: &str) -> bool {
     let Some((date, rest)) = text.split_once('T') else { return false };
@@ -92,6 +120,19 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::{is_duration, is_rfc3339, rfc3339};
+
+    #[test]
+    fn points_in_time_are_read() {
+        let check =
+            |text: &str, wanted: Option<i64>| assert_eq!(super::parse(text), wanted, "{text}");
+        check("1970-01-01T00:00:00Z", Some(0));
+        check("2000-02-29T00:00:00Z", Some(951_782_400));
+        check("2026-11-26T15:01:36.5Z", Some(1_795_705_296));
+        check("2026-11-26T17:01:36+02:00", Some(1_795_705_296));
+        check("2026-11-26T12:31:36.123-02:30", Some(1_795_705_296));
+        check("2026-11-31T00:00:00Z", None);
+        check("soon", None);
+    }
 
     #[test]
     fn dates() {

@@ -4,7 +4,7 @@
 //! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
 
 use crate::aggregate::Aggregated;
-use crate::auth::{Authenticator, Authorizer, User};
+use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
@@ -30,6 +30,8 @@ pub struct Api {
     pub authenticator: Box<dyn Authenticator>,
     /// What they may.
     pub authorizer: Box<dyn Authorizer>,
+    /// Who issues tokens for service accounts; none where nobody does.
+    pub accounts: Option<Arc<Accounts>>,
     /// What is counted.
     pub metrics: Metrics,
     /// Where others may be called.
@@ -48,18 +50,14 @@ pub struct Api {
 
 impl Api {
     /// Over a store, with the built-in resources.
-    pub fn new(
-        store: Arc<dyn Store>,
-        authenticator: Box<dyn Authenticator>,
-        authorizer: Box<dyn Authorizer>,
-        shutdown: Shutdown,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, access: Access, shutdown: Shutdown) -> Self {
         Self {
             table: Table::new(Arc::clone(&store), crate::rows::builtin()),
             store,
             wall: Arc::new(SystemWall),
-            authenticator,
-            authorizer,
+            authenticator: access.authenticator,
+            authorizer: access.authorizer,
+            accounts: access.accounts,
             metrics: Metrics::default(),
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),

@@ -3,19 +3,33 @@
 //! A request is authenticated once ([`Authenticator`]), its [`Attributes`] are taken from what was
 //! parsed and will be executed (never from its text a second time), and [`Authorizer`] decides.
 
+pub mod accounts;
+pub mod bearer;
 pub mod certificate;
+pub mod defaults;
+pub mod escalation;
+pub mod impersonate;
 pub mod masters;
+pub mod rbac;
+pub mod reviews;
 mod user;
 
+pub use accounts::Accounts;
+pub use bearer::ByCredential;
 pub use certificate::ByCertificate;
 pub use masters::Masters;
+pub use rbac::Rbac;
 pub use user::User;
 
+use crate::api::{Api, store_status};
 use http::HeaderMap;
+use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use teu_api::Status;
+use teu_store::Consistency;
+use teu_store::cache::ListAt;
 use teu_web::Peer;
 
 /// What is decided later.
@@ -45,11 +59,39 @@ pub struct Attributes<'a> {
     pub name: &'a str,
 }
 
+/// How a server finds out who asks, and whether they may.
+pub struct Access {
+    /// Who a request is from.
+    pub authenticator: Box<dyn Authenticator>,
+    /// What they may.
+    pub authorizer: Box<dyn Authorizer>,
+    /// Who issues tokens for service accounts; none where nobody does.
+    pub accounts: Option<Arc<Accounts>>,
+}
+
+impl Access {
+    /// By certificates and tokens, and by roles.
+    pub fn of_cluster(signer: Arc<teu_pki::Signer>) -> Self {
+        let accounts = Arc::new(Accounts::new(signer));
+        Self {
+            authenticator: Box::new(ByCredential::new(Arc::clone(&accounts))),
+            authorizer: Box::new(Rbac::default()),
+            accounts: Some(accounts),
+        }
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("accounts", &self.accounts).finish_non_exhaustive()
+    }
+}
+
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// They may.
-    Allow,
+    /// They may; by what, if there is something to say.
+    Allow(String),
     /// They may not; why, if there is more to say than that nothing allows it.
     Deny(String),
 }
@@ -60,6 +102,7 @@ pub trait Authenticator: Send + Sync {
     /// [`User::anonymous`].
     fn authenticate<'a>(
         &'a self,
+        api: &'a Api,
         peer: &'a Peer,
         headers: &'a HeaderMap,
     ) -> Later<'a, Result<Arc<User>, Status>>;
@@ -68,7 +111,13 @@ pub trait Authenticator: Send + Sync {
 /// Says who may do what.
 pub trait Authorizer: Send + Sync {
     /// Decides.
-    fn authorize<'a>(&'a self, attributes: &'a Attributes<'a>) -> Later<'a, Decision>;
+    fn authorize<'a>(&'a self, api: &'a Api, attributes: &'a Attributes<'a>)
+    -> Later<'a, Decision>;
+
+    /// Roles, where they decide: whoever writes one must have what it allows.
+    fn as_rbac(&self) -> Option<&Rbac> {
+        None
+    }
 }
 
 impl Attributes<'_> {
@@ -100,4 +149,23 @@ impl Attributes<'_> {
         }
         Status::forbidden(self.group, self.resource, self.name, &text)
     }
+}
+
+/// An object that says who somebody is, if it is there.
+pub(crate) async fn lookup(
+    api: &Api,
+    plural: &str,
+    (namespace, name): (&str, &str),
+) -> Result<Option<Value>, Status> {
+    let rows = api.table.rows();
+    let Some(entry) = rows.find("", "v1", plural) else { return Ok(None) };
+    let key = entry.shelf.key(namespace, name);
+    let cached = entry.shelf.cache().get(&key, ListAt::Any).await.map_err(store_status)?;
+    let kv = match cached {
+        Some(item) => Some(Arc::clone(&item.kv)),
+        // The cache may be a little behind one that was just made.
+        None => api.store.get(&key, Consistency::Linearizable).await.map_err(store_status)?.kv,
+    };
+    let object = kv.map(|kv| serde_json::from_slice(&kv.value)).transpose();
+    object.map_err(|error| Status::internal(format!("{plural} {namespace}/{name}: {error}")))
 }

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use teu_pki::{Authority, CertificateDer, Identity, Request};
+use teu_pki::{Authority, CertificateDer, Identity, Request, Signer};
 
 /// The authority's name.
 const NAME: &str = "teu-cluster-ca";
@@ -62,6 +62,8 @@ pub struct Credentials {
     pub proxy: Arc<Identity>,
     /// By whose word (PEM).
     pub proxy_authority_pem: String,
+    /// Signs tokens of service accounts.
+    pub signer: Arc<Signer>,
 }
 
 impl Credentials {
@@ -84,7 +86,8 @@ impl Credentials {
             Request { common_name: "kube-apiserver".to_owned(), ..Request::server(names) };
         let server = authority.issue(&request)?;
         let proxy_authority_pem = proxies.certificate_pem();
-        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem })
+        let signer = Arc::new(signer(&folder)?);
+        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem, signer })
     }
 
     /// Writes a kubeconfig of the cluster's owner.
@@ -119,6 +122,19 @@ fn authority(folder: &Path, file: &str, name: &str) -> Result<Authority, Credent
             Ok(authority)
         }
     }
+}
+
+fn signer(folder: &Path) -> Result<Signer, CredentialsError> {
+    let path = folder.join("sa.key");
+    let key = match read(&path)? {
+        Some(key) => key,
+        None => {
+            let key = Signer::generate()?;
+            write_private(&path, &key)?;
+            key
+        }
+    };
+    Ok(Signer::from_pem(&key, &path.display().to_string())?)
 }
 
 fn read(path: &Path) -> Result<Option<String>, CredentialsError> {

@@ -8,7 +8,7 @@ mod resource;
 mod stream;
 
 use crate::api::Api;
-use crate::auth::{Attributes, Decision, User};
+use crate::auth::{Attributes, User, impersonate};
 use crate::metrics::Series;
 use crate::request::{Accept, Place, Query};
 use crate::{answer, paths};
@@ -77,7 +77,7 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
         Ok(query) => query,
         Err(status) => return answer::status(&status, plain),
     };
-    let user = match api.authenticator.authenticate(&peer(&request), request.headers()).await {
+    let user = match identify(api, &request).await {
         Ok(user) => user,
         Err(status) => return answer::status(&status, plain),
     };
@@ -135,7 +135,7 @@ async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(),
         namespace: "",
         name: "",
     };
-    authorize(api, &attributes).await
+    api.demand(&attributes).await
 }
 
 /// The right to what another server has is asked for as for our own.
@@ -150,14 +150,14 @@ async fn authorize_remote(
         None => authorize_path(api, user, request).await,
         Some(place) => {
             let verb = resource::verb(request.method(), place, query)?;
-            authorize(api, &resource::attributes(user, verb, place)).await
+            api.demand(&resource::attributes(user, verb, place)).await
         }
     }
 }
 
-async fn authorize(api: &Api, attributes: &Attributes<'_>) -> Result<(), Status> {
-    match api.authorizer.authorize(attributes).await {
-        Decision::Allow => Ok(()),
-        Decision::Deny(why) => Err(attributes.refusal(&why)),
-    }
+/// Who a request is made as.
+async fn identify(api: &Api, request: &Request) -> Result<Arc<User>, Status> {
+    let headers = request.headers();
+    let user = api.authenticator.authenticate(api, &peer(request), headers).await?;
+    impersonate::apply(api, user, headers).await
 }

@@ -7,6 +7,7 @@ pub mod version;
 
 use crate::answer;
 use crate::api::Api;
+use crate::auth::Accounts;
 use crate::request::{Accept, Query};
 use http::{HeaderMap, Method};
 use serde_json::json;
@@ -37,10 +38,24 @@ pub async fn handle(api: &Api, request: &Request, query: &Query) -> Result<Respo
         "healthz" | "livez" | "readyz" => Ok(health::answer(api, first, rest, query)),
         "version" if rest.is_empty() => Ok(answer::document(200, &version::document(), accept)),
         "metrics" if rest.is_empty() => Ok(metrics(api)),
+        ".well-known" if rest == "openid-configuration" => {
+            published(api, accept, Accounts::discovery)
+        }
+        "openid" if rest == "v1/jwks" => published(api, accept, Accounts::keys),
         "api" | "apis" => discovery::answer(api, request.headers(), path, accept),
         "openapi" => openapi::answer(api, request.headers(), rest, query, accept),
         _ => Err(Status::not_found_path(path)),
     }
+}
+
+/// What others need to check tokens of service accounts by themselves.
+fn published(
+    api: &Api,
+    accept: Accept,
+    what: fn(&Accounts) -> serde_json::Value,
+) -> Result<Response, Status> {
+    let accounts = api.accounts.as_ref().ok_or_else(|| Status::not_found_path("openid"))?;
+    Ok(answer::document(200, &what(accounts), accept))
 }
 
 /// The paths there are.

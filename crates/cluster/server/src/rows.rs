@@ -8,8 +8,7 @@ use teu_kubernetes::{Resource, Schema, resources, type_schema};
 
 /// All that are stored.
 pub fn builtin() -> Vec<Row> {
-    // What is only asked and never kept has no shelf.
-    resources().iter().filter(|resource| !resource.storage().is_empty()).map(row).collect()
+    resources().iter().map(row).collect()
 }
 
 fn row(resource: &Resource) -> Row {

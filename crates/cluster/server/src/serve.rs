@@ -1,7 +1,7 @@
 //! A server from its configuration to its end: store, credentials, table, listener; ready; drained.
 
 use crate::api::Api;
-use crate::auth::{ByCertificate, Masters, User};
+use crate::auth::{Access, User, defaults};
 use crate::bootstrap;
 use crate::config::{Config, StoreConfig};
 use crate::credentials::{Credentials, CredentialsError, make_private_folder};
@@ -117,8 +117,8 @@ impl Server {
         credentials.write_kubeconfig(config, &address.to_string())?;
         let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
         let tls = Tls::new(&credentials.server, clients)?;
-        let (authenticator, authorizer) = (Box::new(ByCertificate), Box::new(Masters));
-        let mut api = Api::new(store, authenticator, authorizer, shutdown.clone());
+        let access = Access::of_cluster(Arc::clone(&credentials.signer));
+        let mut api = Api::new(store, access, shutdown.clone());
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
         api.proxy_identity = Some(Arc::clone(&credentials.proxy));
         let api = Arc::new(api);
@@ -130,6 +130,8 @@ impl Server {
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
+        defaults::ensure(&api, &user).await.map_err(Error::Bootstrap)?;
+        tokio::spawn(defaults::aggregate(Arc::clone(&api), user));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
     }

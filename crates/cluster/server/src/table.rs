@@ -124,6 +124,11 @@ impl Entry {
         self.row.rules.has_status()
     }
 
+    /// Whether its objects are kept; reviews are only answered.
+    pub fn is_stored(&self) -> bool {
+        !self.row.storage.is_empty()
+    }
+
     /// Its group.
     pub fn group(&self) -> &str {
         &self.row.resource.group
@@ -224,7 +229,8 @@ impl Rows {
     /// One row of each shelf.
     pub fn each_stored(&self) -> Vec<Arc<Entry>> {
         let mut seen = std::collections::BTreeSet::new();
-        self.all().filter(|entry| seen.insert(entry.row.storage.to_string())).cloned().collect()
+        let stored = self.all().filter(|entry| entry.is_stored());
+        stored.filter(|entry| seen.insert(entry.row.storage.to_string())).cloned().collect()
     }
 
     fn insert(&mut self, store: &Arc<dyn Store>, row: Row, custom: Option<CustomParts>) {

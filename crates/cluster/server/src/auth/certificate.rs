@@ -2,6 +2,7 @@
 
 use super::user::AUTHENTICATED;
 use super::{Authenticator, Later, User};
+use crate::api::Api;
 use http::HeaderMap;
 use std::sync::Arc;
 use teu_api::Status;
@@ -14,6 +15,7 @@ pub struct ByCertificate;
 impl Authenticator for ByCertificate {
     fn authenticate<'a>(
         &'a self,
+        _: &'a Api,
         peer: &'a Peer,
         headers: &'a HeaderMap,
     ) -> Later<'a, Result<Arc<User>, Status>> {

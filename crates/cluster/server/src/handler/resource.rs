@@ -1,10 +1,10 @@
 //! Requests for resources: the verb, the right to it, the operation.
 
 use super::stream::Stream;
-use super::{Named, authorize, body};
+use super::{Named, body};
 use crate::answer;
 use crate::api::{Api, Call, WriteOptions};
-use crate::auth::{Attributes, User};
+use crate::auth::{Attributes, User, reviews};
 use crate::encode::{self, Include, Look};
 use crate::id;
 use crate::metrics::Series;
@@ -74,7 +74,7 @@ pub(super) async fn handle(
 ) -> Result<Response, Status> {
     let Named { user, place, query } = named;
     let verb = verb(request.method(), &place, &query)?;
-    authorize(api, &attributes(&user, verb, &place)).await?;
+    api.demand(&attributes(&user, verb, &place)).await?;
     let rows = api.table.rows();
     let found = rows.find(&place.group, &place.version, &place.plural).cloned();
     let entry = found.ok_or_else(|| Status::not_found_path(&place.plural))?;
@@ -231,7 +231,16 @@ async fn write(
         }
     };
     let mut written = match input {
-        Input::Whole(sent) if method == Method::POST => api.create(call, sent, &options).await?,
+        Input::Whole(sent) if method == Method::POST => {
+            if let Some(review) = reviews::answer(api, call, &sent).await {
+                return Ok(answer::document(201, &review?, look.accept));
+            }
+            if !call.entry.is_stored() {
+                let (group, plural) = (call.entry.group(), call.entry.plural());
+                return Err(Status::method_not_allowed(group, plural, "create"));
+            }
+            api.create(call, sent, &options).await?
+        }
         input => api.change(call, input, &options).await?,
     };
     written.warnings.splice(0..0, told);

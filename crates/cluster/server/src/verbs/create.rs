@@ -92,10 +92,11 @@ impl Api {
         rules.prepare_create(new);
         rules.stamp(new, &self.wall.text());
         let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
-        match causes.is_empty() {
-            true => Ok(rules.warnings(new, None)),
-            false => Err(call.invalid(causes)),
+        if !causes.is_empty() {
+            return Err(call.invalid(causes));
         }
+        self.check_escalation(call, new).await?;
+        Ok(rules.warnings(new, None))
     }
 
     async fn insert(

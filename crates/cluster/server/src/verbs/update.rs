@@ -73,6 +73,7 @@ impl Api {
             }
             let mut warnings = self.prepare(call, &mut new, &before)?;
             warnings.splice(0..0, told);
+            self.check_escalation(call, &new).await?;
             if !input.is_applied() {
                 new = self.own(call, Some(&before), new, options);
             }

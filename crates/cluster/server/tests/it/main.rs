@@ -1,5 +1,6 @@
 //! The server as a client meets it: over HTTP, in this process, on an embedded store.
 
+mod access;
 mod aggregation;
 mod crds;
 mod deletes;

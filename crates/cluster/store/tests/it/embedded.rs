@@ -248,5 +248,8 @@ fn the_log_is_cut_and_the_start_stays_short() {
     let store = open(folder.path());
     assert_eq!(everything(&store), before);
     let status = in_time("a status", store.status()).unwrap();
-    assert_eq!(status.data_bytes, before.iter().map(|kv| kv.key.len() as u64 + 200_000).sum());
+    assert_eq!(
+        status.data_bytes,
+        before.iter().map(|kv| kv.key.len() as u64 + 200_000).sum::<u64>()
+    );
 }

@@ -1,0 +1,204 @@
+//! Roles, tokens, acting as another, and attempts to get more than one has.
+
+use crate::world::World;
+use serde_json::{Value, json};
+
+const AUTHZ: &str = "/apis/authorization.k8s.io/v1";
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
+
+fn token_of(world: &World, account: &str) -> String {
+    world.post(ACCOUNTS, &json!({ "metadata": { "name": account } })).good();
+    let request = json!({ "spec": { "expirationSeconds": 600 } });
+    let answer = world.post(&format!("{ACCOUNTS}/{account}/token"), &request).good();
+    answer["status"]["token"].as_str().expect("a token").to_owned()
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+fn rule(verbs: &[&str], resources: &[&str]) -> Value {
+    json!({ "verbs": verbs, "apiGroups": [""], "resources": resources })
+}
+
+fn role(name: &str, rules: &[Value]) -> Value {
+    json!({ "metadata": { "name": name }, "rules": rules })
+}
+
+fn binding(name: &str, role: &str, account: &str) -> Value {
+    json!({
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+        "subjects": [{ "kind": "ServiceAccount", "namespace": "default", "name": account }],
+    })
+}
+
+const JSON: &str = "Content-Type: application/json";
+const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
+
+#[test]
+fn an_account_may_what_its_roles_allow_and_no_more() {
+    let world = World::guarded();
+    let token = bearer(&token_of(&world, "robot"));
+    let pods = "/api/v1/namespaces/default/pods";
+    let ask = |method: &str, path: &str, body: &str| world.ask(method, path, &[&token, JSON], body);
+    let refused = ask("GET", pods, "").bad(403);
+    assert_eq!(
+        refused["message"],
+        "pods is forbidden: User \"system:serviceaccount:default:robot\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\""
+    );
+    // Discovery is for everybody who is known, health for everybody at all.
+    ask("GET", "/apis", "").good();
+    assert_eq!(world.ask("GET", "/apis", &["X-Nobody: 1"], "").code, 403);
+    world.post(ROLES, &role("reader", &[rule(&["get", "list"], &["pods"])])).good();
+    world.post(BINDINGS, &binding("reader", "reader", "robot")).good();
+    world.until(|| ask("GET", pods, "").code == 200);
+    assert_eq!(ask("GET", "/api/v1/pods", "").code, 403);
+    assert_eq!(ask("GET", "/api/v1/namespaces/kube-system/pods", "").code, 403);
+    assert_eq!(ask("DELETE", &format!("{pods}/x"), "").code, 403);
+    let review = json!({ "spec": { "resourceAttributes":
+        { "verb": "list", "resource": "pods", "namespace": "default" } } });
+    let path = format!("{AUTHZ}/selfsubjectaccessreviews");
+    let answer = ask("POST", &path, &review.to_string()).good();
+    assert_eq!(answer["status"]["allowed"], true);
+    assert_eq!(
+        answer["status"]["reason"],
+        "RBAC: allowed by RoleBinding \"reader/default\" of Role \"reader\" to ServiceAccount \"robot/default\""
+    );
+    let rules = json!({ "spec": { "namespace": "default" } });
+    let path = format!("{AUTHZ}/selfsubjectrulesreviews");
+    let answer = ask("POST", &path, &rules.to_string()).good();
+    let found = answer["status"]["resourceRules"].as_array().expect("rules");
+    assert!(found.contains(&rule(&["get", "list"], &["pods"])), "{found:?}");
+    world.delete(&format!("{BINDINGS}/reader")).good();
+    world.until(|| ask("GET", pods, "").code == 403);
+}
+
+#[test]
+fn nobody_gives_away_more_than_they_have() {
+    let world = World::guarded();
+    let token = bearer(&token_of(&world, "climber"));
+    let ask = |method: &str, path: &str, body: &Value| {
+        world.ask(method, path, &[&token, JSON], &body.to_string())
+    };
+    let writes = json!({
+        "verbs": ["create", "update", "get"], "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["roles", "rolebindings"],
+    });
+    let own = [writes, rule(&["get"], &["pods"])];
+    world.post(ROLES, &role("climber", &own)).good();
+    world.post(BINDINGS, &binding("climber", "climber", "climber")).good();
+    world.post(ROLES, &role("secrets", &[rule(&["get"], &["secrets"])])).good();
+    world.until(|| ask("POST", ROLES, &role("small", &own[1..])).code == 201);
+    let refused = ask("POST", ROLES, &role("large", &[rule(&["get"], &["secrets"])])).bad(403);
+    let message = refused["message"].as_str().expect("a message");
+    let held = "is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"secrets\"], Verbs:[\"get\"]}";
+    assert!(message.ends_with(held), "{message}");
+    // Neither by widening a role one may write, nor by binding one that is there.
+    let wide = role("small", &[rule(&["*"], &["*"])]);
+    ask("PUT", &format!("{ROLES}/small"), &wide).bad(403);
+    ask("POST", BINDINGS, &binding("secrets", "secrets", "climber")).bad(403);
+    ask("POST", BINDINGS, &binding("nothing", "nothing", "climber")).bad(404);
+    let mut everything = binding("all", "cluster-admin", "climber");
+    everything["roleRef"]["kind"] = "ClusterRole".into();
+    ask("POST", BINDINGS, &everything).bad(403);
+    ask("POST", BINDINGS, &binding("small", "small", "climber")).good();
+    // Nor by claiming to be another.
+    let as_owner = ["Impersonate-User: root", "Impersonate-Group: system:masters", &token];
+    let refused = world.ask("GET", "/api/v1/secrets", &as_owner, "").bad(403);
+    let message = refused["message"].as_str().expect("a message");
+    assert!(message.contains("cannot impersonate resource \"users\""), "{message}");
+}
+
+#[test]
+fn tokens_end_with_what_they_are_for() {
+    let world = World::guarded();
+    let token = token_of(&world, "robot");
+    let whoami = |token: &str| {
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        world.ask("POST", path, &[&bearer(token), JSON], "{}")
+    };
+    let user = whoami(&token).good()["status"]["userInfo"].clone();
+    assert_eq!(user["username"], "system:serviceaccount:default:robot");
+    assert!(
+        user["groups"]
+            .as_array()
+            .is_some_and(|groups| groups.contains(&"system:serviceaccounts".into()))
+    );
+    let review = |token: &str, audiences: Value| {
+        let body = json!({ "spec": { "token": token, "audiences": audiences } });
+        world.post("/apis/authentication.k8s.io/v1/tokenreviews", &body).good()["status"].clone()
+    };
+    assert_eq!(review(&token, json!([]))["authenticated"], true);
+    assert!(review(&token, json!(["vault"]))["authenticated"].is_null());
+    let request = json!({ "spec": { "audiences": ["vault"] } });
+    let other = world.post(&format!("{ACCOUNTS}/robot/token"), &request).good();
+    let other = other["status"]["token"].as_str().expect("a token").to_owned();
+    assert_eq!(review(&other, json!(["vault"]))["authenticated"], true);
+    // It is not for us.
+    whoami(&other).bad(401);
+    whoami(&format!("{token}x")).bad(401);
+    whoami("").bad(401);
+    let short = json!({ "spec": { "expirationSeconds": 5 } });
+    world.post(&format!("{ACCOUNTS}/robot/token"), &short).bad(422);
+    // Another account of the same name is another account.
+    world.delete(&format!("{ACCOUNTS}/robot")).good();
+    world.until(|| whoami(&token).code == 401);
+    token_of(&world, "robot");
+    whoami(&token).bad(401);
+}
+
+#[test]
+fn machines_join_by_tokens_that_end() {
+    let world = World::guarded();
+    let secrets = "/api/v1/namespaces/kube-system/secrets";
+    let secret = |id: &str, ends: &str| {
+        json!({
+            "metadata": { "name": format!("bootstrap-token-{id}") },
+            "type": "bootstrap.kubernetes.io/token",
+            "stringData": {
+                "token-id": id, "token-secret": "0123456789abcdef", "expiration": ends,
+                "usage-bootstrap-authentication": "true",
+                "auth-extra-groups": "system:bootstrappers:a,system:masters",
+            },
+        })
+    };
+    world.post(secrets, &secret("abcdef", "2999-01-01T00:00:00Z")).good();
+    world.post(secrets, &secret("old000", "2001-01-01T00:00:00Z")).good();
+    let whoami = |token: &str| {
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        world.ask("POST", path, &[&bearer(token), JSON], "{}")
+    };
+    let user = whoami("abcdef.0123456789abcdef").good()["status"]["userInfo"].clone();
+    let groups = json!(["system:bootstrappers", "system:bootstrappers:a", "system:authenticated"]);
+    assert_eq!((&user["username"], &user["groups"]), (&"system:bootstrap:abcdef".into(), &groups));
+    whoami("abcdef.0123456789abcdee").bad(401);
+    whoami("old000.0123456789abcdef").bad(401);
+    whoami("nobody.0123456789abcdef").bad(401);
+}
+
+#[test]
+fn owners_act_as_others_and_see_what_those_see() {
+    let world = World::guarded();
+    let as_jane = ["Impersonate-User: jane", "Impersonate-Group: readers"];
+    assert_eq!(world.ask("GET", "/api/v1/pods", &as_jane, "").code, 403);
+    let readers = json!({
+        "metadata": { "name": "readers" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "readers" }],
+    });
+    world.post(&format!("{RBAC}/clusterrolebindings"), &readers).good();
+    // `view` is made of others, which is done beside the server's start.
+    world.until(|| world.ask("GET", "/api/v1/pods", &as_jane, "").code == 200);
+    assert_eq!(world.ask("GET", "/api/v1/secrets", &as_jane, "").code, 403);
+    let more = json!({
+        "metadata": {
+            "name": "more", "labels": { "rbac.authorization.k8s.io/aggregate-to-view": "true" },
+        },
+        "rules": [rule(&["list"], &["secrets"])],
+    });
+    world.post(&format!("{RBAC}/clusterroles"), &more).good();
+    world.until(|| world.ask("GET", "/api/v1/secrets", &as_jane, "").code == 200);
+}
