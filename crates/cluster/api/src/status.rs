@@ -62,6 +62,8 @@ pub enum CauseKind {
     InternalError,
     FieldManagerConflict,
     UnexpectedServerResponse,
+    NamespaceTerminating,
+    DisruptionBudget,
 }
 
 impl Cause {

@@ -38,7 +38,7 @@ impl Api {
         );
         let mut status = call.forbidden(&why);
         status.causes.push(Cause {
-            reason: CauseKind::FieldValueForbidden,
+            reason: CauseKind::NamespaceTerminating,
             message: format!("namespace {} is being terminated", call.namespace),
             field: "metadata.namespace".to_owned(),
         });

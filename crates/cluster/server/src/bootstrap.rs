@@ -4,7 +4,9 @@ use crate::api::{Api, Call, WriteOptions};
 use crate::auth::User;
 use crate::credentials::{Credentials, PROXY_CLIENT};
 use crate::local::Local;
+use crate::services::API_ADDRESS;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use teu_api::Status;
 use teu_client::{Client, Kind, Patch};
@@ -58,4 +60,53 @@ pub async fn authentication(api: &Arc<Api>, credentials: &Credentials) -> Result
     let at = ("kube-system", "extension-apiserver-authentication");
     let patch = Patch::Apply("kube-apiserver");
     client.patch(MAPS, at, "", patch, map).await.map(|_| ())
+}
+
+/// The service by which pods reach this server, and where that is.
+pub async fn api_service(api: &Arc<Api>, address: SocketAddr) -> Result<(), Status> {
+    let client = Local::new(api, User::internal("system:apiserver"), "kube-apiserver");
+    let kind = |group, plural| Kind { group, version: "v1", plural };
+    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+    let services = kind("", "services");
+    if client.get(services, "default", "kubernetes").await.is_err() {
+        let service = json!({
+            "metadata": { "name": "kubernetes", "labels": labels },
+            "spec": {
+                "clusterIP": API_ADDRESS.to_string(), "type": "ClusterIP",
+                "ports": [{ "name": "https", "port": 443, "targetPort": address.port(), "protocol": "TCP" }],
+            },
+        });
+        match client.create(services, "default", service).await {
+            Err(status) if status.reason != "AlreadyExists" => return Err(status),
+            _ => {}
+        }
+    }
+    // Endpoints may not be this machine's own addresses: then nobody else can reach it anyway.
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        return Ok(());
+    }
+    let (ip, port) = (address.ip().to_string(), address.port());
+    let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default",
+            "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
+        },
+        "subsets": [{ "addresses": [{ "ip": ip }], "ports": ports }],
+    });
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default",
+            "labels": { "kubernetes.io/service-name": "kubernetes" },
+        },
+        "addressType": if address.is_ipv6() { "IPv6" } else { "IPv4" },
+        "endpoints": [{ "addresses": [ip], "conditions": { "ready": true } }],
+        "ports": ports,
+    });
+    let patch = Patch::Apply("kube-apiserver");
+    let at = ("default", "kubernetes");
+    client.patch(kind("", "endpoints"), at, "", patch, endpoints).await?;
+    client.patch(kind("discovery.k8s.io", "endpointslices"), at, "", patch, slice).await.map(|_| ())
 }

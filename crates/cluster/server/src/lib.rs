@@ -32,6 +32,7 @@ pub mod request;
 pub mod rows;
 pub mod select;
 pub mod serve;
+pub mod services;
 pub mod shelf;
 pub mod snapshots;
 pub mod stored;

@@ -7,7 +7,8 @@ use crate::config::{Config, StoreConfig};
 use crate::credentials::{Credentials, CredentialsError, make_private_folder};
 use crate::handler::Service;
 use crate::outgoing::Outgoing;
-use std::net::SocketAddr;
+use crate::services::API_ADDRESS;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -113,7 +114,8 @@ impl Server {
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let bound = listener.tcp_address().unwrap_or(unspecified);
         let address = reachable(bound);
-        let credentials = Credentials::open(config, &[address.ip().to_string()])?;
+        let names = [address.ip(), machine_address(bound), API_ADDRESS.into()];
+        let credentials = Credentials::open(config, &names.map(|ip| ip.to_string()))?;
         credentials.write_kubeconfig(config, &address.to_string())?;
         let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
         let tls = Tls::new(&credentials.server, clients)?;
@@ -125,6 +127,8 @@ impl Server {
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
+        let machine = SocketAddr::new(machine_address(bound), bound.port());
+        bootstrap::api_service(&api, machine).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
@@ -170,10 +174,24 @@ fn limits() -> Limits {
 fn reachable(bound: SocketAddr) -> SocketAddr {
     let home = match bound.ip() {
         ip if !ip.is_unspecified() => ip,
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
     SocketAddr::new(home, bound.port())
+}
+
+/// By which address others reach what listens everywhere: the one that the kernel would send from.
+/// Nothing is sent.
+fn machine_address(bound: SocketAddr) -> IpAddr {
+    if !bound.ip().is_unspecified() {
+        return bound.ip();
+    }
+    let any = if bound.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+    let towards = if bound.is_ipv6() { "[2001:db8::1]:9" } else { "192.0.2.1:9" };
+    let socket = UdpSocket::bind(any).and_then(|socket| socket.connect(towards).map(|()| socket));
+    socket
+        .and_then(|socket| socket.local_addr())
+        .map_or_else(|_| bound.ip(), |address| address.ip())
 }
 
 async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {

@@ -5,6 +5,7 @@ pub mod delete;
 pub mod input;
 pub mod list;
 pub mod meta;
+pub mod parts;
 pub mod read;
 pub mod update;
 pub mod watch;

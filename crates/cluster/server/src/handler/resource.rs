@@ -239,6 +239,10 @@ async fn write(
                 let (group, plural) = (call.entry.group(), call.entry.plural());
                 return Err(Status::method_not_allowed(group, plural, "create"));
             }
+            if !call.subresource.is_empty() {
+                let done = api.create_part(call, &sent, &options).await?;
+                return Ok(answer::warn(answer::document(201, &done, look.accept), &told));
+            }
             api.create(call, sent, &options).await?
         }
         input => api.change(call, input, &options).await?,

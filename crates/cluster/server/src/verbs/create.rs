@@ -4,6 +4,7 @@ use super::Written;
 use super::meta;
 use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::id;
+use crate::services::{self, Given};
 use crate::stored::Object;
 use serde_json::Value;
 use teu_api::{Status, object};
@@ -63,64 +64,107 @@ impl Api {
     async fn create_named(
         &self,
         call: &Call,
-        mut new: Value,
+        new: Value,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let warnings = self.prepare_new(call, &mut new).await?;
-        let new = self.own(call, None, new, options);
-        self.insert(call, &new, options, warnings).await
+        self.create_with(call, new, options, Owners::ToFind).await
     }
 
     /// Makes an object whose fields have their owners already.
     pub(super) async fn create_owned(
         &self,
         call: &Call,
-        mut new: Value,
+        new: Value,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let warnings = self.prepare_new(call, &mut new).await?;
-        self.insert(call, &new, options, warnings).await
+        self.create_with(call, new, options, Owners::Known).await
+    }
+
+    async fn create_with(
+        &self,
+        call: &Call,
+        mut new: Value,
+        options: &WriteOptions,
+        owners: Owners,
+    ) -> Result<Written, Status> {
+        let draws = if services::is_service(call) { services::DRAWS } else { 1 };
+        for left in (0..draws).rev() {
+            let mut drawn = if left > 0 { new.clone() } else { std::mem::take(&mut new) };
+            let (given, warnings) = self.prepare_new(call, &mut drawn).await?;
+            if owners == Owners::ToFind {
+                drawn = self.own(call, None, drawn, options);
+            }
+            if let Some(object) = self.insert(call, &drawn, &given, options).await? {
+                return Ok(Written { object, is_new: true, warnings });
+            }
+        }
+        Err(Status::internal(
+            "failed to allocate an address or a port: none was found that is free",
+        ))
     }
 
     /// Checks a new object and gives it what the server says.
-    async fn prepare_new(&self, call: &Call, new: &mut Value) -> Result<Vec<String>, Status> {
+    async fn prepare_new(
+        &self,
+        call: &Call,
+        new: &mut Value,
+    ) -> Result<(Given, Vec<String>), Status> {
         let rules = &call.entry.row.rules;
         rules.default(new);
         self.admit_namespace(call).await?;
         // Some kinds make labels of their own UID.
         self.begin(call, new);
         rules.prepare_create(new);
+        let given = match services::is_service(call) {
+            true => services::give(call, new, None),
+            false => Given::default(),
+        };
         rules.stamp(new, &self.wall.text());
         let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
         self.check_escalation(call, new).await?;
-        Ok(rules.warnings(new, None))
+        Ok((given, rules.warnings(new, None)))
     }
 
+    /// Writes a new object and what it was given; `None` if somebody else has that.
     async fn insert(
         &self,
         call: &Call,
         new: &Value,
+        given: &Given,
         options: &WriteOptions,
-        warnings: Vec<String>,
-    ) -> Result<Written, Status> {
+    ) -> Result<Option<Object>, Status> {
         let stored = call.entry.seal(new)?;
-        let mut revision = 0;
         if options.is_dry_run {
-            if self.current(call).await?.is_some() {
-                return Err(already_exists(call));
-            }
-        } else {
-            let txn = Txn::create(call.key(), stored.json().clone());
-            match self.store.commit(txn).await.map_err(store_status)? {
-                Outcome::Done { revision: done } => revision = done,
-                Outcome::Conflict { .. } => return Err(already_exists(call)),
-            }
+            return match self.current(call).await? {
+                Some(_) => Err(already_exists(call)),
+                None => Ok(Some(Object { stored, revision: 0 })),
+            };
         }
-        Ok(Written { object: Object { stored, revision }, is_new: true, warnings })
+        let mut txn = Txn::create(call.key(), stored.json().clone());
+        txn.writes.extend(given.writes.iter().cloned());
+        match self.store.commit(txn).await.map_err(store_status)? {
+            Outcome::Done { revision } => Ok(Some(Object { stored, revision })),
+            Outcome::Conflict { current, .. } => match current.split_first() {
+                Some((None, beside)) if given.is_refused(beside) => {
+                    Err(call.invalid(services::refused(new)))
+                }
+                Some((None, _)) => Ok(None),
+                _ => Err(already_exists(call)),
+            },
+        }
     }
+}
+
+/// Whether a new object's fields have their owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owners {
+    /// They were applied.
+    Known,
+    /// Whoever sent them.
+    ToFind,
 }
 
 fn already_exists(call: &Call) -> Status {

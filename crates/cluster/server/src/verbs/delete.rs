@@ -3,6 +3,7 @@
 use super::{Found, Written, meta};
 use crate::api::{Api, Call, store_status};
 use crate::crd::CLEANUP;
+use crate::services;
 use crate::stored::Object;
 use crate::time::rfc3339;
 use serde_json::{Value, json};
@@ -125,7 +126,11 @@ impl Api {
             };
             let mut revision = old.revision;
             if !options.is_dry_run {
-                let txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
+                let goes = change == Change::Delete;
+                let mut txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
+                if goes && services::is_service(call) {
+                    txn.writes.extend(services::take_back(call, &before));
+                }
                 match self.store.commit(txn).await.map_err(store_status)? {
                     Outcome::Done { revision: done } => revision = done,
                     Outcome::Conflict { .. } => continue,

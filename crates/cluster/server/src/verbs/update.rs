@@ -3,6 +3,7 @@
 use super::input::Input;
 use super::{Written, meta};
 use crate::api::{Api, Call, WriteOptions, store_status};
+use crate::services::{self, Given};
 use crate::stored::Object;
 use serde_json::Value;
 use teu_api::{Cause, Status, Target, apply, object};
@@ -71,14 +72,15 @@ impl Api {
             if !matches!(wanted, "" | "0") && wanted != old.revision.to_string() {
                 return Err(call.modified());
             }
-            let mut warnings = self.prepare(call, &mut new, &before)?;
+            let (given, mut warnings) = self.prepare(call, &mut new, &before)?;
             warnings.splice(0..0, told);
             self.check_escalation(call, &new).await?;
             if !input.is_applied() {
                 new = self.own(call, Some(&before), new, options);
             }
             // If somebody was faster and the change was meant for one revision, the next look says so.
-            if let Some(object) = self.put(call, &old, &before, &new, options).await? {
+            let replacing = Replacing { old: &old, before: &before, given: &given };
+            if let Some(object) = self.put(call, replacing, &new, options).await? {
                 return Ok(Written { object, is_new: false, warnings });
             }
         }
@@ -110,7 +112,12 @@ impl Api {
     }
 
     /// Checks a change and gives it what the server says.
-    fn prepare(&self, call: &Call, new: &mut Value, old: &Value) -> Result<Vec<String>, Status> {
+    fn prepare(
+        &self,
+        call: &Call,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(Given, Vec<String>), Status> {
         let rules = &call.entry.row.rules;
         rules.default(new);
         // What is written through `scale` is the object, by its own rules.
@@ -123,13 +130,17 @@ impl Api {
             let generation = object::generation(old) + 1;
             object::metadata_mut(new).insert("generation".to_owned(), generation.into());
         }
+        let given = match services::is_service(call) {
+            true => services::give(call, new, Some(old)),
+            false => Given::default(),
+        };
         rules.stamp(new, &self.wall.text());
         let faults = rules.validate_update(new, old, target);
         let causes = meta::beside(faults, meta::change_faults(new, old));
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
-        Ok(rules.warnings(new, Some(old)))
+        Ok((given, rules.warnings(new, Some(old))))
     }
 
     /// Writes a change, unless there is none; `None` if somebody was faster. What waited only for
@@ -137,8 +148,7 @@ impl Api {
     async fn put(
         &self,
         call: &Call,
-        old: &Object,
-        before: &Value,
+        Replacing { old, before, given }: Replacing<'_>,
         new: &Value,
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
@@ -146,19 +156,40 @@ impl Api {
         if options.is_dry_run {
             return Ok(Some(Object { stored, revision: old.revision }));
         }
+        let mut beside = given.writes.clone();
         let change = if is_over(call, new, before) {
+            if services::is_service(call) {
+                beside = services::take_back(call, before);
+            }
             Change::Delete
         } else if new == before || apply::same_beside_times(new, before) {
             return self.current(call).await;
         } else {
             Change::Put { value: stored.json().clone(), lease: 0 }
         };
-        let txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
+        let mut txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
+        txn.writes.extend(beside);
         match self.store.commit(txn).await.map_err(store_status)? {
             Outcome::Done { revision } => Ok(Some(Object { stored, revision })),
-            Outcome::Conflict { .. } => Ok(None),
+            Outcome::Conflict { current, .. } => {
+                let (stands, beside) = current.split_first().unzip();
+                let stands = stands.and_then(Option::as_ref);
+                let is_unmoved = stands.is_some_and(|kv| kv.modified == old.revision);
+                match is_unmoved && given.is_refused(beside.unwrap_or_default()) {
+                    true => Err(call.invalid(services::refused(new))),
+                    false => Ok(None),
+                }
+            }
         }
     }
+}
+
+/// What is replaced, and what is written beside.
+#[derive(Clone, Copy)]
+struct Replacing<'a> {
+    old: &'a Object,
+    before: &'a Value,
+    given: &'a Given,
 }
 
 /// What can be said of a replacement before the object has been read.

@@ -7,6 +7,7 @@ mod deletes;
 mod kubectl;
 mod lists;
 mod objects;
+mod parts;
 mod patches;
 mod watches;
 mod world;

@@ -1,0 +1,189 @@
+//! Parts of objects that are only made: a pod's binding to a node, its eviction.
+
+use super::delete::DeleteOptions;
+use crate::api::{Api, Call, WriteOptions, store_status};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use teu_api::kinds::labels::selects;
+use teu_api::{Cause, CauseKind, Status, object};
+use teu_store::cache::ListAt;
+use teu_store::{Change, Expect, Outcome, Txn};
+
+/// How often a change is made anew on what somebody else wrote meanwhile.
+const TRIES: usize = 20;
+
+impl Api {
+    /// Makes a part of an object.
+    pub async fn create_part(
+        self: &Arc<Self>,
+        call: &Call,
+        sent: &Value,
+        options: &WriteOptions,
+    ) -> Result<Value, Status> {
+        match (call.entry.plural(), &*call.subresource) {
+            ("pods", "binding") => self.bind(call, sent, options).await?,
+            ("pods", "eviction") => self.evict(call, sent, options).await?,
+            _ => return Err(Status::not_found_path(&call.subresource)),
+        }
+        Ok(json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
+        }))
+    }
+
+    /// Puts a pod on a node, once.
+    async fn bind(&self, call: &Call, sent: &Value, options: &WriteOptions) -> Result<(), Status> {
+        let node = object::text(sent, &["target", "name"]).unwrap_or_default();
+        let kind = object::text(sent, &["target", "kind"]).unwrap_or_default();
+        let mut causes = Vec::new();
+        if !matches!(kind, "" | "Node") {
+            causes.push(Cause::unsupported("target.kind", &kind.into(), &["Node", "<empty>"]));
+        }
+        if node.is_empty() {
+            causes.push(Cause::required("target.name", ""));
+        }
+        if !causes.is_empty() {
+            return Err(Status::invalid("", "Binding", &call.name, causes));
+        }
+        let now = self.wall.text();
+        self.rewrite(call, options, |pod| {
+            if object::is_terminating(pod) {
+                let text =
+                    format!("pod {} is being deleted, cannot be assigned to a host", call.name);
+                return Err(call.conflict(&text));
+            }
+            let uid = object::uid(sent);
+            if !uid.is_empty() && uid != object::uid(pod) {
+                let has = object::uid(pod);
+                let text = format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {has}"
+                );
+                return Err(call.conflict(&text));
+            }
+            if let Some(known) =
+                object::text(pod, &["spec", "nodeName"]).filter(|it| !it.is_empty())
+            {
+                let text = format!("pod {} is already assigned to node \"{known}\"", call.name);
+                return Err(call.conflict(&text));
+            }
+            object::child_mut(pod, "spec").insert("nodeName".to_owned(), node.into());
+            let added = object::at(sent, &["metadata", "annotations"]).and_then(Value::as_object);
+            for (name, value) in added.into_iter().flatten() {
+                let metadata = object::metadata_mut(pod);
+                let all = metadata.entry("annotations").or_insert_with(|| json!({}));
+                all[name] = value.clone();
+            }
+            let status = object::child_mut(pod, "status");
+            let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+            if let Some(conditions) = conditions.as_array_mut() {
+                conditions.retain(|condition| condition["type"] != "PodScheduled");
+                conditions.push(json!({
+                    "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                    "lastTransitionTime": now,
+                }));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a pod, if its disruption budgets allow it.
+    async fn evict(
+        self: &Arc<Self>,
+        call: &Call,
+        sent: &Value,
+        options: &WriteOptions,
+    ) -> Result<(), Status> {
+        let nothing = Value::Null;
+        let document = sent.get("deleteOptions").unwrap_or(&nothing);
+        let mut how = DeleteOptions::of(document, &crate::request::Query::default())?;
+        how.is_dry_run |= options.is_dry_run;
+        let pod = self.current(call).await?.ok_or_else(|| call.not_found())?;
+        let pod = call.entry.open(&pod.stored, pod.revision)?;
+        let phase = object::text(&pod, &["status", "phase"]).unwrap_or_default();
+        // What does not run is no disruption.
+        if !matches!(phase, "Succeeded" | "Failed" | "Pending") && !object::is_terminating(&pod) {
+            self.disrupt(call, &pod, &how).await?;
+        }
+        let target = Call { subresource: String::new(), ..call.clone() };
+        self.delete(&target, &how).await.map(|_| ())
+    }
+
+    /// Takes one from the budget that a pod falls under.
+    async fn disrupt(&self, call: &Call, pod: &Value, how: &DeleteOptions) -> Result<(), Status> {
+        let Some(budgets) = call.rows.find("policy", "v1", "poddisruptionbudgets").cloned() else {
+            return Ok(());
+        };
+        let span = budgets.shelf.span(&call.namespace);
+        let found = budgets.shelf.cache().list(&span, ListAt::Consistent).await;
+        let labels = object::at(pod, &["metadata", "labels"]).cloned().unwrap_or_default();
+        let mut names = Vec::new();
+        for item in found.map_err(store_status)?.items {
+            let budget = budgets.open(&item.object, item.kv.modified)?;
+            let selector = object::at(&budget, &["spec", "selector"]).cloned().unwrap_or_default();
+            if selector.is_object() && selects(&selector, &labels) {
+                names.push(object::name(&budget).to_owned());
+            }
+        }
+        let name = match names.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            _ => {
+                let text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                return Err(Status::internal(text));
+            }
+        };
+        let budget =
+            Call { entry: budgets, name: name.clone(), subresource: String::new(), ..call.clone() };
+        let options = WriteOptions { is_dry_run: how.is_dry_run, ..WriteOptions::default() };
+        let now = self.wall.text();
+        self.rewrite(&budget, &options, |budget| {
+            let number = |name: &str| object::at(budget, &["status", name]).and_then(Value::as_i64).unwrap_or(0);
+            let (allowed, healthy, wanted) =
+                (number("disruptionsAllowed"), number("currentHealthy"), number("desiredHealthy"));
+            let is_behind = number("observedGeneration") < object::generation(budget);
+            if allowed <= 0 || is_behind {
+                let mut status = Status::too_many_requests(
+                    "Cannot evict pod as it would violate the pod's disruption budget.",
+                    if is_behind { 10 } else { 0 },
+                );
+                status.retry_seconds = status.retry_seconds.filter(|seconds| *seconds > 0);
+                status.causes.push(Cause {
+                    reason: CauseKind::DisruptionBudget,
+                    message: format!("The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"),
+                    field: String::new(),
+                });
+                return Err(status);
+            }
+            let status = object::child_mut(budget, "status");
+            status.insert("disruptionsAllowed".to_owned(), (allowed - 1).into());
+            let disrupted = status.entry("disruptedPods").or_insert_with(|| json!({}));
+            disrupted[&call.name] = now.clone().into();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes an object without asking its rules, again while others are faster.
+    async fn rewrite(
+        &self,
+        call: &Call,
+        options: &WriteOptions,
+        change: impl Fn(&mut Value) -> Result<(), Status> + Send + Sync,
+    ) -> Result<(), Status> {
+        for _ in 0..TRIES {
+            let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
+            let mut new = call.entry.open(&old.stored, old.revision)?;
+            change(&mut new)?;
+            if options.is_dry_run {
+                return Ok(());
+            }
+            let value = call.entry.seal(&new)?.json().clone();
+            let put = Change::Put { value, lease: 0 };
+            let txn = Txn::one(call.key(), Expect::Revision(old.revision), put);
+            if let Outcome::Done { .. } = self.store.commit(txn).await.map_err(store_status)? {
+                return Ok(());
+            }
+        }
+        Err(call.modified())
+    }
+}
