@@ -4,6 +4,7 @@
 mod clients;
 mod commands;
 mod config;
+mod convert;
 mod faults;
 mod shop;
 

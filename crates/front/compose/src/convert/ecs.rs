@@ -3,11 +3,13 @@
 //! Conditions of `depends_on` are ECS's own (`START`, `HEALTHY`, `SUCCESS`). Secrets are references
 //! (`valueFrom`) to parameters that must exist; their values are never written.
 
-use super::{Converted, content, jobs, probe, seconds};
-use crate::model::{Condition, Service};
+use super::{Converted, jobs, probe, seconds};
+use crate::model::{Condition, Dependency, Service};
 use crate::project::Project;
 use serde_json::{Map, Value, json};
 
+/// Longest name of a container or volume.
+const NAME_MAX: usize = 255;
 /// Memory of a container that says nothing, in MiB.
 const MEMORY_MIB: i64 = 512;
 
@@ -23,7 +25,7 @@ pub fn convert(project: &Project) -> Converted {
     let mut volumes: Vec<Value> = Vec::new();
     for (key, volume) in &project.model.volumes {
         let labels = &volume.labels;
-        volumes.push(json!({ "name": key, "dockerVolumeConfiguration": {
+        volumes.push(json!({ "name": safe(key), "dockerVolumeConfiguration": {
             "scope": "shared", "autoprovision": !volume.external, "labels": labels,
         }}));
     }
@@ -48,7 +50,13 @@ pub fn convert(project: &Project) -> Converted {
 }
 
 fn volume(name: &str, index: usize) -> String {
-    format!("{name}-{index}")
+    format!("{}-{index}", safe(name))
+}
+
+/// A name as ECS takes it.
+fn safe(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    name.chars().map(kept).take(NAME_MAX).collect()
 }
 
 fn container(
@@ -69,7 +77,10 @@ fn container(
     let limits = &service.deploy.resources.limits;
     let memory = limits.memory.as_ref().or(service.mem_limit.as_ref());
     let mib = memory.and_then(|text| text.parse::<i64>().ok()).map(|bytes| (bytes >> 20).max(6));
-    set("name", name.into());
+    set("name", safe(name).into());
+    if safe(name) != name {
+        out.warnings.push(format!("service {name}: its name is {} there", safe(name)));
+    }
     set("image", service.image_name(project.name(), name).into());
     set("essential", essential.into());
     set("memory", mib.unwrap_or(MEMORY_MIB).into());
@@ -80,16 +91,19 @@ fn container(
     process(service, &mut set);
     set("mountPoints", mounts(name, service));
     set("secrets", secrets(project, name, service, out));
-    let dependencies = service.depends_on.iter().map(|(other, dependency)| {
+    // One that is not required may not be there.
+    let there = |(other, _): &(&String, &Dependency)| project.model.services.contains_key(*other);
+    let dependencies = service.depends_on.iter().filter(there).map(|(other, dependency)| {
         let condition = match dependency.condition {
             Condition::ServiceStarted => "START",
             Condition::ServiceHealthy => "HEALTHY",
             Condition::ServiceCompletedSuccessfully => "SUCCESS",
         };
-        json!({ "containerName": other, "condition": condition })
+        json!({ "containerName": safe(other), "condition": condition })
     });
     set("dependsOn", dependencies.collect());
-    set("links", service.depends_on.keys().map(|other| json!(other)).collect());
+    let links = service.depends_on.iter().filter(there).map(|(other, _)| json!(safe(other)));
+    set("links", links.collect());
     machine(service, &mut set);
     told(name, service, out);
     map.into()
@@ -172,7 +186,7 @@ fn told(name: &str, service: &Service, out: &mut Converted) {
 fn mounts(name: &str, service: &Service) -> Value {
     let place = |(index, mount): (usize, &crate::model::Mount)| {
         let source = match (mount.kind.as_str(), &mount.source) {
-            ("volume", Some(key)) => key.clone(),
+            ("volume", Some(key)) => safe(key),
             ("volume", None) | ("bind", Some(_)) => volume(name, index),
             _ => return None,
         };
@@ -188,9 +202,8 @@ fn secrets(project: &Project, name: &str, service: &Service, out: &mut Converted
     for grant in &service.secrets {
         let Some(object) = project.model.secrets.get(&grant.source) else { continue };
         all.push(json!({ "name": grant.source.to_ascii_uppercase(), "valueFrom": object.name }));
-        let how = if content(project, object).is_some() { "variable" } else { "file" };
         out.warnings.push(format!(
-            "service {name}: secret {:?} comes from the parameter {:?}, as a variable instead of a {how}",
+            "service {name}: secret {:?} comes from the parameter {:?}, as a variable instead of a file",
             grant.source, object.name
         ));
     }

@@ -12,12 +12,14 @@ use super::{Converted, ReadFile, content, jobs, probe, seconds};
 use crate::model::{FileObject, Mount, Service};
 use crate::project::Project;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod pod;
 
 /// What waits for names; any image with a shell and `nslookup` does.
 const WAIT_IMAGE: &str = "busybox:1.36";
+/// Longest label of DNS.
+const NAME_MAX: usize = 63;
 /// Claims ask for so much.
 const CLAIM_SIZE: &str = "1Gi";
 
@@ -25,6 +27,7 @@ const CLAIM_SIZE: &str = "1Gi";
 pub fn convert(project: &Project, read: ReadFile<'_>) -> Converted {
     let mut out = Converted::default();
     let jobs = jobs(project);
+    renamed(project, &mut out);
     claims(project, &mut out);
     files(project, read, &mut out);
     for (name, service) in &project.model.services {
@@ -47,12 +50,35 @@ pub fn convert(project: &Project, read: ReadFile<'_>) -> Converted {
     out
 }
 
-/// A name as Kubernetes takes it.
+/// A name as Kubernetes takes it, also for Services: those begin with a letter.
 fn safe(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let kept = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
     let text: String = lower.chars().map(kept).collect();
-    text.trim_matches('-').chars().take(63).collect()
+    let text = text.trim_matches('-');
+    let text = match text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        true => text.to_owned(),
+        false => format!("s-{text}"),
+    };
+    let short: String = text.chars().take(NAME_MAX).collect();
+    short.trim_end_matches('-').to_owned()
+}
+
+/// Services whose names are others there, by which the rest must ask for them now.
+fn renamed(project: &Project, out: &mut Converted) {
+    let mut taken = BTreeMap::new();
+    for name in project.model.services.keys() {
+        let there = safe(name);
+        if there != *name {
+            out.warnings
+                .push(format!("service {name}: its name is {there} there, also for others"));
+        }
+        if let Some(other) = taken.insert(there.clone(), name) {
+            out.warnings.push(format!(
+                "services {other} and {name} would both be {there}: rename one of them"
+            ));
+        }
+    }
 }
 
 fn object(version: &str, kind: &str, name: &str, rest: Value) -> Value {

@@ -106,3 +106,26 @@ fn a_shop_for_ecs() {
     assert_eq!(container("db")["mountPoints"][0]["sourceVolume"], "data");
     assert!(!task.to_string().contains("hush"), "no secret's value");
 }
+
+#[test]
+fn names_that_others_do_not_take() {
+    let file = "services:\n  1st_web:\n    image: a\n    labels: {'good/x': '1', 'two words': '2'}\n\
+                \x20   depends_on: {Data.Base: {condition: service_started}}\n  \
+                Data.Base: {image: b, volumes: ['V.1:/d']}\nvolumes: {V.1: }\n";
+    let project = read_as(&wishes(), &[("compose.yaml", file)]).expect("reads");
+    let read = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    let there = kubernetes::convert(&project, &read);
+    let web = find(&there.objects, "Deployment", "s-1st-web");
+    let template = &web["spec"]["template"];
+    assert_eq!(template["metadata"]["annotations"], serde_json::json!({ "good/x": "1" }));
+    assert_eq!(template["spec"]["initContainers"][0]["name"], "wait-for-data-base");
+    find(&there.objects, "Service", "data-base");
+    let told = |text: &str| there.warnings.iter().any(|warning| warning.contains(text));
+    assert!(told("its name is s-1st-web there") && told("two words"), "{:?}", there.warnings);
+
+    let task = ecs::convert(&project).objects.remove(0);
+    let db = task["containerDefinitions"].as_array().expect("a list").iter();
+    let db = db.filter(|c| c["name"] == "Data-Base").collect::<Vec<_>>()[0].clone();
+    assert_eq!(db["mountPoints"][0]["sourceVolume"], "V-1");
+    assert_eq!(task["volumes"][0]["name"], "V-1");
+}

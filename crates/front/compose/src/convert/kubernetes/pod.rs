@@ -53,11 +53,36 @@ pub(super) fn pod(project: &Project, name: &str, service: &Service, out: &mut Co
     }
     told(name, service, out);
     let mut metadata = json!({ "labels": selector(name) });
-    if !service.labels.is_empty() {
-        // Compose's labels are free texts, which Kubernetes calls annotations.
-        metadata["annotations"] = json!(service.labels);
+    // Compose's labels are free texts, which Kubernetes calls annotations.
+    let (kept, lost): (Vec<_>, Vec<_>) =
+        service.labels.iter().partition(|(key, _)| is_qualified(key));
+    if !kept.is_empty() {
+        let kept = kept.into_iter().map(|(key, value)| (key.clone(), json!(value)));
+        metadata["annotations"] = Value::Object(kept.collect());
+    }
+    for (key, _) in lost {
+        out.warnings.push(format!(
+            "service {name}: the label {key:?} is left out, as its name cannot be an annotation's"
+        ));
     }
     json!({ "metadata": metadata, "spec": spec })
+}
+
+/// Whether a key may be an annotation's: `[PREFIX/]NAME`.
+fn is_qualified(key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    let word = |text: &str, longest: usize, more: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        text.len() <= longest
+            && ends(text.chars().next())
+            && ends(text.chars().last())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    let is_domain = |text: &str| word(text, 253, "-.") && text == text.to_ascii_lowercase();
+    word(name, 63, "-_.") && prefix.is_none_or(is_domain)
 }
 
 /// What is otherwise than on one machine.
@@ -74,6 +99,12 @@ fn told(name: &str, service: &Service, out: &mut Converted) {
     }
     if service.devices.iter().len() > 0 {
         tell("devices are not carried over: they need a device plugin");
+    }
+    if !service.ulimits.is_empty() {
+        tell("ulimits are those of the cluster's runtime");
+    }
+    if service.shm_size.is_some() {
+        tell("shm_size is not carried over: /dev/shm has 64 MiB");
     }
     let static_address = |place: &crate::model::Attachment| {
         place.ipv4_address.is_some() || place.ipv6_address.is_some()
