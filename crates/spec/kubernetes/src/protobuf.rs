@@ -19,8 +19,8 @@ mod time;
 
 pub use error::{DecodeError, EncodeError};
 
-use crate::types;
 use crate::wire::{Reader, Wire, Writer};
+use crate::{resource, types};
 use serde_json::Value;
 
 /// Content type of one object.
@@ -36,22 +36,17 @@ pub const VALUES: usize = 1 << 20;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
-/// The number of the type of this kind, if it is built in. Options and the like are found under every
-/// group, as clients send them so.
+/// Kinds that clients send under any group.
+const OPTIONS: &[&str] = &["DeleteOptions", "ListOptions"];
+
+/// The number of the type of this kind, if it is built in. A custom group has none, whatever it calls
+/// its kinds; only options are known there, as clients send them under the group that they speak to.
 pub fn type_of(api_version: &str, kind: &str) -> Option<u16> {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let package = match group {
-        "" => "io.k8s.api.core",
-        "apiextensions.k8s.io" => "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
-        "apiregistration.k8s.io" => "io.k8s.kube-aggregator.pkg.apis.apiregistration",
-        group => {
-            let package = group.split('.').next().unwrap_or_default();
-            let name = format!("io.k8s.api.{package}.{version}.{kind}");
-            return types::number(&name).or_else(|| types::number(&format!("{META}.{kind}")));
-        }
-    };
-    types::number(&format!("{package}.{version}.{kind}"))
-        .or_else(|| types::number(&format!("{META}.{kind}")))
+    let package = resource::package(group);
+    let own = package.and_then(|package| types::number(&format!("{package}.{version}.{kind}")));
+    let is_meta = package.is_some() || group == "meta.k8s.io" || OPTIONS.contains(&kind);
+    own.or_else(|| is_meta.then(|| types::number(&format!("{META}.{kind}"))).flatten())
 }
 
 /// Whether objects of this kind have a form in protobuf.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 mod entry;
 mod table;
 
+pub(crate) use table::package;
 pub use table::{find, groups, preferred_version, resources};
 
 /// Text of the table (built in) or of a CustomResourceDefinition.

@@ -2,6 +2,7 @@
 
 use super::words::Words;
 use super::{Described, Dialect, custom, list_name, type_name};
+use crate::resource::Subresource;
 use crate::types::{self, Line, ShapeText};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -34,7 +35,8 @@ impl Schemas {
             if resource.has_verb("list") {
                 add(list_name(resource), group, version, &resource.list_kind);
             }
-            for part in &resource.subresources {
+            let other = |part: &&Subresource| part.group != group || part.version != version;
+            for part in resource.subresources.iter().filter(other) {
                 let name = part_name(&part.group, &part.version, &part.kind);
                 add(name, &part.group, &part.version, &part.kind);
             }

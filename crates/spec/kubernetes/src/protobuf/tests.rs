@@ -145,6 +145,10 @@ fn options_come_under_every_group() {
     assert!(is_known("v1", "PodList") && is_known("autoscaling/v1", "Scale"));
     assert!(is_known("policy/v1", "Eviction") && is_known("v1", "Status"));
     assert!(!is_known("example.com/v1", "Widget"));
+    assert!(
+        !is_known("apps.example.com/v1", "Deployment") && !is_known("example.com/v1", "Status")
+    );
+    assert!(is_known("example.com/v1", "DeleteOptions") && !is_known("apps/v2", "Deployment"));
     let options = json!({
         "kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0,
         "propagationPolicy": "Background", "preconditions": { "uid": "u" },

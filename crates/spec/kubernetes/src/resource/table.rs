@@ -296,3 +296,8 @@ pub fn groups() -> Vec<(&'static str, Vec<&'static str>)> {
 pub fn preferred_version(group: &str) -> Option<&'static str> {
     TABLE.iter().find(|set| set.group == group).map(|set| set.version)
 }
+
+/// What types of a built-in group are called: `io.k8s.api.apps`.
+pub(crate) fn package(group: &str) -> Option<&'static str> {
+    TABLE.iter().find(|set| set.group == group).map(|set| set.package)
+}
