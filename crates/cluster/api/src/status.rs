@@ -126,7 +126,7 @@ fn after(what: &str, why: &str) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),
-        Value::Null => "null".to_owned(),
+        Value::Null => "\"null\"".to_owned(),
         other => other.to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! Kinds that are served in several forms and stored in one: events of core and of events.k8s.io,
 //! autoscalers of v1 and v2.
 
-use super::core;
+use super::{autoscaling, core};
 use serde_json::Value;
 
 /// One kind with another form.
@@ -14,12 +14,20 @@ struct Shared {
     from_stored: fn(&Value) -> Value,
 }
 
-const SHARED: &[Shared] = &[Shared {
-    served: ("events.k8s.io", "v1", "Event"),
-    stored: ("", "v1"),
-    to_stored: core::event_to_core,
-    from_stored: core::event_from_core,
-}];
+const SHARED: &[Shared] = &[
+    Shared {
+        served: ("events.k8s.io", "v1", "Event"),
+        stored: ("", "v1"),
+        to_stored: core::event_to_core,
+        from_stored: core::event_from_core,
+    },
+    Shared {
+        served: ("autoscaling", "v1", "HorizontalPodAutoscaler"),
+        stored: ("autoscaling", "v2"),
+        to_stored: autoscaling::to_stored,
+        from_stored: autoscaling::from_stored,
+    },
+];
 
 fn shared(group: &str, version: &str, kind: &str) -> Option<&'static Shared> {
     SHARED.iter().find(|shared| shared.served == (group, version, kind))

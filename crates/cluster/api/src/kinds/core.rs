@@ -13,6 +13,8 @@ mod pod;
 mod pod_template;
 mod replication_controller;
 mod resource_quota;
+#[cfg(test)]
+mod resource_tests;
 mod secret;
 mod service;
 mod service_account;

@@ -19,10 +19,15 @@ pub enum Place {
     Namespace,
     /// In the cluster.
     Cluster,
+    /// Nowhere: they are questions. Nothing is asked of their metadata.
+    Nowhere,
 }
 
 /// `metadata` of a new object.
 pub fn check(object: &At, place: Place, rule: NameRule, report: &mut Report) {
+    if place == Place::Nowhere {
+        return;
+    }
     let meta = object.get("metadata");
     let prefix = meta.get("generateName");
     if !prefix.is_empty() {
@@ -41,7 +46,7 @@ pub fn check(object: &At, place: Place, rule: NameRule, report: &mut Report) {
         Place::Cluster if !namespace.is_empty() => {
             report.forbidden(&namespace, "not allowed on this type");
         }
-        Place::Cluster => {}
+        Place::Cluster | Place::Nowhere => {}
     }
     report.non_negative(&meta.get("generation"));
     check_common(&meta, report);

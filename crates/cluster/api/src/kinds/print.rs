@@ -123,6 +123,15 @@ pub fn name(object: &Value) -> Value {
     crate::object::name(object).into()
 }
 
+/// Columns of kinds without any of their own, whose cells are [`created`].
+pub const CREATED: &str = "Name,Created At:date";
+
+/// Name and time of creation.
+pub fn created(object: &Value, _now: i64) -> Vec<Value> {
+    let made = crate::object::text(object, &["metadata", "creationTimestamp"]);
+    vec![name(object), made.unwrap_or_default().into()]
+}
+
 /// A text or, where there is none, `<none>`.
 pub fn or_none(text: &str) -> Value {
     or(text, "<none>")

@@ -19,6 +19,13 @@ pub fn amount(list: &At, resource: &str) -> Option<Quantity> {
     at.is_set().then(|| read(&at))
 }
 
+/// An amount in canonical form.
+pub fn fill_one(amount: &mut Value) {
+    if let Ok(quantity) = Quantity::from_value(amount) {
+        *amount = quantity.to_string().into();
+    }
+}
+
 /// Amounts in canonical form, no finer than thousandths.
 pub fn fill_list(list: &mut Value) {
     for amount in list.as_object_mut().into_iter().flatten().map(|(_, amount)| amount) {

@@ -2,18 +2,13 @@
 
 use super::super::field::{At, Report};
 use super::super::kind::Kind;
-use super::super::{fill, name, quantities};
+use super::super::{fill, name, print, quantities};
 use crate::quantity::Quantity;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub const RULES: Kind =
-    Kind { default, check, columns: "Name,Created At", cells, ..Kind::namespaced() };
-
-fn cells(object: &Value, _now: i64) -> Vec<Value> {
-    let at = At::root(object);
-    vec![at.text("metadata.name").into(), at.text("metadata.creationTimestamp").into()]
-}
+    Kind { default, check, columns: print::CREATED, cells: print::created, ..Kind::namespaced() };
 
 /// Lists of amounts in a limit.
 const LISTS: [&str; 5] = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"];

@@ -5,6 +5,7 @@ use super::super::field::{At, Report};
 use super::super::kind::Kind;
 use super::super::{fill, name, pod_spec, print, quantities};
 use super::persistent_volume_claim::{check_modes, class, short_modes};
+use crate::row::keep_untouchable;
 use serde_json::{Map, Value, json};
 
 pub const RULES: Kind = Kind {
@@ -15,6 +16,15 @@ pub const RULES: Kind = Kind {
             fill::missing(status, "lastPhaseTransitionTime", now);
         }
     },
+    prepare: |volume, old, target| {
+        keep_untouchable(true, volume, old, target);
+        let phase = |volume: &Value| At::root(volume).text("status.phase").to_owned();
+        let noted = |volume: &Value| At::root(volume).get(TIME).value.clone();
+        if phase(volume) != phase(old) && noted(volume) == noted(old) {
+            fill::remove(fill::child(volume, "status"), "lastPhaseTransitionTime");
+        }
+        Some(false)
+    },
     check: |volume, report| check_spec(&volume.get("spec"), report),
     change,
     change_part: |_, _, _, _| (),
@@ -23,6 +33,7 @@ pub const RULES: Kind = Kind {
     ..Kind::cluster()
 };
 
+const TIME: &str = "status.lastPhaseTransitionTime";
 const CLASS: &str = "volumeAttributesClassName";
 
 fn default(volume: &mut Value) {

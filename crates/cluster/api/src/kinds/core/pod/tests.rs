@@ -119,7 +119,7 @@ fn only_a_little_of_a_pod_changes() {
         &image,
         &plain(),
         &[
-            "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value",
+            "spec.activeDeadlineSeconds: Invalid value: \"null\": must not update from a positive integer to nil value",
             "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds",
         ],
     );
