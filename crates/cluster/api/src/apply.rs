@@ -157,6 +157,22 @@ pub fn update(write: &Write<'_>, mut object: Value) -> Value {
     object
 }
 
+/// An object with a configuration laid over it, without owners: what a mutating policy does. What is
+/// one value as a whole may not be touched.
+pub fn merge_configuration(
+    live: &Value,
+    applied: &Value,
+    schema: &Schema,
+) -> Result<Value, String> {
+    typed::check(applied, schema).map_err(|faults| faults.to_string())?;
+    if let Some(path) = typed::first_atomic(applied, schema) {
+        return Err(format!("may not mutate atomic arrays, maps or structs: {path}"));
+    }
+    let mut object = typed::merge(live, applied, schema);
+    empty::drop_nulls(&mut object, schema);
+    Ok(object)
+}
+
 /// Whether two objects are the same but for the times of their owners: such a write is none.
 pub fn same_beside_times(one: &Value, other: &Value) -> bool {
     let timeless = |object: &Value| {

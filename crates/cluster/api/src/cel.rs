@@ -17,10 +17,11 @@ mod tests;
 pub use convert::Input;
 
 use kube_cel::KubeCelExt;
+use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::parser::{Expression, Parser};
 use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Bytes of an expression.
 pub const MAX_BYTES: usize = 10 << 10;
@@ -101,6 +102,15 @@ impl Variables {
         };
         self.put(name, program.run(&inner)?);
         Ok(())
+    }
+
+    /// With a map of what expressions gave.
+    pub fn set_group(&mut self, name: &str, members: &[(String, CelValue)]) {
+        let member = |(name, value): &(String, CelValue)| {
+            (Key::String(Arc::new(name.clone())), value.clone())
+        };
+        let map = Arc::new(members.iter().map(member).collect());
+        self.put(name, CelValue::Map(Map { map }));
     }
 
     /// With what an expression gave.

@@ -4,6 +4,7 @@
 //! - [`row`]: what the server knows of one resource: its names, schema and [`row::Rules`].
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
 //! - [`decode`]: JSON and YAML in, bounded; what is unknown, said twice or of another type.
+//! - [`admission`]: what stands between a request and the store.
 //! - [`crd`]: custom resources: definitions checked and turned into rows.
 //! - [`cel`]: expressions over objects, with a budget.
 //! - [`apply`]: server-side apply and the ownership of fields.
@@ -17,6 +18,7 @@
 //! those of Kubernetes, because clients print them.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod apply;
 pub mod cel;
 pub mod crd;

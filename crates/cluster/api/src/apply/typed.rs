@@ -1,12 +1,14 @@
 //! Values as the schema sees them: what is a leaf, what has parts, how an item of a list is told
 //! apart. Where the schema says nothing the value decides: maps have parts, lists do not.
 
+mod atomic;
 mod check;
 mod compare;
 mod fields;
 mod merge;
 mod remove;
 
+pub(super) use atomic::first_atomic;
 pub(super) use check::check;
 pub(super) use compare::compare;
 pub(super) use fields::fields_of;
