@@ -91,17 +91,9 @@ impl Variables {
     }
 
     /// With one that may be absent: CEL's optional.
-    pub fn set_optional(&mut self, name: &str, input: Option<Input<'_>>) -> Result<(), CelError> {
-        let mut inner = Self::default();
-        let program = match input {
-            Some(input) => {
-                inner.set("it", input);
-                Program::compile("optional.of(it)", &["it"])?
-            }
-            None => Program::compile("optional.none()", &[])?,
-        };
-        self.put(name, program.run(&inner)?);
-        Ok(())
+    pub fn set_optional(&mut self, name: &str, input: Option<Input<'_>>) {
+        let value = optional::of(input.map(Input::to_cel));
+        self.put(name, value);
     }
 
     /// With a map of what expressions gave.

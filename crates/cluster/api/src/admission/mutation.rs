@@ -2,7 +2,7 @@
 //! patches.
 
 use super::Request;
-use super::policy::{Around, Common, compile, refusal, text};
+use super::policy::{Around, Common, compile, refusal, scope, text};
 use crate::apply::merge_configuration;
 use crate::cel::{CelError, Program};
 use crate::patch;
@@ -61,7 +61,7 @@ impl Mutator {
             refusal(request, &message, "")
         };
         let Some(object) = request.object else { return Ok(None) };
-        match self.common.applies(&self.common.scope(request, around)) {
+        match self.common.applies(&scope(request, around)) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(_) if self.common.is_lenient => return Ok(None),
@@ -70,7 +70,7 @@ impl Mutator {
         let mut object = object.clone();
         for mutation in &self.mutations {
             let changed = Request { object: Some(&object), ..*request };
-            let mut scope = self.common.scope(&changed, around);
+            let mut scope = scope(&changed, around);
             self.common.add_variables(&mut scope);
             let said =
                 mutation.program.as_ref().map_err(Clone::clone).and_then(|it| it.json(&scope));

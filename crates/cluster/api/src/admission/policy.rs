@@ -90,20 +90,6 @@ impl Common {
         }
     }
 
-    /// What expressions see.
-    pub(super) fn scope(&self, request: &Request<'_>, around: Around<'_>) -> Variables {
-        let mut scope = Variables::default();
-        let typed = |value| Input::Typed(value, request.schema);
-        let null = Value::Null;
-        scope.set("object", request.object.map_or(Input::Plain(&null), typed));
-        scope.set("oldObject", request.old.map_or(Input::Plain(&null), typed));
-        scope.set("request", Input::Plain(&request.attributes("")));
-        scope.set("params", Input::Plain(around.params.unwrap_or(&null)));
-        scope.set("namespaceObject", Input::Plain(around.namespace.unwrap_or(&null)));
-        scope.set_group("variables", &[]);
-        scope
-    }
-
     /// The policy's own variables, each of which may name those before it. One that fails is not
     /// there, and whoever names it fails.
     pub(super) fn add_variables(&self, scope: &mut Variables) {
@@ -120,6 +106,20 @@ impl Common {
     pub(super) fn applies(&self, scope: &Variables) -> Result<bool, String> {
         conditions_hold(&self.conditions, scope)
     }
+}
+
+/// What expressions see.
+pub(super) fn scope(request: &Request<'_>, around: Around<'_>) -> Variables {
+    let mut scope = Variables::default();
+    let typed = |value| Input::Typed(value, request.schema);
+    let null = Value::Null;
+    scope.set("object", request.object.map_or(Input::Plain(&null), typed));
+    scope.set("oldObject", request.old.map_or(Input::Plain(&null), typed));
+    scope.set("request", Input::Plain(&request.attributes("")));
+    scope.set("params", Input::Plain(around.params.unwrap_or(&null)));
+    scope.set("namespaceObject", Input::Plain(around.namespace.unwrap_or(&null)));
+    scope.set_group("variables", &[]);
+    scope
 }
 
 /// Whether all match conditions hold. One that says no wins over one that fails.
@@ -188,7 +188,7 @@ impl Policy {
 
     /// Judges a request that the policy's and the binding's constraints take.
     pub fn judge(&self, binding: &Value, request: &Request<'_>, around: Around<'_>) -> Verdict {
-        let mut scope = self.common.scope(request, around);
+        let mut scope = scope(request, around);
         let mut failures: Vec<(usize, String, &str)> = Vec::new();
         match self.common.applies(&scope) {
             Ok(true) => {}

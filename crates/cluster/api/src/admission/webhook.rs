@@ -2,7 +2,8 @@
 
 use super::Request;
 use super::matching::{matches_namespace, matches_object, matches_rules};
-use super::policy::{Around, Common, compile, conditions_hold, text};
+use super::policy::{self, Around, compile, conditions_hold, text};
+use crate::cel::{CelError, Program};
 use crate::patch::{Operation, parse_operations};
 use crate::status::Status;
 use base64::Engine as _;
@@ -20,27 +21,53 @@ pub struct Answer {
     pub annotations: Vec<(String, String)>,
 }
 
-/// Whether a webhook of a configuration is to be called. An error is a condition that failed, of which
-/// [`is_lenient`] decides.
-pub fn is_called(
-    webhook: &Value,
-    request: &Request<'_>,
-    namespace: Option<&Value>,
-) -> Result<bool, String> {
-    let is_equivalent = webhook["matchPolicy"].as_str() != Some("Exact");
-    let matches = matches_rules(&webhook["rules"], request, is_equivalent)
-        && matches_namespace(&webhook["namespaceSelector"], request, namespace)
-        && matches_object(&webhook["objectSelector"], request);
-    let conditions = webhook["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if !matches || conditions.is_empty() {
-        return Ok(matches);
+/// A webhook of a configuration, its conditions compiled: read once, asked for every request.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    webhook: Value,
+    conditions: Vec<(String, Result<Program, CelError>)>,
+}
+
+impl Webhook {
+    /// Reads one.
+    pub fn read(webhook: &Value) -> Self {
+        let condition = |it: &Value| (text(it, "name").to_owned(), compile(text(it, "expression")));
+        let conditions = webhook["matchConditions"].as_array().into_iter().flatten();
+        Self { webhook: webhook.clone(), conditions: conditions.map(condition).collect() }
     }
-    let compiled: Vec<_> = conditions
-        .iter()
-        .map(|it| (text(it, "name").to_owned(), compile(text(it, "expression"))))
-        .collect();
-    let scope = Common::read(&Value::Null).scope(request, Around::default());
-    conditions_hold(&compiled, &scope)
+
+    /// The webhook as it is written.
+    pub fn value(&self) -> &Value {
+        &self.webhook
+    }
+
+    /// What cannot be compiled, with its field in the webhook.
+    pub fn faults(&self) -> Vec<(String, CelError)> {
+        let each = self.conditions.iter().enumerate();
+        each.filter_map(|(at, (_, program))| {
+            let error = program.as_ref().err()?;
+            Some((format!("matchConditions[{at}].expression"), error.clone()))
+        })
+        .collect()
+    }
+
+    /// Whether it is to be called. An error is a condition that failed, of which [`is_lenient`]
+    /// decides.
+    pub fn is_called(
+        &self,
+        request: &Request<'_>,
+        namespace: Option<&Value>,
+    ) -> Result<bool, String> {
+        let webhook = &self.webhook;
+        let is_equivalent = webhook["matchPolicy"].as_str() != Some("Exact");
+        let matches = matches_rules(&webhook["rules"], request, is_equivalent)
+            && matches_namespace(&webhook["namespaceSelector"], request, namespace)
+            && matches_object(&webhook["objectSelector"], request);
+        if !matches || self.conditions.is_empty() {
+            return Ok(matches);
+        }
+        conditions_hold(&self.conditions, &policy::scope(request, Around::default()))
+    }
 }
 
 /// Whether a failed call lets the request pass.

@@ -1,13 +1,13 @@
 //! JSON values become CEL's, as their schema sees them, and back.
 
-use super::{CelError, kind};
+use super::{CelError, Program, Variables, kind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube_cel::cel::Value as CelValue;
 use kube_cel::cel::objects::{Key, Map};
 use serde_json::{Map as Fields, Number, Value};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use teu_kubernetes::{Scalar, Schema, Shape};
 
 /// A value for an expression.
@@ -73,18 +73,22 @@ fn number_of(number: &Number, shape: &Shape) -> CelValue {
     }
 }
 
+/// The engine's own reading of times and durations.
+type Reader = LazyLock<Option<Program>>;
+
+static TIMESTAMP: Reader = LazyLock::new(|| Program::compile("timestamp(it)", &["it"]).ok());
+static DURATION: Reader = LazyLock::new(|| Program::compile("duration(it)", &["it"]).ok());
+
 fn text_of(text: &str, shape: &Shape) -> CelValue {
     let plain = || CelValue::String(Arc::new(text.to_owned()));
-    let read = |function: &str| {
-        // The engine's own reading of times and durations.
-        let program = super::Program::compile(&format!("{function}(it)"), &["it"]).ok()?;
-        let mut variables = super::Variables::default();
+    let read = |program: &Reader| {
+        let mut variables = Variables::default();
         variables.put("it", plain());
-        program.run(&variables).ok()
+        program.as_ref()?.run(&variables).ok()
     };
     match shape {
-        Shape::Scalar(Scalar::Time | Scalar::MicroTime) => read("timestamp").unwrap_or_else(plain),
-        Shape::Scalar(Scalar::Duration) => read("duration").unwrap_or_else(plain),
+        Shape::Scalar(Scalar::Time | Scalar::MicroTime) => read(&TIMESTAMP).unwrap_or_else(plain),
+        Shape::Scalar(Scalar::Duration) => read(&DURATION).unwrap_or_else(plain),
         Shape::Scalar(Scalar::Bytes) => match STANDARD.decode(text) {
             Ok(bytes) => CelValue::Bytes(Arc::new(bytes)),
             Err(_) => plain(),

@@ -11,9 +11,13 @@ pub(super) const FIND: &str = "@find";
 /// Makes the call known.
 pub(super) fn register(context: &mut Context<'_>) {
     context.add_function(FIND, |of: Value, key: Value| -> Result<Value, ExecutionError> {
-        let found = find(&of, &key)?;
-        Ok(Value::Opaque(Arc::new(found.map_or_else(OptionalValue::none, OptionalValue::of))))
+        find(&of, &key).map(self::of)
     });
+}
+
+/// A value that may be absent.
+pub(super) fn of(value: Option<Value>) -> Value {
+    Value::Opaque(Arc::new(value.map_or_else(OptionalValue::none, OptionalValue::of)))
 }
 
 fn find(of: &Value, key: &Value) -> Result<Option<Value>, ExecutionError> {

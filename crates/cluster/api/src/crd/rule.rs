@@ -76,7 +76,7 @@ impl Rule {
         variables.set("self", Input::Typed(subject.value, subject.schema));
         let old = subject.old.map(|old| Input::Typed(old, subject.schema));
         if self.optional_old {
-            variables.set_optional("oldSelf", old).ok()?;
+            variables.set_optional("oldSelf", old);
         } else if self.is_transition {
             // Without an old value there is no transition.
             variables.set("oldSelf", old?);

@@ -2,7 +2,7 @@
 
 use super::{deployment, request};
 use crate::admission::webhook::{
-    Failure, failed, is_called, is_lenient, read, review, review_version,
+    Failure, Webhook, failed, is_lenient, read, review, review_version,
 };
 use crate::patch::json::apply;
 use base64::Engine as _;
@@ -20,7 +20,7 @@ fn webhook(conditions: Value) -> Value {
 fn calls() {
     let object = deployment(3);
     let check = |conditions: Value, expected: Result<bool, &str>| {
-        let called = is_called(&webhook(conditions), &request(&object), None);
+        let called = Webhook::read(&webhook(conditions)).is_called(&request(&object), None);
         assert_eq!(called.as_ref().map_err(String::as_str).copied(), expected);
     };
     check(json!([]), Ok(true));
@@ -34,6 +34,8 @@ fn calls() {
         json!([{"name": "a", "expression": "object.nothing == 1"}]),
         Err("matchCondition \"a\": no such key: nothing"),
     );
+    let faults = Webhook::read(&webhook(json!([{"name": "a", "expression": "1 +"}]))).faults();
+    assert_eq!(faults[0].0, "matchConditions[0].expression");
     assert_eq!(review_version(&webhook(json!([]))), Some("v1"));
     assert!(!is_lenient(&webhook(json!([]))));
 }

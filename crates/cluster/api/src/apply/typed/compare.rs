@@ -3,7 +3,7 @@
 use super::super::element::Element;
 use super::super::set::Set;
 use super::{Atom, atom_of, element_of, field_of, is_bare};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use teu_kubernetes::{ListKind, Schema};
 
@@ -83,14 +83,17 @@ impl Walk {
         new: Option<&Value>,
         schema_of: impl Fn(&str) -> &'a Schema,
     ) {
-        let nothing = Map::new();
-        let fields = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
-        let old = fields(old).unwrap_or_else(|| nothing.clone());
-        let new = fields(new).unwrap_or(nothing);
-        for (name, value) in &old {
-            self.descend(Element::Field(name.clone()), Some(value), new.get(name), schema_of(name));
+        let old = old.and_then(Value::as_object);
+        let new = new.and_then(Value::as_object);
+        for (name, value) in old.into_iter().flatten() {
+            let new = new.and_then(|new| new.get(name));
+            // Most of an object does not change.
+            if new != Some(value) {
+                self.descend(Element::Field(name.clone()), Some(value), new, schema_of(name));
+            }
         }
-        for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+        let is_new = |name: &str| old.is_none_or(|old| !old.contains_key(name));
+        for (name, value) in new.into_iter().flatten().filter(|(name, _)| is_new(name)) {
             self.descend(Element::Field(name.clone()), None, Some(value), schema_of(name));
         }
     }
