@@ -34,6 +34,7 @@ mod remote_access;
 mod remote_faults;
 mod remote_own;
 mod remote_trust;
+mod remote_ways;
 mod rootless;
 mod units;
 mod world;
