@@ -6,4 +6,5 @@ mod cache_faults;
 mod clients;
 mod faults;
 mod local;
+mod objects;
 mod page;

@@ -173,6 +173,62 @@ fn tls_is_spoken_and_verified() {
 }
 
 #[test]
+fn only_clients_with_a_certificate_come_in() {
+    let world = crate::world::World::busybox();
+    let file = |name: &str| world.root().join(name);
+    let text = |name: &str| file(name).display().to_string();
+    let authority = teu_pki::Authority::create("a test").expect("an authority");
+    let server = authority.issue(&teu_pki::Request::server(["127.0.0.1", "localhost"]));
+    server.expect("issued").save(&file("cert.pem"), &file("key.pem")).expect("saved");
+    std::fs::write(file("ca.pem"), authority.certificate_pem()).expect("writes");
+    let (cert, key, ca) = (text("cert.pem"), text("key.pem"), text("ca.pem"));
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-clients", &ca];
+    let registry = Registry::with(&tls);
+    // As the clients' folder of certificates wants them, and one whose certificate nobody vouches for.
+    let stranger = teu_pki::Authority::create("another").expect("an authority");
+    for (folder, by) in [("certs", Some(&authority)), ("wrong", Some(&stranger)), ("none", None)] {
+        let dir = file(folder).join(&registry.address);
+        std::fs::create_dir_all(&dir).expect("creates");
+        std::fs::write(dir.join("ca.crt"), authority.certificate_pem()).expect("writes");
+        if let Some(by) = by {
+            let shown = by.issue(&teu_pki::Request::client("somebody")).expect("issued");
+            shown.save(&dir.join("client.cert"), &dir.join("client.key")).expect("saved");
+            // curl takes what follows a colon for a password.
+            let (cert, key) = (format!("{folder}.cert"), format!("{folder}.key"));
+            shown.save(&file(&cert), &file(&key)).expect("saved");
+        }
+    }
+    let folder = |folder: &str| text(&format!("{folder}/{}", registry.address));
+    let curl = |from: &str| {
+        let (cert, key) = (text(&format!("{from}.cert")), text(&format!("{from}.key")));
+        let url = format!("https://{}/v2/", registry.address);
+        let mut command = Command::new("curl");
+        command.args(["-sSf", "--noproxy", "*", "--cacert", &ca, &url]);
+        if from != "none" {
+            command.args(["--cert", &cert, "--key", &key]);
+        }
+        command.output().expect("curl is installed").status.success()
+    };
+    assert_eq!([curl("certs"), curl("wrong"), curl("none")], [true, false, false]);
+    let busybox = format!("docker-archive:{}", image_archive("busybox").display());
+    let at = format!("docker://{}/app:1", registry.address);
+    let copies = |from: &str| {
+        let trusted = format!("--dest-cert-dir={}", folder(from));
+        let copy = ["copy", "-q", &trusted, &busybox, &at];
+        skopeo(&copy, world.root()).output().expect("starts").status.success()
+    };
+    assert_eq!([copies("certs"), copies("wrong"), copies("none")], [true, false, false]);
+    // The client of pulls and pushes shows what it has, too.
+    let name = format!("{}/app:2", registry.address);
+    world.line(&format!("tag busybox {name}")).ok();
+    let pushes = |from: &str| {
+        let mut command = world.command(["push", "-q", "--tls-verify=true", &name]);
+        command.env("TEU_CERTS_DIR", file(from)).output().expect("starts").status.success()
+    };
+    assert_eq!([pushes("certs"), pushes("wrong"), pushes("none")], [true, false, false]);
+}
+
+#[test]
 fn what_is_wrong_in_the_configuration_is_told_and_nothing_starts() {
     let check = |config: &str, expected: &str| {
         let (dir, path) = configured(config);

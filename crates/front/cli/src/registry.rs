@@ -107,7 +107,13 @@ fn proxies() -> Proxies {
 /// What a registry of ours needs to reach others. Not `registries.conf`: that may name this very
 /// registry as the mirror.
 pub fn outside() -> Outside {
-    Outside { trust: trust(), proxies: proxies(), logins: Some(logins()) }
+    let families = ["AWS_", "AZURE_", "GOOGLE_"];
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        families.iter().any(|family| name.starts_with(family)).then_some((name, value))
+    });
+    let variables = variables.collect();
+    Outside { trust: trust(), proxies: proxies(), logins: Some(logins()), variables }
 }
 
 /// The file of logins.

@@ -2,6 +2,7 @@
 //! file, line and field; what is unknown is wrong.
 
 use crate::access::{Mode, Rule};
+use crate::objects::StorageConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     /// Other registries whose content is kept here.
     pub upstreams: Vec<UpstreamConfig>,
+    /// An object storage, where content lies instead of on this machine.
+    pub storage: Option<StorageConfig>,
 }
 
 /// Another registry whose content is kept here.
@@ -83,6 +86,9 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Authorities (PEM): who shows no certificate by one of them does not come in.
+    #[serde(default)]
+    pub clients: Option<PathBuf>,
 }
 
 /// How much of everything; what is left out has a default.

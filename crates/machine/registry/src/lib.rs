@@ -14,12 +14,14 @@
 pub mod access;
 pub mod audit;
 pub mod config;
+pub mod depot;
 pub mod hooks;
 pub mod link;
 pub mod local;
 pub mod manifest;
 pub mod metrics;
 pub mod name;
+pub mod objects;
 pub mod options;
 pub mod problem;
 pub mod range;

@@ -130,6 +130,13 @@ impl From<teu_images::Error> for Problem {
                 let message = "no space is left for the registry's content";
                 return Self::new(StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN", message);
             }
+            if let Some(io) = current.downcast_ref::<std::io::Error>()
+                && io.get_ref().is_some_and(|inner| inner.is::<object_store::Error>())
+            {
+                let message = "the object storage does not do what it should; try later";
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                return Self::new(status, "UNAVAILABLE", message);
+            }
             cause = current.source();
         }
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error.to_string())

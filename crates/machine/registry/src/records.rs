@@ -5,10 +5,12 @@
 //! starts; from then on memory answers. Why no database: there is one writer, all of it fits in
 //! memory, and the collector of the image store must be able to read it without the registry.
 
+use crate::depot::Depot;
 use crate::name::Name;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
-use teu_images::Store;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use teu_oci::Digest;
 
 mod note;
 mod repository;
@@ -18,31 +20,50 @@ pub use note::{ManifestRecord, Note};
 pub use repository::Repository;
 pub use state::State;
 
-const PREFIX: &str = "registry.";
+/// Records that are read at a time, where that takes time.
+const READERS: usize = 16;
+const READER_GONE: ErrorKind = ErrorKind::Interrupted;
 
 /// All repositories.
 #[derive(Debug)]
 pub struct Records {
-    store: Store,
+    depot: Depot,
     repositories: RwLock<BTreeMap<Name, Arc<Repository>>>,
 }
 
 impl Records {
     /// Reads what is recorded. Fails if another registry has it open.
-    pub fn open(store: &Store) -> teu_images::Result<Self> {
-        let mut repositories = BTreeMap::new();
-        for ledger in store.ledger_names()? {
-            let Some(name) = ledger.strip_prefix(PREFIX).and_then(Name::from_file) else {
-                continue;
-            };
-            repositories.insert(name.clone(), Arc::new(Repository::open(store, name)?));
+    pub fn open(depot: Depot) -> teu_images::Result<Self> {
+        let names = Mutex::new(depot.names()?);
+        let repositories = Mutex::new(BTreeMap::new());
+        let next = || names.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let read = || -> teu_images::Result<()> {
+            while let Some(name) = next() {
+                let opened = Arc::new(Repository::open(&depot, name.clone())?);
+                let mut all = repositories.lock().unwrap_or_else(PoisonError::into_inner);
+                all.insert(name, opened);
+            }
+            Ok(())
+        };
+        if depot.is_far() {
+            std::thread::scope(|scope| {
+                let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+                let gone = |_| Err(teu_images::Error::stream("read the records", READER_GONE));
+                readers.into_iter().try_for_each(|reader| reader.join().unwrap_or_else(gone))
+            })?;
+        } else {
+            read()?;
         }
-        Ok(Self { store: store.clone(), repositories: RwLock::new(repositories) })
+        let repositories = repositories.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self { depot, repositories: RwLock::new(repositories) })
     }
 
-    /// The image store beneath.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// Says whether any repository has a digest.
+    pub fn have(&self, digest: &Digest) -> bool {
+        self.all().iter().any(|repository| {
+            let state = repository.read();
+            state.blobs.contains_key(digest) || state.manifests.contains_key(digest)
+        })
     }
 
     /// A repository, if there is anything in it.
@@ -60,7 +81,7 @@ impl Records {
         if let Some(found) = all.get(name) {
             return Ok(found.clone());
         }
-        let made = Arc::new(Repository::open(&self.store, name.clone())?);
+        let made = Arc::new(Repository::open(&self.depot, name.clone())?);
         all.insert(name.clone(), made.clone());
         Ok(made)
     }
@@ -92,10 +113,6 @@ impl Records {
             None => Ok(()),
         }
     }
-}
-
-fn ledger_name(name: &Name) -> String {
-    format!("{PREFIX}{}", name.file())
 }
 
 #[cfg(test)]

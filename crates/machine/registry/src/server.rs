@@ -5,6 +5,7 @@
 
 use crate::access::{Door, Gate, Right, Who};
 use crate::audit::Audit;
+use crate::depot::Depot;
 use crate::hooks::Hooks;
 use crate::link::Query;
 use crate::local::Local;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use teu_images::Store;
@@ -79,7 +81,10 @@ impl Default for Setup {
 
 #[derive(Debug)]
 struct Inner {
+    /// Where uploads arrive, and the machine's own images are.
     store: Store,
+    /// Where content lies in the end.
+    depot: Depot,
     records: Records,
     sessions: Sessions,
     local: Option<Local>,
@@ -97,6 +102,8 @@ struct Inner {
     verified: Mutex<HashSet<Digest>>,
     /// Content that was deleted and is still on disk.
     deleted: Mutex<Vec<Digest>>,
+    /// What pushes of earlier processes have left was looked for.
+    is_swept: AtomicBool,
     /// Something has become unneeded, or began to age.
     aged: Notify,
 }
@@ -126,11 +133,12 @@ type Answer = Result<Response, Problem>;
 
 impl Registry {
     /// Opens the registry over a store. Fails if another one has it open.
-    pub fn open(store: &Store, setup: Setup) -> teu_images::Result<Self> {
+    pub fn open(store: &Store, depot: Depot, setup: Setup) -> teu_images::Result<Self> {
         let Setup { options, gate, audit, hooks, metrics, troubles, upstreams } = setup;
         Ok(Self(Arc::new(Inner {
             store: store.clone(),
-            records: Records::open(store)?,
+            depot: depot.clone(),
+            records: Records::open(depot)?,
             sessions: Sessions::open(store, options.uploads)?,
             local: options.serve_local.then(|| Local::new(store)),
             options,
@@ -146,6 +154,7 @@ impl Registry {
             cache: Mutex::default(),
             verified: Mutex::default(),
             deleted: Mutex::default(),
+            is_swept: AtomicBool::new(false),
             aged: Notify::new(),
         })))
     }
@@ -251,8 +260,8 @@ impl Registry {
         if let Some(bytes) = cached {
             return Ok(bytes);
         }
-        let (store, wanted) = (self.0.store.clone(), digest.clone());
-        let read = move || store.read_blob(&wanted, crate::manifest::MANIFEST_BYTES);
+        let (depot, wanted) = (self.0.depot.clone(), digest.clone());
+        let read = move || depot.read_blob(&wanted, crate::manifest::MANIFEST_BYTES);
         let bytes = Bytes::from(self.0.workers.run(read).await?);
         self.remember_manifest(digest, bytes.clone());
         Ok(bytes)

@@ -2,9 +2,11 @@
 
 use crate::access::{Access, Gate, UsersError};
 use crate::audit::Audit;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TlsFiles};
+use crate::depot::Depot;
 use crate::hooks::{HookError, Hooks};
 use crate::metrics::Metrics;
+use crate::objects::{Objects, StorageError};
 use crate::options::Options;
 use crate::server::{Registry, Setup};
 use crate::upstreams::{Outside, UpstreamError, Upstreams};
@@ -72,6 +74,9 @@ pub enum Error {
     /// A webhook.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// The object storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// An upstream.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -112,17 +117,30 @@ pub fn run(
         troubles: Some(troubles),
         upstreams: Upstreams::of(config, outside)?,
     };
-    let tls = config.tls.as_ref().map(|files| Identity::load(&files.certificate, &files.key));
-    let tls = tls.transpose()?.map(|shown| Tls::new(&shown, ClientCertificates::Ignored));
-    let tls = tls.transpose()?;
-    let registry = Registry::open(store, setup)?;
+    let tls = config.tls.as_ref().map(tls_of).transpose()?;
     let more = if config.upstreams.is_empty() { 0 } else { UPSTREAM_THREADS };
     let blocking_threads = BLOCKING_THREADS + more;
     let options = RuntimeOptions { blocking_threads, ..Default::default() };
+    let runtime = teu_web::runtime(options)?;
+    let depot = match &config.storage {
+        Some(_) if config.serve_local => return Err(StorageError::Local.into()),
+        Some(far) => Depot::objects(store, Objects::open(far, outside, runtime.handle().clone())?),
+        None => Depot::local(store),
+    };
+    let registry = Registry::open(store, depot, setup)?;
     let serving = Serving { registry: registry.clone(), tls, tell: Arc::new(tell) };
-    let served = teu_web::runtime(options)?.block_on(serving.serve(config, told));
+    let served = runtime.block_on(serving.serve(config, told));
     registry.finish();
     served
+}
+
+fn tls_of(files: &TlsFiles) -> Result<Tls, Error> {
+    let shown = Identity::load(&files.certificate, &files.key)?;
+    let clients = match &files.clients {
+        Some(path) => ClientCertificates::Required(teu_pki::load_certificates(path)?),
+        None => ClientCertificates::Ignored,
+    };
+    Ok(Tls::new(&shown, clients)?)
 }
 
 fn gate_of(config: &Config) -> Result<Gate, Error> {

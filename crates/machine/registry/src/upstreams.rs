@@ -34,6 +34,8 @@ pub struct Outside {
     pub proxies: Proxies,
     /// Who this machine is, for upstreams that say nothing of it.
     pub logins: Option<DockerConfig>,
+    /// Variables of the environment that object storages read: `AWS_…`, `AZURE_…`, `GOOGLE_…`.
+    pub variables: std::collections::BTreeMap<String, String>,
 }
 
 /// All upstreams.

@@ -21,6 +21,11 @@ pub const REGISTRY: Command = Command {
         Flag::list("cache", "NAME=REGISTRY: serve (and keep) what is REGISTRY's beneath NAME/"),
         Flag::text("tls-cert", "file", "Certificate (PEM, with those that vouch for it)"),
         Flag::text("tls-key", "file", "Private key of the certificate (PEM)"),
+        Flag::text(
+            "tls-clients",
+            "file",
+            "Authorities (PEM) of clients, who must show a certificate",
+        ),
         Flag::text("htpasswd", "file", "Users and passwords (bcrypt: htpasswd -B)"),
         Flag::text("auth", "mode", "How users log in: basic or token"),
         Flag::switch("anonymous-read", "Everybody may pull (users are asked for tokens)"),
@@ -56,14 +61,7 @@ fn registry(ctx: &Context, matches: &Matches) -> Result<u8> {
     config.serve_local |= matches.switch("serve-local");
     config.audit = matches.nonempty("audit").map(Into::into).or(config.audit);
     config.metrics = matches.nonempty("metrics").map(str::to_owned).or(config.metrics);
-    config.tls = match (matches.nonempty("tls-cert"), matches.nonempty("tls-key")) {
-        (None, None) => config.tls,
-        (Some(cert), Some(key)) => Some(TlsFiles { certificate: cert.into(), key: key.into() }),
-        _ => {
-            let message = "a certificate and its key belong together";
-            return Err(Failure::new(message).hint("give both --tls-cert and --tls-key"));
-        }
-    };
+    tls(matches, &mut config)?;
     users(matches, &mut config)?;
     let limits = &mut config.limits;
     let count = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
@@ -80,6 +78,32 @@ fn registry(ctx: &Context, matches: &Matches) -> Result<u8> {
     }
     run(ctx.images()?, &config, &crate::registry::outside(), tell)?;
     Ok(0)
+}
+
+/// The flags about TLS.
+fn tls(matches: &Matches, config: &mut Config) -> Result<()> {
+    match (matches.nonempty("tls-cert"), matches.nonempty("tls-key")) {
+        (None, None) => {}
+        (Some(cert), Some(key)) => {
+            let (certificate, key) = (cert.into(), key.into());
+            config.tls = Some(TlsFiles { certificate, key, clients: None });
+        }
+        _ => {
+            let message = "a certificate and its key belong together";
+            return Err(Failure::new(message).hint("give both --tls-cert and --tls-key"));
+        }
+    }
+    match (matches.nonempty("tls-clients"), &mut config.tls) {
+        (None, _) => Ok(()),
+        (Some(path), Some(files)) => {
+            files.clients = Some(path.into());
+            Ok(())
+        }
+        (Some(_), None) => {
+            let message = "clients show certificates only to a registry that speaks TLS";
+            Err(Failure::new(message).hint("give --tls-cert and --tls-key, too"))
+        }
+    }
 }
 
 /// The flags about users.

@@ -170,6 +170,25 @@ impl Sealed {
         self.size
     }
 
+    /// Its bytes, for who keeps them elsewhere.
+    pub fn open(&self) -> Result<File> {
+        let path = match &self.source {
+            Source::Temporary(temporary) => temporary.path(),
+            Source::Upload(path) => path,
+        };
+        File::open(path).map_err(|e| Error::io("open", path, e))
+    }
+
+    /// Removes it: it is kept elsewhere, or by nobody.
+    pub fn discard(self) -> Result<()> {
+        match self.source {
+            Source::Temporary(_) => Ok(()),
+            Source::Upload(path) => {
+                fs::remove_file(&path).map_err(|e| Error::io("remove", path, e))
+            }
+        }
+    }
+
     /// Makes it a blob that the ledger keeps, with the entry that says so; its name is on disk after
     /// [`Ledger::persist`].
     pub fn place(self, ledger: &Ledger, entry: &Entry) -> Result<()> {

@@ -1,18 +1,14 @@
 //! One repository: its ledger, and what its notes add up to.
 
+use super::Name;
 use super::note::Note;
 use super::state::State;
-use super::{Name, ledger_name};
+use crate::depot::{Depot, Log};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use teu_images::{Error, Ledger, Result, Sealed, Store};
+use teu_images::{Error, Result, Sealed};
 use teu_oci::Digest;
 
-/// A ledger is written anew when it has so many bytes and ...
-const REWRITE_BYTES: u64 = 256 << 10;
-/// ... so many times those it needs (about 200 a note).
-const REWRITE_TIMES: u64 = 4;
-const NOTE_BYTES: u64 = 200;
 /// Blobs of one line of the ledger, which has a bound.
 const DROPPED_AT_ONCE: usize = 1000;
 
@@ -20,27 +16,18 @@ const DROPPED_AT_ONCE: usize = 1000;
 #[derive(Debug)]
 pub struct Repository {
     name: Name,
-    store: Store,
-    ledger: Ledger,
+    log: Log,
     /// Held while a change is written, so that readers only wait for memory.
     writer: Mutex<()>,
     state: RwLock<State>,
 }
 
 impl Repository {
-    /// Opens its ledger, creating it where there is none.
-    pub(super) fn open(store: &Store, name: Name) -> Result<Self> {
+    /// Opens its record, creating it where there is none.
+    pub(super) fn open(depot: &Depot, name: Name) -> Result<Self> {
         let mut state = State::default();
-        let ledger = store.ledger(&ledger_name(&name), |entry| {
-            let note: Note = serde_json::from_value(entry.note).map_err(|source| {
-                let what = format!("the record of {name}");
-                Error::Document { what, source }
-            })?;
-            state.apply(note);
-            Ok(())
-        })?;
-        let (store, writer, state) = (store.clone(), Mutex::new(()), RwLock::new(state));
-        let repository = Self { name, store, ledger, writer, state };
+        let log = depot.log(&name, |note| state.apply(note))?;
+        let repository = Self { name, log, writer: Mutex::new(()), state: RwLock::new(state) };
         repository.drop_lost()?;
         repository.shrink()?;
         Ok(repository)
@@ -52,12 +39,12 @@ impl Repository {
         {
             let state = self.read();
             for (digest, record) in &state.manifests {
-                if self.is_lost(digest, record.size)? {
+                if self.log.is_lost(digest, record.size)? {
                     manifests.push(digest.clone());
                 }
             }
             for (digest, (size, _)) in &state.blobs {
-                if self.is_lost(digest, *size)? {
+                if self.log.is_lost(digest, *size)? {
                     blobs.push(digest.clone());
                 }
             }
@@ -69,17 +56,6 @@ impl Repository {
             self.change(Note::Unblob { digests: blobs })?;
         }
         Ok(())
-    }
-
-    /// Lost is what is not there or not whole; what cannot be looked at is an error, not a loss.
-    fn is_lost(&self, digest: &Digest, size: u64) -> Result<bool> {
-        if self.store.blob_size(digest) == Some(size) {
-            return Ok(false);
-        }
-        match self.store.open_blob_file(digest) {
-            Ok(_) | Err(Error::Missing { .. }) => Ok(true),
-            Err(other) => Err(other),
-        }
     }
 
     /// Its name.
@@ -103,8 +79,9 @@ impl Repository {
     /// Records a change of content that is there. It survives the process at once, and the machine
     /// after [`Repository::persist`].
     pub fn change(&self, note: Note) -> Result<()> {
+        let _claim = self.log.claim(&note);
         let _writer = self.writer();
-        self.ledger.append(&self.read().entry(&note))?;
+        self.log.append(&self.read(), &note)?;
         self.applied(note);
         Ok(())
     }
@@ -121,9 +98,11 @@ impl Repository {
         note: Note,
         check: impl FnOnce(&State) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
+        let _claim = self.log.claim(&note);
+        self.log.stage(&content)?;
         let _writer = self.writer();
         check(&self.read())?;
-        content.place(&self.ledger, &self.read().entry(&note))?;
+        self.log.place(content, &self.read(), &note)?;
         self.applied(note);
         Ok(())
     }
@@ -134,7 +113,7 @@ impl Repository {
         let digests = self.read().unneeded_blobs(before);
         if !digests.is_empty() {
             let note = Note::Unblob { digests: digests.clone() };
-            self.ledger.append(&self.read().entry(&note))?;
+            self.log.append(&self.read(), &note)?;
             self.applied(note);
         }
         Ok(digests)
@@ -159,26 +138,17 @@ impl Repository {
 
     /// Returns when all that was recorded until now is on disk.
     pub fn persist(&self) -> Result<()> {
-        self.ledger.persist()
+        self.log.persist()
     }
 
-    /// Writes the ledger anew if most of it is history.
+    /// Writes the record anew if most of it is history.
     pub fn shrink(&self) -> Result<()> {
         let _writer = self.writer();
-        let notes = {
-            let state = self.read();
-            let needed = (state.blobs.len() + state.manifests.len() + state.tags.len()) as u64;
-            if self.ledger.bytes() < REWRITE_BYTES.max(needed * NOTE_BYTES * REWRITE_TIMES) {
-                return Ok(());
-            }
-            state.notes()
-        };
-        let empty = State::default();
-        self.ledger.rewrite(notes.iter().map(|note| empty.entry(note)))
+        self.log.shrink(&self.read())
     }
 
     /// Ends it.
     pub(super) fn remove(self) -> Result<()> {
-        self.ledger.remove()
+        self.log.remove()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::io::Write;
+use teu_images::Store;
 use teu_oci::Digest;
 
 fn name() -> Name {
@@ -33,7 +34,7 @@ fn record(blobs: &[&Digest], subject: Option<&Digest>) -> ManifestRecord {
 fn a_restart_knows_the_same_and_collection_takes_only_what_went() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("images")).expect("a store");
-    let records = Records::open(&store).expect("opened");
+    let records = Records::open(Depot::local(&store)).expect("opened");
     let repository = records.get_or_create(&name()).expect("created");
     let used = push_blob(&repository, &store, "used", 5);
     let unused = push_blob(&repository, &store, "unused", 6);
@@ -53,9 +54,9 @@ fn a_restart_knows_the_same_and_collection_takes_only_what_went() {
     assert_eq!(before.unneeded_blobs(5), []);
     assert_eq!(before.unneeded_blobs(6), std::slice::from_ref(&unused));
     assert_eq!(before.oldest_unneeded(), Some(6));
-    assert!(Records::open(&store).is_err(), "one registry at a time");
+    assert!(Records::open(Depot::local(&store)).is_err(), "one registry at a time");
     drop((repository, records));
-    let records = Records::open(&store).expect("opened again");
+    let records = Records::open(Depot::local(&store)).expect("opened again");
     let repository = records.get(&name()).expect("there");
     assert_eq!(*repository.read(), before);
     // The notes it would be rewritten as come to the same.
@@ -77,13 +78,13 @@ fn a_restart_knows_the_same_and_collection_takes_only_what_went() {
 fn lost_content_is_no_longer_promised() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("images")).expect("a store");
-    let records = Records::open(&store).expect("opened");
+    let records = Records::open(Depot::local(&store)).expect("opened");
     let repository = records.get_or_create(&name()).expect("created");
     let blob = push_blob(&repository, &store, "content", 1);
     drop((repository, records));
     let path = store.dir().join("blobs/sha256").join(blob.hex());
     std::fs::write(path, "cut").expect("written");
-    let records = Records::open(&store).expect("opened again");
+    let records = Records::open(Depot::local(&store)).expect("opened again");
     assert!(records.get(&name()).expect("there").read().is_empty());
 }
 
@@ -91,7 +92,7 @@ fn lost_content_is_no_longer_promised() {
 fn a_long_history_is_written_anew() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(&dir.path().join("images")).expect("a store");
-    let records = Records::open(&store).expect("opened");
+    let records = Records::open(Depot::local(&store)).expect("opened");
     let repository = records.get_or_create(&name()).expect("created");
     let blob = push_blob(&repository, &store, "content", 1);
     let path = store.dir().join("leases/registry.a+b.log");
@@ -103,6 +104,6 @@ fn a_long_history_is_written_anew() {
     assert!(path.metadata().expect("there").len() < 1000);
     repository.change(Note::Blob { digest: blob.clone(), size: 7, at: 3 }).expect("again");
     drop((repository, records));
-    let records = Records::open(&store).expect("opened again");
+    let records = Records::open(Depot::local(&store)).expect("opened again");
     assert_eq!(records.get(&name()).expect("there").read().blobs[&blob], (7, 3));
 }

@@ -27,6 +27,11 @@ impl Registry {
         let size = self.readable_blob(name, &digest).await?;
         let (mut response, range) = blob_head(ask, &digest, size)?;
         if let Some(range) = range {
+            if let Some(elsewhere) = self.0.depot.signed(&digest).await? {
+                let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
+                set(&mut response, "location", &elsewhere);
+                return Ok(response);
+            }
             *response.body_mut() = self.blob_body(name, &digest, range, size).await?;
         }
         Ok(response)
@@ -39,10 +44,8 @@ impl Registry {
         range: Range<u64>,
         size: u64,
     ) -> Result<Body, Problem> {
-        let (store, wanted) = (self.0.store.clone(), digest.clone());
-        let file = self.0.workers.run(move || store.open_blob_file(&wanted)).await?;
         let is_whole = range == (0..size);
-        let body = Body::file(file, range);
+        let body = self.0.depot.body(digest, range, &self.0.workers).await?;
         let is_verified =
             self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(digest);
         if is_verified || !is_whole {

@@ -162,9 +162,6 @@ impl Registry {
 
     /// An image with its layers, and the manifests of an index.
     async fn image_row(&self, of: &Descriptor) -> Option<(ImageRow, Vec<Descriptor>)> {
-        if !self.0.store.has_blob(&of.digest) {
-            return None;
-        }
         let bytes = self.manifest_bytes(&of.digest).await.ok()?;
         let examined = examine(Some(&of.media_type), &bytes).ok()?;
         let mut blobs = examined.blobs.into_iter();

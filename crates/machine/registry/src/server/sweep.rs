@@ -7,6 +7,7 @@
 
 use super::{Registry, now};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use teu_web::Shutdown;
 
@@ -50,6 +51,9 @@ impl Registry {
     /// How long until something is due.
     fn next_due(&self) -> Option<Duration> {
         let options = &self.0.options;
+        if self.0.depot.is_far() && !self.0.is_swept.load(Ordering::Acquire) {
+            return Some(Duration::ZERO);
+        }
         if !self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Some(Duration::ZERO);
         }
@@ -81,8 +85,13 @@ impl Registry {
                 self.0.records.forget_if_empty(&name)?;
             }
         }
+        if !self.0.is_swept.load(Ordering::Acquire) {
+            let before = now.saturating_sub(options.unneeded_age.as_secs());
+            dropped.extend(self.0.depot.old_content(before)?);
+            self.0.is_swept.store(true, Ordering::Release);
+        }
         if !dropped.is_empty() {
-            self.0.store.collect_blobs_among(dropped)?;
+            self.0.depot.collect(dropped, |digest| self.0.records.have(digest))?;
         }
         Ok(())
     }

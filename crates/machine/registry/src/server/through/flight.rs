@@ -102,7 +102,7 @@ impl Registry {
         let wanted = Descriptor::new("application/octet-stream", digest.clone(), size);
         let mut fetch = self.0.store.fetch(&wanted)?;
         let note = Note::Blob { digest: digest.clone(), size, at: now() };
-        if self.0.store.blob_size(digest) == Some(size) {
+        if self.0.depot.blob_size(digest)? == Some(size) {
             // Another repository has it, and the upstream says that this one has it, too.
             repository.change(note)?;
             fetch.discard()?;
