@@ -31,11 +31,15 @@ pub struct Style {
     pub apart: bool,
 }
 
+/// How often something was written where others rewrite their lines; held while writing.
+pub type Written = Arc<Mutex<u64>>;
+
 /// Standard output, shared by threads: a line at a time.
 #[derive(Debug)]
 pub struct Sink {
     style: Style,
     state: Mutex<State>,
+    written: Written,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +55,12 @@ const LINE_LIMIT_BYTES: usize = 1 << 20;
 impl Sink {
     /// An empty one.
     pub fn new(style: Style) -> Self {
-        Self { style, state: Mutex::default() }
+        Self::beside(style, Written::default())
+    }
+
+    /// One that shares its terminal with lines that are rewritten.
+    pub fn beside(style: Style, written: Written) -> Self {
+        Self { style, state: Mutex::default(), written }
     }
 
     /// A line of a container.
@@ -80,6 +89,8 @@ impl Sink {
     }
 
     fn write(&self, stderr: bool, bytes: &[u8]) -> std::io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *written += 1;
         if stderr && self.style.apart {
             return std::io::stderr().lock().write_all(bytes);
         }
@@ -93,9 +104,7 @@ impl Sink {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.open.retain(|(other, _), _| other != name);
         let line = format!("{name} {}\n", crate::text::plain(text));
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(line.as_bytes())?;
-        stdout.flush()
+        self.write(false, line.as_bytes())
     }
 
     fn prefix(&self, state: &mut State, name: &str) -> Vec<u8> {

@@ -51,6 +51,12 @@ pub fn size() -> Option<(u16, u16)> {
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
 }
 
+/// Rows and columns of the terminal behind an end; those of old where it does not say.
+pub fn size_of(end: rustix::fd::BorrowedFd<'_>) -> (usize, usize) {
+    let size = tcgetwinsize(end).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+    size.map_or((24, 80), |size| (size.ws_row.into(), size.ws_col.into()))
+}
+
 /// Whether standard input is a terminal.
 pub fn in_is_terminal() -> bool {
     isatty(rustix::stdio::stdin())

@@ -41,10 +41,7 @@ pub const AUTO_UPDATE: Command = Command {
         REGISTRY_FLAGS,
     ],
     examples: &[
-        (
-            "teu run -d --name web --label io.containers.autoupdate=registry registry:5000/web",
-            "asks for it",
-        ),
+        ("teu run -d --label io.containers.autoupdate=registry localhost:5000/web", "asks for it"),
         ("teu auto-update --dry-run", "is there anything newer?"),
         ("teu auto-update", "from a timer, every night"),
     ],

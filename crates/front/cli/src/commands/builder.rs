@@ -24,6 +24,7 @@ const DU: Command = Command {
     aliases: &["df"],
     usage: "[OPTIONS]",
     flags: &[&[FORMAT, Flag::switch("verbose", "Show whole descriptions")]],
+    examples: &[("teu builder du", "what takes the space")],
     ..Command::new("du", "Show what the build cache holds", du)
 };
 
@@ -36,6 +37,7 @@ const PRUNE: Command = Command {
             Flag::text("keep-storage", "bytes", "Amount of cache to keep"),
         ],
     ],
+    examples: &[("teu builder prune -f", "without asking")],
     ..Command::new("prune", "Remove build cache", prune)
 };
 

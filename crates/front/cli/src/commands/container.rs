@@ -47,6 +47,7 @@ const INSPECT: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[INSPECT_FLAGS, &[Flag::switch("size", "Display total file sizes").short('s')]],
     operands: Completes::Containers,
+    examples: &[("teu container inspect -f '{{.State.Pid}}' web", "one field")],
     ..Command::new("inspect", "Display detailed information on one or more containers", inspect)
 };
 
@@ -58,6 +59,7 @@ const FILTER_LONG: Flag = Flag { short: None, ..FILTER };
 const PRUNE: Command = Command {
     usage: "[OPTIONS]",
     flags: &[PRUNE_FLAGS],
+    examples: &[("teu container prune -f", "without asking")],
     ..Command::new("prune", "Remove all stopped containers", prune)
 };
 

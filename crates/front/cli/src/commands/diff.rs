@@ -11,6 +11,7 @@ pub const DIFF: Command = Command {
     arity: Arity::Exactly(1),
     flags: &[&[Flag::text("format", "string", "'json' or a Go TEMPLATE of .Type and .Path")]],
     operands: Completes::Containers,
+    examples: &[("teu diff web", "files added (A), changed (C), deleted (D)")],
     ..Command::new(
         "diff",
         "Inspect changes to files or directories on a container's filesystem",

@@ -47,7 +47,7 @@ pub const ENGINE: Command = Command {
         ("teu engine", "then: docker -H unix:///run/teu/engine.sock ps"),
         ("teu engine -H unix:///run/docker.sock", "where clients look for Docker"),
         (
-            "teu engine -H tcp://0.0.0.0:2376 --tlsverify --tlscacert ca.pem --tlscert cert.pem --tlskey key.pem",
+            "teu engine -H tcp://0.0.0.0:2376 --tlsverify --tlscacert ca.pem …",
             "for other machines",
         ),
     ],

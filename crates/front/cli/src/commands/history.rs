@@ -30,6 +30,7 @@ pub const HISTORY: Command = Command {
         QUIET,
     ]],
     operands: Completes::Images,
+    examples: &[("teu history --no-trunc nginx", "whole command lines")],
     ..Command::new("history", "Show the history of an image", run)
 };
 

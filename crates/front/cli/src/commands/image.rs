@@ -40,6 +40,7 @@ const INSPECT: Command = Command {
         &[Flag::text("platform", "string", "Inspect a specific platform of the image")],
     ],
     operands: Completes::Images,
+    examples: &[("teu image inspect -f '{{.Config.Cmd}}' nginx", "one field")],
     ..Command::new("inspect", "Display detailed information on one or more images", inspect)
 };
 
@@ -49,6 +50,7 @@ const PRUNE: Command = Command {
         PRUNE_FLAGS,
         &[Flag::switch("all", "Remove all unused images, not just dangling ones").short('a')],
     ],
+    examples: &[("teu image prune -a -f", "all that no container has")],
     ..Command::new("prune", "Remove unused images", prune)
 };
 

@@ -15,6 +15,7 @@ use teu_containers::state::Status;
 pub const INFO: Command = Command {
     usage: "[OPTIONS]",
     flags: &[&[Flag::text("format", "string", "'json' or a Go TEMPLATE").short('f')]],
+    examples: &[("teu info --format '{{.Driver}} {{.CgroupVersion}}'", "for scripts")],
     ..Command::new("info", "Display system-wide information", run)
 };
 

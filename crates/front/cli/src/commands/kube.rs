@@ -39,6 +39,7 @@ const DOWN: Command = Command {
     arity: Arity::Exactly(1),
     operands: Completes::Files,
     flags: &[&[Flag::switch("force", "Remove volumes of claims, too").short('f')]],
+    examples: &[("teu kube down shop.yaml", "what teu kube play shop.yaml made")],
     ..Command::new("down", "Stop and remove the pods that a file describes", down::run)
 };
 

@@ -35,6 +35,7 @@ pub const LOGIN: Command = Command {
 pub const LOGOUT: Command = Command {
     usage: "[SERVER]",
     arity: Arity::AtMost(1),
+    examples: &[("teu logout localhost:5000", "forget who you are there")],
     ..Command::new("logout", "Log out from a registry", logout)
 };
 

@@ -35,6 +35,7 @@ const CONNECT: Command = Command {
         Flag::list("link-local-ip", "Add a link-local address for the container").hidden(),
     ]],
     operands: Completes::Networks,
+    examples: &[("teu network connect --alias db back postgres", "found as db there")],
     ..Command::new("connect", "Connect a container to a network", connect)
 };
 
@@ -74,6 +75,7 @@ const DISCONNECT: Command = Command {
         Flag::switch("force", "Force the container to disconnect from a network").short('f')
     ]],
     operands: Completes::Networks,
+    examples: &[("teu network disconnect back postgres", "")],
     ..Command::new("disconnect", "Disconnect a container from a network", disconnect)
 };
 
@@ -85,6 +87,7 @@ const INSPECT: Command = Command {
         &[Flag::switch("verbose", "Verbose output for diagnostics").short('v').hidden()],
     ],
     operands: Completes::Networks,
+    examples: &[("teu network inspect -f '{{json .Containers}}' back", "who is there")],
     ..Command::new("inspect", "Display detailed information on one or more networks", inspect)
 };
 
@@ -92,12 +95,14 @@ const LS: Command = Command {
     aliases: &["list"],
     usage: "[OPTIONS]",
     flags: &[&[FILTER, FORMAT, NO_TRUNC, QUIET]],
+    examples: &[("teu network ls --filter driver=bridge -q", "only ids")],
     ..Command::new("ls", "List networks", ls)
 };
 
 const PRUNE: Command = Command {
     usage: "[OPTIONS]",
     flags: &[PRUNE_FLAGS],
+    examples: &[("teu network prune -f", "without asking")],
     ..Command::new("prune", "Remove all unused networks", prune)
 };
 
@@ -107,6 +112,7 @@ const RM: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[&[Flag::switch("force", "Do not error if the network does not exist").short('f')]],
     operands: Completes::Networks,
+    examples: &[("teu network rm back front", "")],
     ..Command::new("rm", "Remove one or more networks", rm)
 };
 

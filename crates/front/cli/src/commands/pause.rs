@@ -10,6 +10,7 @@ pub const PAUSE: Command = Command {
     usage: "CONTAINER [CONTAINER...]",
     arity: Arity::AtLeast(1),
     operands: Completes::Running,
+    examples: &[("teu pause web", "until: teu unpause web")],
     ..Command::new("pause", "Pause all processes within one or more containers", pause)
 };
 
@@ -18,6 +19,7 @@ pub const UNPAUSE: Command = Command {
     usage: "CONTAINER [CONTAINER...]",
     arity: Arity::AtLeast(1),
     operands: Completes::Running,
+    examples: &[("teu unpause web", "")],
     ..Command::new("unpause", "Unpause all processes within one or more containers", unpause)
 };
 

@@ -52,6 +52,7 @@ pub const MANIFEST: Command = Command::group(
             ],
             REGISTRY_FLAGS,
         ],
+        examples: &[("teu manifest inspect localhost:5000/app:1", "")],
         ..Command::new("inspect", "Display the manifest or index of an image", manifest_inspect)
     }],
 );

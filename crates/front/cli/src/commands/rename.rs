@@ -9,6 +9,7 @@ pub const RENAME: Command = Command {
     usage: "CONTAINER NEW_NAME",
     arity: Arity::Exactly(2),
     operands: Completes::Containers,
+    examples: &[("teu rename web old", "")],
     ..Command::new("rename", "Rename a container", run)
 };
 

@@ -12,6 +12,7 @@ pub const RESTART: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[STOP_FLAGS],
     operands: Completes::Containers,
+    examples: &[("teu restart -t 3 web", "SIGTERM, three seconds, SIGKILL, start")],
     ..Command::new("restart", "Restart one or more containers", run)
 };
 

@@ -16,6 +16,7 @@ pub const RMI: Command = Command {
         Flag::list("platform", "Remove only the given platform variant").hidden(),
     ]],
     operands: Completes::Images,
+    examples: &[("teu rmi app:1 app:2", "two names; layers go with the last")],
     ..Command::new("rmi", "Remove one or more images", run)
 };
 

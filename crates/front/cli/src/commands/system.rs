@@ -37,6 +37,7 @@ const PRUNE: Command = Command {
             Flag::switch("volumes", "Prune anonymous volumes"),
         ],
     ],
+    examples: &[("teu system prune -a --volumes", "all that nothing uses")],
     ..Command::new("prune", "Remove unused data", prune)
 };
 

@@ -11,6 +11,7 @@ pub const TAG: Command = Command {
     usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
     arity: Arity::Exactly(2),
     operands: Completes::Images,
+    examples: &[("teu tag app localhost:5000/app:1", "then: teu push localhost:5000/app:1")],
     ..Command::new("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE", run)
 };
 

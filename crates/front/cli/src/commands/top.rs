@@ -12,6 +12,7 @@ pub const TOP: Command = Command {
     arity: Arity::AtLeast(1),
     order: Order::FlagsFirst,
     operands: Completes::Running,
+    examples: &[("teu top web -o pid,rss,args", "columns of ps")],
     ..Command::new("top", "Display the running processes of a container", run)
 };
 

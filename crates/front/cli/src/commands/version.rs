@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub const VERSION: Command = Command {
     usage: "[OPTIONS]",
     flags: &[&[Flag { short: Some('f'), ..FORMAT }]],
+    examples: &[("teu version --format '{{.Client.Version}}'", "for scripts")],
     ..Command::new("version", "Show the version of Teu and of the system below it", run)
 };
 

@@ -37,6 +37,7 @@ const INSPECT: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[INSPECT_FLAGS],
     operands: Completes::Volumes,
+    examples: &[("teu volume inspect -f '{{.Mountpoint}}' data", "where it is")],
     ..Command::new("inspect", "Display detailed information on one or more volumes", inspect)
 };
 
@@ -44,6 +45,7 @@ const LS: Command = Command {
     aliases: &["list"],
     usage: "[OPTIONS]",
     flags: &[&[FILTER, FORMAT, Flag { help: "Only display volume names", ..QUIET }]],
+    examples: &[("teu volume ls --filter dangling=true -q", "those that nothing uses")],
     ..Command::new("ls", "List volumes", ls)
 };
 
@@ -53,6 +55,7 @@ const PRUNE: Command = Command {
         PRUNE_FLAGS,
         &[Flag::switch("all", "Remove all unused volumes, not just anonymous ones").short('a')],
     ],
+    examples: &[("teu volume prune -a -f", "also those with names")],
     ..Command::new("prune", "Remove unused local volumes", prune)
 };
 
@@ -62,6 +65,7 @@ const RM: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[&[Flag::switch("force", "Force the removal of one or more volumes").short('f')]],
     operands: Completes::Volumes,
+    examples: &[("teu volume rm data cache", "")],
     ..Command::new("rm", "Remove one or more volumes", rm)
 };
 

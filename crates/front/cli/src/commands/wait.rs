@@ -12,6 +12,7 @@ pub const WAIT: Command = Command {
     arity: Arity::AtLeast(1),
     flags: &[&[Flag::text("condition", "string", "not-running, next-exit or removed")]],
     operands: Completes::Running,
+    examples: &[("teu wait job", "prints its exit code")],
     ..Command::new(
         "wait",
         "Block until one or more containers stop, then print their exit codes",

@@ -14,7 +14,8 @@ pub fn usage_line(command: &Command, path: &str) -> String {
 
 /// The whole page.
 pub fn page(command: &Command, path: &str, width: usize) -> String {
-    let mut out = format!("{}\n\n{}\n", usage_line(command, path), command.about);
+    let mut out = format!("{}\n\n", usage_line(command, path));
+    fold(&mut out, command.about, 0, width);
     if !command.aliases.is_empty() {
         let parent = path.rsplit_once(' ').map_or("", |(parent, _)| parent);
         let names = std::iter::once(command.name).chain(command.aliases.iter().copied());
@@ -25,7 +26,9 @@ pub fn page(command: &Command, path: &str, width: usize) -> String {
         out.push_str("\nExamples:\n");
         let longest = command.examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
         for (line, why) in command.examples {
-            if longest + why.len() + 6 <= width.max(WIDTH_MIN) {
+            if why.is_empty() {
+                let _ = writeln!(out, "  {line}");
+            } else if longest + why.len() + 6 <= width.max(WIDTH_MIN) {
                 let _ = writeln!(out, "  {line:longest$}  # {why}");
             } else {
                 let _ = writeln!(out, "  # {why}\n  {line}");

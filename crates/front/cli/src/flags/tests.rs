@@ -108,7 +108,16 @@ fn the_tables_are_sound() {
             assert!(!flag.help.ends_with('.'), "{path}: --{} ends in a full stop", flag.long);
         }
         assert!(!command.about.is_empty(), "{path} has no sentence");
-        assert!(help::page(command, &path, 80).lines().count() > 2);
+        let page = help::page(command, path.trim_start(), 80);
+        for line in page.lines() {
+            assert!(line.chars().count() <= 80, "{path}: {line:?} is wider than a terminal");
+        }
+        assert!(page.lines().count() > 2);
+        // What `runtime` has is runc's, and what begins with marks is for programs.
+        let is_for_people = matches!(command.action, Action::Run(_))
+            && !path.starts_with(" teu runtime ")
+            && !["__complete", "build-worker"].contains(&command.name);
+        assert!(!is_for_people || !command.examples.is_empty(), "{path} has no example");
         if let Action::Group(commands) = command.action {
             for command in commands {
                 check(command, &path);

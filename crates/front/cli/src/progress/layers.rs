@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use crate::units::human_size;
-use rustix::termios::{isatty, tcgetwinsize};
+use rustix::termios::isatty;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -102,12 +102,11 @@ impl Layers {
 
     fn draw(&self, inner: &mut Inner) {
         inner.drawn = Instant::now();
-        let size = match self.place {
-            Place::Out => tcgetwinsize(rustix::stdio::stdout()),
-            _ => tcgetwinsize(rustix::stdio::stderr()),
-        };
-        let rows = size.as_ref().map_or(24, |size| usize::from(size.ws_row)).max(4) - 1;
-        let columns = size.map_or(80, |size| usize::from(size.ws_col)).max(20);
+        let (rows, columns) = crate::terminal::size_of(match self.place {
+            Place::Out => rustix::stdio::stdout(),
+            _ => rustix::stdio::stderr(),
+        });
+        let (rows, columns) = (rows.max(4) - 1, columns.max(20));
         let mut text = String::new();
         if inner.height > 0 {
             text.push_str(&format!("\x1b[{}A", inner.height));

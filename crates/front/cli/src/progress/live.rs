@@ -2,7 +2,6 @@
 //! output, rewritten in place.
 
 use crate::text::{ellipsis, plain};
-use rustix::termios::tcgetwinsize;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -125,9 +124,8 @@ impl Live {
 
     fn draw(&mut self) {
         self.drawn = Instant::now();
-        let size = tcgetwinsize(rustix::stdio::stderr()).ok();
-        let columns = size.map_or(80, |size| usize::from(size.ws_col).max(20));
-        let rows = size.map_or(24, |size| usize::from(size.ws_row).max(6));
+        let (rows, columns) = crate::terminal::size_of(rustix::stdio::stderr());
+        let (rows, columns) = (rows.max(6), columns.max(20));
         let mut out = String::new();
         if self.height > 0 {
             out.push_str(&format!("\x1b[{}A", self.height));

@@ -39,6 +39,7 @@ pub const ATTACH: Command = Command {
         Flag::switch("no-stdin", "Do not attach STDIN"),
         Flag::text("sig-proxy", "bool", "Proxy all received signals to the process (default true)"),
     ]],
+    examples: &[("teu compose attach web", "Ctrl-P Ctrl-Q leaves it")],
     ..Command::new(
         "attach",
         "Attach local standard input, output, and error streams to a service's running container",
@@ -117,6 +118,9 @@ pub struct Job {
     pub parallel: usize,
 }
 
+/// What a first Ctrl-C begins.
+const STOPPING: &str = "Gracefully stopping...";
+
 enum Heard {
     Event(Event),
     Planned(Result<()>),
@@ -134,7 +138,7 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
     let mut room = Room {
         job: &job,
         view,
-        sink: Arc::new(Sink::new(view.style)),
+        sink: Arc::new(Sink::beside(view.style, printer.written())),
         threads: Vec::new(),
         code: None,
     };
@@ -167,12 +171,15 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
             }
             Heard::Stopped(done) => {
                 done?;
+                if room.code == Some(130) {
+                    printer.say(STOPPING, "Stopped", Stage::Done);
+                }
                 break;
             }
             Heard::Signal if stopping => kill_all(&job)?,
             Heard::Signal => {
                 let advice = "(press Ctrl+C again to force)";
-                printer.say("Gracefully stopping...", advice, Stage::Working);
+                printer.say(STOPPING, advice, Stage::Working);
                 stopping = true;
                 room.code = Some(130);
                 watcher.cancel();

@@ -19,6 +19,7 @@ pub const IMAGES: Command = Command {
     usage: "[OPTIONS] [SERVICE...]",
     arity: Arity::AtLeast(0),
     flags: &[&[crate::commands::FORMAT, crate::commands::QUIET]],
+    examples: &[("teu compose images", "which image runs where")],
     ..Command::new("images", "List images used by the created containers", list)
 };
 
@@ -36,6 +37,7 @@ pub const PULL: Command = Command {
         Flag::text("policy", "string", "Apply pull policy (missing|always)"),
         Flag::switch("quiet", "Pull without printing progress information").short('q'),
     ]],
+    examples: &[("teu compose pull --ignore-buildable", "all that is not built here")],
     ..Command::new("pull", "Pull service images", pull)
 };
 
@@ -51,6 +53,7 @@ pub const PUSH: Command = Command {
         Flag::switch("include-deps", "Also push images of services declared as dependencies"),
         Flag::switch("quiet", "").short('q').hidden(),
     ]],
+    examples: &[("teu compose push web", "")],
     ..Command::new("push", "Push service images", push)
 };
 

@@ -21,6 +21,7 @@ pub const START: Command = Command {
     usage: "[SERVICE...]",
     arity: Arity::AtLeast(0),
     flags: &[&[DRY_RUN]],
+    examples: &[("teu compose start web", "")],
     ..Command::new("start", "Start services", start)
 };
 
@@ -29,6 +30,7 @@ pub const STOP: Command = Command {
     usage: "[OPTIONS] [SERVICE...]",
     arity: Arity::AtLeast(0),
     flags: &[&[DRY_RUN, TIMEOUT]],
+    examples: &[("teu compose stop -t 3 web", "")],
     ..Command::new("stop", "Stop services", stop)
 };
 
@@ -37,6 +39,7 @@ pub const RESTART: Command = Command {
     usage: "[OPTIONS] [SERVICE...]",
     arity: Arity::AtLeast(0),
     flags: &[&[DRY_RUN, Flag::switch("no-deps", "Don't restart dependent services"), TIMEOUT]],
+    examples: &[("teu compose restart web", "with what it has: up takes changes")],
     ..Command::new("restart", "Restart service containers", restart)
 };
 
@@ -52,6 +55,7 @@ pub const KILL: Command = Command {
         Flag::text("signal", "string", "SIGNAL to send to the container (default SIGKILL)")
             .short('s'),
     ]],
+    examples: &[("teu compose kill -s HUP proxy", "a signal")],
     ..Command::new("kill", "Force stop service containers", kill)
 };
 
@@ -59,6 +63,7 @@ pub const KILL: Command = Command {
 pub const PAUSE: Command = Command {
     usage: "[SERVICE...]",
     arity: Arity::AtLeast(0),
+    examples: &[("teu compose pause worker", "until: teu compose unpause worker")],
     ..Command::new("pause", "Pause services", pause)
 };
 
@@ -66,6 +71,7 @@ pub const PAUSE: Command = Command {
 pub const UNPAUSE: Command = Command {
     usage: "[SERVICE...]",
     arity: Arity::AtLeast(0),
+    examples: &[("teu compose unpause worker", "")],
     ..Command::new("unpause", "Unpause services", unpause)
 };
 
@@ -79,6 +85,7 @@ pub const RM: Command = Command {
         Flag::switch("stop", "Stop the containers, if required, before removing").short('s'),
         Flag::switch("volumes", "Remove any anonymous volumes attached to containers").short('v'),
     ]],
+    examples: &[("teu compose rm -s -f worker", "stop it first, do not ask")],
     ..Command::new("rm", "Removes stopped service containers", rm)
 };
 
@@ -87,6 +94,7 @@ pub const WAIT: Command = Command {
     usage: "SERVICE [SERVICE...]",
     arity: Arity::AtLeast(1),
     flags: &[&[Flag::switch("down-project", "Drops project when the first container stops")]],
+    examples: &[("teu compose wait migrate", "ends with its exit code")],
     ..Command::new("wait", "Block until containers of all (or specified) services stop", wait)
 };
 

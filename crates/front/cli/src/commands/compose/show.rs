@@ -19,6 +19,7 @@ use teu_containers::events::EventOptions;
 pub const TOP: Command = Command {
     usage: "[SERVICE...]",
     arity: Arity::AtLeast(0),
+    examples: &[("teu compose top", "")],
     ..Command::new("top", "Display the running processes", top)
 };
 
@@ -30,6 +31,7 @@ pub const PORT: Command = Command {
         Flag::integer("index", "Index of the container if service has multiple replicas"),
         Flag::text("protocol", "string", "tcp or udp (default \"tcp\")"),
     ]],
+    examples: &[("teu compose port web 80", "address and port of this machine")],
     ..Command::new("port", "Print the public port for a port binding", port)
 };
 
@@ -42,6 +44,7 @@ pub const EVENTS: Command = Command {
         Flag::text("since", "string", "Show all events created since timestamp"),
         Flag::text("until", "string", "Stream events until this timestamp"),
     ]],
+    examples: &[("teu compose events --json", "")],
     ..Command::new("events", "Receive real time events from containers", events)
 };
 
@@ -54,6 +57,7 @@ pub const LS: Command = Command {
         FORMAT,
         QUIET,
     ]],
+    examples: &[("teu compose ls -a --format json", "")],
     ..Command::new("ls", "List running compose projects", ls)
 };
 
@@ -68,6 +72,7 @@ pub const CP: Command = Command {
         Flag::integer("index", "Index of the container if service has multiple replicas"),
     ]],
     operands: Completes::Files,
+    examples: &[("teu compose cp web:/etc/nginx/nginx.conf .", "out of a container")],
     ..Command::new(
         "cp",
         "Copy files/folders between a service container and the local filesystem",
@@ -80,6 +85,7 @@ pub const STATS: Command = Command {
     usage: "[OPTIONS] [SERVICE]",
     arity: Arity::AtMost(1),
     flags: &[crate::commands::stats::STATS_FLAGS],
+    examples: &[("teu compose stats --no-stream", "one sample")],
     ..Command::new(
         "stats",
         "Display a live stream of container(s) resource usage statistics",
@@ -93,6 +99,7 @@ pub const VERSION: Command = Command {
         Flag::text("format", "string", "Format the output (pretty|json)").short('f'),
         Flag::switch("short", "Shows only Compose's version number"),
     ]],
+    examples: &[("teu compose version --short", "")],
     ..Command::new("version", "Show the Compose version information", version)
 };
 

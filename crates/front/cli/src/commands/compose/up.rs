@@ -81,6 +81,7 @@ pub const CREATE: Command = Command {
     usage: "[OPTIONS] [SERVICE...]",
     arity: Arity::AtLeast(0),
     flags: &[MAKING],
+    examples: &[("teu compose create", "then: teu compose start")],
     ..Command::new("create", "Creates containers for a service", create)
 };
 

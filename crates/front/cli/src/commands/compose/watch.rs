@@ -46,6 +46,7 @@ pub const WATCH: Command = Command {
         Flag::switch("no-up", "Do not build & start services before watching"),
         Flag::switch("quiet", "Hide build output"),
     ]],
+    examples: &[("teu compose watch", "sync, rebuild, restart as files change")],
     ..Command::new(
         "watch",
         "Watch build context for service and rebuild/refresh containers when files are updated",
