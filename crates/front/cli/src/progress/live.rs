@@ -48,6 +48,12 @@ impl Default for Live {
     }
 }
 
+impl Running {
+    fn is_silent(&self) -> bool {
+        self.tail.is_empty() && self.open.is_empty()
+    }
+}
+
 impl Live {
     /// Takes one event, and draws unless it has just drawn.
     pub fn event(&mut self, event: &Event) {
@@ -71,8 +77,10 @@ impl Live {
             Event::Canceled(id) => self.settle(*id, "CANCELED", " "),
             Event::Note { step, text } => self.add(*step, &format!("{text}\n")),
             Event::Log { step, bytes, .. } => {
+                // The first words of a step are shown at once: perhaps nothing follows for long.
+                let is_first = self.steps.get(step).is_some_and(Running::is_silent);
                 self.add(*step, &String::from_utf8_lossy(bytes));
-                now = self.drawn.elapsed() >= INTERVAL;
+                now = is_first || self.drawn.elapsed() >= INTERVAL;
             }
             Event::Warning { rule, message, line } => {
                 self.settled
