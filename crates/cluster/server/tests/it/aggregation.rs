@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use teu_pki::{Authority, Request as Wanted};
+use teu_store::Txn;
 use teu_web::{
     ClientCertificates, Handler, Limits, Listener, Request, Response, Tls, Upgrade, respond,
 };
@@ -92,12 +93,18 @@ fn aggregated(world: &World) -> Seen {
     let service =
         json!({ "metadata": { "name": "other" }, "spec": { "ports": [{ "port": 443 }] } });
     world.post("/api/v1/namespaces/default/services", &service).good();
+    // The API takes no endpoints on this machine; what is stored may have them.
     let slice = json!({
-        "metadata": { "name": "other-1", "labels": { "kubernetes.io/service-name": "other" } },
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "name": "other-1", "namespace": "default", "uid": "1",
+            "labels": { "kubernetes.io/service-name": "other" },
+        },
         "addressType": "IPv4", "ports": [{ "name": "", "port": port, "protocol": "TCP" }],
         "endpoints": [{ "addresses": ["127.0.0.1"], "conditions": { "ready": true } }],
     });
-    world.post("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).good();
+    let txn = Txn::create("/registry/endpointslices/default/other-1", slice.to_string());
+    world.run(world.api.store.commit(txn)).expect("stored");
     let api_service = json!({
         "metadata": { "name": "v1.other.example.com" },
         "spec": {
