@@ -20,6 +20,7 @@ pub mod control;
 pub mod crd;
 pub mod credentials;
 pub mod encode;
+pub mod garbage;
 mod handler;
 pub mod id;
 pub mod local;

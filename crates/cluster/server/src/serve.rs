@@ -131,6 +131,7 @@ impl Server {
         bootstrap::api_service(&api, machine).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
+        tokio::spawn(crate::garbage::run(Arc::clone(&api)));
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));

@@ -4,6 +4,7 @@ mod access;
 mod aggregation;
 mod crds;
 mod deletes;
+mod garbage;
 mod kubectl;
 mod lists;
 mod objects;
