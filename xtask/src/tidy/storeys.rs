@@ -17,7 +17,7 @@ const MACHINE: [&[&str]; 6] = [
 const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
 
 /// The order inside `cluster`.
-const CLUSTER: [&[&str]; 4] = [&["store"], &["api"], &["client"], &["server", "controllers"]];
+const CLUSTER: [&[&str]; 5] = [&["store"], &["api"], &["client"], &["controllers"], &["server"]];
 
 /// The order inside `front`.
 const FRONT: [&[&str]; 4] = [&["compose"], &["kube"], &["cli"], &["teu"]];

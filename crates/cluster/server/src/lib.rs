@@ -17,6 +17,7 @@ pub mod auth;
 pub mod bootstrap;
 pub mod config;
 pub mod control;
+pub mod controllers;
 pub mod crd;
 pub mod credentials;
 pub mod encode;

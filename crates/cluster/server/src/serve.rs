@@ -132,6 +132,7 @@ impl Server {
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
         tokio::spawn(crate::garbage::run(Arc::clone(&api)));
+        crate::controllers::start(&api, credentials.authority.certificate_pem());
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));

@@ -2,6 +2,14 @@
 
 use crate::world::{MAPS, World};
 use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// One where what belongs to nobody is looked for.
+fn world() -> World {
+    let world = World::new();
+    world.run(async { tokio::spawn(teu_server::garbage::run(Arc::clone(&world.api))) });
+    world
+}
 
 fn make(world: &World, name: &str, owners: &[(&Value, bool)], finalizers: &[&str]) -> Value {
     let owner = |(owner, blocks): &(&Value, bool)| {
@@ -36,7 +44,7 @@ fn release(world: &World, name: &str) {
 
 #[test]
 fn dependents_go_after_their_last_owner() {
-    let world = World::new();
+    let world = world();
     let (one, two) = (make(&world, "one", &[], &[]), make(&world, "two", &[], &[]));
     let child = make(&world, "child", &[(&one, false), (&two, false)], &[]);
     make(&world, "grandchild", &[(&child, false)], &[]);
@@ -58,7 +66,7 @@ fn dependents_go_after_their_last_owner() {
 
 #[test]
 fn owners_wait_for_dependents_in_the_foreground() {
-    let world = World::new();
+    let world = world();
     let owner = make(&world, "owner", &[], &[]);
     make(&world, "blocks", &[(&owner, true)], &["example.com/wait"]);
     make(&world, "plain", &[(&owner, false)], &[]);
@@ -72,7 +80,7 @@ fn owners_wait_for_dependents_in_the_foreground() {
 
 #[test]
 fn orphans_stay() {
-    let world = World::new();
+    let world = world();
     let owner = make(&world, "owner", &[], &[]);
     make(&world, "child", &[(&owner, true)], &[]);
     delete(&world, "owner", "Orphan");
@@ -82,7 +90,7 @@ fn orphans_stay() {
 
 #[test]
 fn a_circle_goes() {
-    let world = World::new();
+    let world = world();
     let one = make(&world, "one", &[], &[]);
     let two = make(&world, "two", &[(&one, true)], &[]);
     let three = make(&world, "three", &[(&two, true)], &[]);

@@ -2,6 +2,7 @@
 
 mod access;
 mod aggregation;
+mod controllers;
 mod crds;
 mod deletes;
 mod garbage;

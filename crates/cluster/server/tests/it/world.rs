@@ -123,7 +123,6 @@ impl World {
             let service = Service::new(Arc::clone(&api));
             tokio::spawn(teu_server::crd::run(Arc::clone(&api)));
             tokio::spawn(teu_server::namespaces::run(Arc::clone(&api)));
-            tokio::spawn(teu_server::garbage::run(Arc::clone(&api)));
             tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
             api.is_ready.store(true, Ordering::Release);
             address
