@@ -7,7 +7,9 @@ use std::sync::Arc;
 /// One where what belongs to nobody is looked for.
 fn world() -> World {
     let world = World::new();
-    world.run(async { tokio::spawn(teu_server::garbage::run(Arc::clone(&world.api))) });
+    world.run(async {
+        tokio::spawn(teu_server::garbage::run(Arc::clone(&world.api)));
+    });
     world
 }
 
