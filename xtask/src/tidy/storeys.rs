@@ -14,7 +14,7 @@ const MACHINE: [&[&str]; 6] = [
 ];
 
 /// The order inside `base`.
-const BASE: [&[&str]; 3] = [&["sys"], &["pki"], &["web"]];
+const BASE: [&[&str]; 3] = [&["sys", "fuse"], &["pki"], &["web"]];
 
 /// The order inside `cluster`.
 const CLUSTER: [&[&str]; 5] = [&["store"], &["api"], &["client"], &["controllers"], &["server"]];

@@ -31,6 +31,7 @@ pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod kube;
+pub mod lazy;
 pub mod load;
 pub mod login;
 pub mod logs;
@@ -136,6 +137,7 @@ pub const ALL: &[&Command] = &[
     &completion::COMPLETION,
     &completion::COMPLETE,
     &build::WORKER,
+    &lazy::LAZY,
     &runtime::RUNTIME,
 ];
 

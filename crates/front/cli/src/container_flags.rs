@@ -105,8 +105,8 @@ pub const CONTAINER: &[Flag] = &[
     Flag::switch("privileged", "Give extended privileges to this container"),
     Flag::list("publish", "Publish a container's port(s) to the host").short('p'),
     Flag::switch("publish-all", "Publish all exposed ports to random ports").short('P'),
-    Flag::text("pull", "string", "Pull image before creating (always|missing|never)")
-        .completes(Completes::Words(&["always", "missing", "never"])),
+    Flag::text("pull", "string", "Pull image before creating (always|missing|lazy|never)")
+        .completes(Completes::Words(&["always", "missing", "lazy", "never"])),
     Flag::switch("quiet", "Suppress the pull output").short('q'),
     Flag::switch("read-only", "Mount the container's root filesystem as read only"),
     Flag::text("restart", "string", "Restart policy to apply when a container exits")

@@ -50,6 +50,8 @@ impl Containers {
         };
         let mut config = base.config.clone();
         config.config = configuration(&found, &base.config.config);
+        // Its layers become the new image's.
+        self.images.await_whole(&base)?;
         // Refused before anything is frozen or written.
         teu_images::change::apply(&mut config.config, &request.changes)?;
         // Nothing can stop what no control group holds: it is taken as it is.

@@ -48,8 +48,9 @@ impl Containers {
     pub fn diff(&self, name: &str) -> Result<Vec<Change>> {
         let found = self.find(name)?;
         let upper = self.upper(&found);
-        let lower = self.chain(&found)?.lower;
-        let image = if lower.is_empty() { None } else { Some(overlay(&lower, Access::Read)?) };
+        let chain = self.chain(&found)?;
+        let lower = &chain.lower;
+        let image = if lower.is_empty() { None } else { Some(overlay(lower, Access::Read)?) };
         changes(&upper, image, &mount_points(&found))
     }
 

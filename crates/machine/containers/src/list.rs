@@ -201,8 +201,8 @@ impl Containers {
     /// Disk use of a container.
     pub(crate) fn size(&self, found: &Found) -> Result<Size> {
         let writable_bytes = disk_bytes(&self.upper(found));
-        let layers = self.chain(found)?.lower;
-        let image_bytes: u64 = layers.iter().map(|layer| disk_bytes(layer)).sum();
+        let layers = self.chain(found)?;
+        let image_bytes: u64 = layers.lower.iter().map(|layer| disk_bytes(layer)).sum();
         Ok(Size { writable_bytes, total_bytes: writable_bytes + image_bytes })
     }
 

@@ -116,7 +116,8 @@ impl Containers {
     /// The root of a container that does not run, read-only: its own layer over the image's.
     pub(crate) fn stopped_root(&self, found: &Found) -> Result<OwnedFd> {
         let mut lower = vec![self.upper(found)];
-        lower.extend(self.chain(found)?.lower);
+        let chain = self.chain(found)?;
+        lower.extend(chain.lower.iter().cloned());
         overlay(&lower, Access::Read)
     }
 

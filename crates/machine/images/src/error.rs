@@ -225,6 +225,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: crate::change::ChangeFault,
     },
+    /// A table of contents tells of other files than the layer has.
+    #[error(
+        "layer {layer} is not what its table of contents says, beginning with {path:?}: it is refused; pull the image without --lazy, or not at all"
+    )]
+    FalseTable {
+        /// The layer's blob.
+        layer: Digest,
+        /// Where they differ.
+        path: String,
+    },
     /// Attestations and signatures have no place there.
     #[error(
         "referrers cannot be kept by this kind of storage; registries, oci:, oci-archive: and the local store keep them"

@@ -7,7 +7,11 @@
 //! Invariant: no byte is given to a container that does not have the digest that the table says, and
 //! no table is used that does not have the digest that the image's manifest says.
 
+pub mod coming;
+pub mod extents;
+pub mod files;
 pub mod footer;
+pub mod nodes;
 pub mod toc;
 pub mod writer;
 

@@ -41,6 +41,7 @@ pub use store::give::StoreSource;
 pub use store::image::{HistoryRow, Image};
 pub use store::import::ImportRequest;
 pub use store::layer::{Layer, LayerOptions};
+pub use store::lazy::{Lazily, Readiness, Serving};
 pub use store::lease::Lease;
 pub use store::ledger::{Entry as LedgerEntry, Ledger, Sealed};
 pub use store::name::Broken;

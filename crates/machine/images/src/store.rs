@@ -23,6 +23,7 @@
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use image::Image;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub mod image;
 pub mod import;
 mod index;
 pub mod layer;
+pub mod lazy;
 pub mod lease;
 pub mod ledger;
 mod lock;

@@ -18,7 +18,7 @@ pub mod progress;
 pub mod pull;
 pub mod recode;
 pub mod registry;
-mod threads;
+pub(crate) mod threads;
 pub mod trust;
 
 pub use copy::{Copied, CopyRequest, Selection, copy};

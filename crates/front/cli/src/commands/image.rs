@@ -104,7 +104,7 @@ fn document(ctx: &Context, image: &Image) -> Result<Value> {
         .map(|name| format!("{}@{}", name.familiar_name(), image.descriptor.digest))
         .collect();
     digests.dedup();
-    let chain = ctx.images()?.chain(image).map(|chain| chain.lower).unwrap_or_default();
+    let chain = ctx.images()?.chain_now(image).map(|chain| chain.lower).unwrap_or_default();
     let layers: Vec<String> = chain.iter().map(|path| path.display().to_string()).collect();
     Ok(json!({
         "Id": image.id,

@@ -1,5 +1,6 @@
 //! `teu pull`, and what `run`, `create` and `build` do about an image that is not here.
 
+use super::lazy;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
@@ -7,6 +8,7 @@ use crate::progress::layers::{Layers, Place, Way};
 use crate::registry::{Choices, REGISTRY_FLAGS, client};
 use teu_images::remote::{Client, Purpose};
 use teu_images::transfer::{PullRequest, Pulled, Selection, pull as fetch};
+use teu_images::{Image, Readiness};
 use teu_oci::{Platform, Reference};
 
 /// The command.
@@ -19,6 +21,7 @@ pub const PULL: Command = Command {
             Flag::switch("all-platforms", "Download the image for every platform it exists for"),
             Flag::switch("allow-foreign-layers", "Fetch layers from the URLs an image names"),
             Flag::switch("disable-content-trust", "").hidden(),
+            Flag::switch("lazy", "Return when the image can be used, and fetch the rest behind it"),
             Flag::text("platform", "string", "Set platform if the image has several"),
             Flag::switch("quiet", "Suppress verbose output").short('q'),
         ],
@@ -28,12 +31,14 @@ pub const PULL: Command = Command {
     examples: &[
         ("teu pull localhost:5000/app:1", "from a registry of this machine"),
         ("teu pull --platform linux/arm64 debian", "for another machine"),
+        ("teu pull --lazy localhost:5000/app:1", "usable at once, if its layers are eStargz"),
     ],
     ..Command::new("pull", "Download an image from a registry", run)
 };
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let client = client(&Choices::of(matches, "")?)?;
+    let choices = Choices::of(matches, "")?;
+    let client = client(&choices)?;
     let text = matches.operand(0);
     let mut name: Reference = text.parse()?;
     let quiet = matches.switch("quiet");
@@ -48,7 +53,17 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         if !quiet && !text.contains('@') && name.digest.is_none() && !has_tag(text) {
             ctx.line(&format!("Using default tag: {}", teu_oci::reference::DEFAULT_TAG))?;
         }
-        pull_one(ctx, &client, &name, &selection, (foreign, place))?;
+        let lazily =
+            if matches.given("lazy") { matches.switch("lazy") } else { client.is_lazy(&name) };
+        let pulled = match &selection {
+            Selection::One(platform) if lazily => {
+                pull_lazily(ctx, &name, (platform, &choices), place)?
+            }
+            _ => false,
+        };
+        if !pulled {
+            pull_one(ctx, &client, &name, &selection, (foreign, place))?;
+        }
         ctx.line(&if quiet { name.familiar() } else { name.to_string() })?;
         return Ok(0);
     }
@@ -103,6 +118,27 @@ pub fn fetch_quietly(ctx: &Context, client: &Client, name: &Reference) -> Result
     pull_one(ctx, client, name, &selection, (false, Place::Quiet)).map(drop)
 }
 
+/// Makes an image usable before it is here; `false` where that cannot be, which is said.
+fn pull_lazily(
+    ctx: &Context,
+    name: &Reference,
+    (platform, choices): (&Platform, &Choices),
+    place: Place,
+) -> Result<bool> {
+    let layers = Layers::new(Way::Pull, place);
+    match lazy::start(ctx, name, platform, choices)? {
+        lazy::Started::Ready(digest) => {
+            layers.say(&format!("Digest: {digest}"));
+            layers.say(&format!("Status: {} can be used, the rest of it comes", name.familiar()));
+            Ok(true)
+        }
+        lazy::Started::Not(reason) => {
+            layers.say(&format!("Not lazily: {reason}"));
+            Ok(false)
+        }
+    }
+}
+
 /// When an image is pulled that something needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
@@ -110,6 +146,8 @@ pub enum When {
     Always,
     /// If it is not here.
     Missing,
+    /// If it is not here, and it is used before all of it has come.
+    Lazy,
     /// An image that is not here is an error.
     Never,
 }
@@ -119,10 +157,11 @@ impl When {
     pub fn parse(text: Option<&str>) -> Result<Self> {
         match text {
             None | Some("missing") => Ok(Self::Missing),
+            Some("lazy") => Ok(Self::Lazy),
             Some("always") => Ok(Self::Always),
             Some("never") => Ok(Self::Never),
             Some(other) => Err(Failure::new(format!(
-                "invalid pull option: '{other}': must be one of \"always\", \"missing\" or \"never\""
+                "invalid pull option: '{other}': must be one of \"always\", \"missing\", \"lazy\" or \"never\""
             ))
             .code(125)),
         }
@@ -140,8 +179,10 @@ pub fn ensure(
     let found = ctx.images()?.resolve_platform(name, platform);
     let other = match (when, found) {
         (When::Always, _) => None,
+        // One whose lazy pull has ended badly is pulled as if it were not here.
+        (When::Missing | When::Lazy, Ok(image)) if is_broken(ctx, &image)? => None,
         (_, Ok(_)) => return Ok(false),
-        (When::Missing, Err(error)) if is_absent(&error) => Some(error),
+        (When::Missing | When::Lazy, Err(error)) if is_absent(&error) => Some(error),
         (_, Err(error)) => return Err(not_here(name, error)),
     };
     // An id names nothing elsewhere.
@@ -154,17 +195,48 @@ pub fn ensure(
     let place = if quiet { Place::Quiet } else { Place::Err };
     let layers = Layers::new(Way::Pull, place);
     let is_other = matches!(other, Some(teu_images::Error::NoPlatform { .. }));
-    if when != When::Always && !is_other {
+    if other.is_some() && !is_other {
         layers.say(&format!("Unable to find image '{}' locally", reference.familiar()));
     }
     let host = Platform::host();
-    let selection = Selection::One(platform.unwrap_or(&host).clone());
-    pull_one(ctx, &client(&Choices::default())?, &reference, &selection, (false, place)).map_err(
-        |failure| match other.filter(|_| is_other) {
-            Some(error) => Failure { message: format!("{error}; {failure}"), ..failure }.code(125),
-            None => near(ctx, name, failure).code(125),
-        },
-    )?;
+    let platform = platform.unwrap_or(&host);
+    let selection = Selection::One(platform.clone());
+    let choices = Choices::default();
+    let client = client(&choices)?;
+    // What has failed once is done the other way.
+    let lazily = (when == When::Lazy || client.is_lazy(&reference)) && !has_failed(ctx, name);
+    let pulled = match lazily {
+        true => pull_lazily(ctx, &reference, (platform, &choices), place),
+        false => Ok(false),
+    };
+    let pulled = match pulled {
+        Ok(false) => pull_one(ctx, &client, &reference, &selection, (false, place)).map(drop),
+        other => other.map(drop),
+    };
+    pulled.map_err(|failure| match other.filter(|_| is_other) {
+        Some(error) => Failure { message: format!("{error}; {failure}"), ..failure }.code(125),
+        None => near(ctx, name, failure).code(125),
+    })?;
+    Ok(true)
+}
+
+/// Whether the last lazy pull of an image left a word of why it failed.
+fn has_failed(ctx: &Context, name: &str) -> bool {
+    let failure = ctx.images().ok().and_then(|images| {
+        let image = images.resolve(name).ok()?;
+        images.lazy_failure(&image)
+    });
+    failure.is_some()
+}
+
+/// Layers are missing, and nobody fetches them.
+fn is_broken(ctx: &Context, image: &Image) -> Result<bool> {
+    if ctx.images()?.readiness(image) != Readiness::Broken {
+        return Ok(false);
+    }
+    if let Some(reason) = ctx.images()?.lazy_failure(image) {
+        crate::context::warn(&format!("the lazy pull of {} failed: {reason}", image.label()));
+    }
     Ok(true)
 }
 

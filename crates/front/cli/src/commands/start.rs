@@ -1,6 +1,7 @@
 //! `teu start`: containers that exist.
 
 use super::each;
+use super::pull::{When, ensure};
 use super::run::keys;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -8,7 +9,8 @@ use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use crate::foreground::{Ended, Manner, hold_signals, stay};
 use crate::options::{OptionError, boolean};
 use crate::streams::{Wanted, for_container};
-use teu_containers::lifecycle::Attach;
+use teu_containers::lifecycle::{Attach, Session};
+use teu_images::Readiness;
 
 /// The command.
 pub const START: Command = Command {
@@ -40,7 +42,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let stays = matches.switch("attach") || matches.switch("interactive");
     if !stays {
         return each(ctx, &matches.operands, |name| {
-            containers.start(name, Attach::default())?;
+            begin(ctx, name, Attach::default)?;
             Ok(Some(name.to_owned()))
         });
     }
@@ -61,5 +63,26 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     match stay(containers, session, ours, &manner)? {
         Ended::Exited(code) => Ok(u8::try_from(code & 255).unwrap_or(255)),
         Ended::Detached => Ok(0),
+    }
+}
+
+/// Starts a container. Where its image was pulled lazily and that came to nothing, the image is
+/// fetched first.
+fn begin(ctx: &Context, name: &str, streams: impl Fn() -> Attach) -> Result<Session> {
+    let containers = ctx.containers()?;
+    match containers.start(name, streams()) {
+        Ok(session) => Ok(session),
+        Err(error) => {
+            let name_of_image = containers.find(name)?.record.image;
+            let images = ctx.images()?;
+            // Only what is here and not whole: a container outlives the name of its image.
+            let is_broken = images
+                .resolve(&name_of_image)
+                .is_ok_and(|image| images.readiness(&image) == Readiness::Broken);
+            if !is_broken || !ensure(ctx, &name_of_image, None, (When::Missing, false))? {
+                return Err(error.into());
+            }
+            Ok(containers.start(name, streams())?)
+        }
     }
 }

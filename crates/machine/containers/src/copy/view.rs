@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use teu_images::Chain;
 use teu_sys::mount::{Change, Propagation, set_attributes};
 
 /// A root, as long as it is needed.
@@ -48,7 +49,7 @@ impl AsFd for RootView {
 
 /// What a stopped container's root is made of.
 struct Parts {
-    lower: Vec<PathBuf>,
+    chain: Chain,
     upper: PathBuf,
     work: PathBuf,
     /// Destination and a detached copy of the source, the shorter destination first.
@@ -103,7 +104,7 @@ impl Containers {
         }
         mounts.sort_by_key(|(destination, _)| destination.matches('/').count());
         Ok(Parts {
-            lower: self.chain(found)?.lower,
+            chain: self.chain(found)?,
             upper: dir.join("upper"),
             work: dir.join("work"),
             mounts,
@@ -144,7 +145,7 @@ fn assemble(parts: &Parts) -> Result<OwnedFd, Errno> {
     teu_sys::namespace::unshare(teu_sys::process::CloneFlags::NEW_MOUNT)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let access = Access::Write { upper: &parts.upper, work: &parts.work };
-    let root = root::mount_overlay(&parts.lower, access, parts.readonly)?;
+    let root = root::mount_overlay(&parts.chain.lower, access, parts.readonly)?;
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&root, "", CWD, parts.place.as_path(), empty)?;
     for (destination, source) in &parts.mounts {

@@ -78,7 +78,7 @@ impl Containers {
         let (pod, own) = self.pod_for(request)?;
         let record = self.record_for(request, &image, &pod)?;
         let mut draft = self.draft(&record.id)?;
-        let chain = self.images.chain(&image)?;
+        let chain = self.images.chain_now(&image)?;
         let mut kept = vec![image.manifest_digest.clone()];
         kept.extend(chain.id.as_ref().map(|id| id.digest().clone()));
         self.images.lease(&lease_name(&record.id))?.keep(&kept)?;

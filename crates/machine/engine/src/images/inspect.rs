@@ -16,7 +16,7 @@ pub fn inspect(engine: &Engine, name: &str, call: &Call) -> Result<Answer> {
         image = engine.containers().images().resolve_platform(name, Some(&wanted))?;
     }
     let config = &image.config;
-    let chain = engine.containers().images().chain(&image).map(|chain| chain.lower);
+    let chain = engine.containers().images().chain_now(&image).map(|chain| chain.lower);
     let layers: Vec<String> =
         chain.unwrap_or_default().iter().map(|path| path.display().to_string()).collect();
     let comment = config.history.last().and_then(|step| step.comment.clone());

@@ -28,7 +28,8 @@ pub struct Written {
     pub toc: Digest,
 }
 
-/// Writes a plain tar as eStargz; nothing where a file of it has holes, which a table cannot tell.
+/// Writes a plain tar as eStargz; nothing where a table cannot tell it: files with
+/// holes, and names that are not UTF-8.
 pub fn write(
     tar: &mut dyn BufRead,
     out: &mut dyn Write,
@@ -42,7 +43,7 @@ pub fn write(
     let mut padding = 0;
     while let Some(entry) = reader.next_entry()? {
         let raw = std::mem::take(&mut reader.source_mut().taken);
-        if entry.sparse.is_some() {
+        if entry.sparse.is_some() || !is_text(&entry) {
             return Ok(None);
         }
         // A table of another time says nothing about this tar.
@@ -66,6 +67,11 @@ pub fn write(
     members.plain(&raw[..padding.min(raw.len())])?;
     reader.drain()?;
     members.end(&toc).map(Some)
+}
+
+fn is_text(entry: &Entry) -> bool {
+    let keys = entry.xattrs.iter().map(|(key, _)| key);
+    keys.chain([&entry.path, &entry.link]).all(|bytes| std::str::from_utf8(bytes).is_ok())
 }
 
 /// Bytes that fill the last block of so many.

@@ -8,6 +8,7 @@ use super::http::Request;
 use super::repository::{Repository, unexpected};
 use super::retry;
 use std::io::{self, Read};
+use std::ops::Range;
 use teu_oci::image::Descriptor;
 
 /// Cut connections without a single byte between them.
@@ -23,6 +24,8 @@ pub struct BlobStream {
     repository: Repository,
     descriptor: Descriptor,
     at: u64,
+    /// Where it ends, which need not be the blob's end.
+    end: u64,
     body: Option<Box<dyn Read + Send>>,
     cuts: u32,
     barren: u32,
@@ -43,15 +46,24 @@ impl BlobStream {
         descriptor: &Descriptor,
         offset: u64,
     ) -> Result<Self> {
+        Self::part(repository, descriptor, offset..descriptor.size)
+    }
+
+    pub(super) fn part(
+        repository: Repository,
+        descriptor: &Descriptor,
+        part: Range<u64>,
+    ) -> Result<Self> {
         let mut stream = Self {
             repository,
             descriptor: descriptor.clone(),
-            at: offset,
+            at: part.start,
+            end: part.end.min(descriptor.size),
             body: None,
             cuts: 0,
             barren: 0,
         };
-        if offset < descriptor.size {
+        if stream.at < stream.end {
             stream.body = Some(stream.connect()?);
         }
         Ok(stream)
@@ -63,9 +75,9 @@ impl BlobStream {
         let url = self.repository.url(&format!("blobs/{}", self.descriptor.digest));
         let make = || {
             let request = Request::new("GET", url.clone());
-            match self.at {
-                0 => request,
-                at => request.header("range", format!("bytes={at}-{}", self.descriptor.size - 1)),
+            match self.at == 0 && self.end == self.descriptor.size {
+                true => request,
+                false => request.header("range", format!("bytes={}-{}", self.at, self.end - 1)),
             }
         };
         let response = session.send(&self.repository.scope("pull"), &make, None)?;
@@ -104,6 +116,16 @@ impl BlobStream {
                 Err(session.refusal(&what, "GET the blob", response))
             }
             _ => Err(unexpected("GET the blob", response)),
+        }
+    }
+
+    /// Lets the client see the end of an answer, so that its connection serves the next request.
+    fn end_part(&mut self) {
+        if self.at == self.end
+            && let Some(mut body) = self.body.take()
+        {
+            // More than was asked for is a server that knows no ranges: its connection ends.
+            let _ = body.read(&mut [0]);
         }
     }
 
@@ -166,8 +188,9 @@ fn is_worth_waiting(error: &RemoteError) -> bool {
 impl Read for BlobStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let left = self.descriptor.size.saturating_sub(self.at);
+            let left = self.end.saturating_sub(self.at);
             if left == 0 || buffer.is_empty() {
+                self.end_part();
                 return Ok(0);
             }
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());

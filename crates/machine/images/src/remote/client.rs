@@ -65,6 +65,11 @@ struct Inner {
 }
 
 impl Client {
+    /// Whether the settings ask for lazy pulls of an image.
+    pub fn is_lazy(&self, name: &Reference) -> bool {
+        self.0.registries.is_lazy(name)
+    }
+
     /// A client that nobody has used yet; connects to nothing.
     pub fn new(config: RemoteConfig) -> Self {
         let RemoteConfig { registries, credentials, policy, retries, .. } = config;

@@ -3,7 +3,8 @@
 //! The format is that of `registries.conf` version 2 of containers, so that one file serves all
 //! tools. What is read of it: `[[registry]]` with `prefix`, `location`, `insecure`, `blocked`,
 //! `mirror-by-digest-only` and `[[registry.mirror]]` with `location`, `insecure`,
-//! `pull-from-mirror`. One addition: the prefix `*` fits what no other prefix fits.
+//! `pull-from-mirror`. Two additions: the prefix `*` fits what no other prefix fits, and
+//! `lazy = true` asks for lazy pulls.
 //! This machine itself (`localhost`, 127.0.0.0/8) may be spoken to in plain, unless `insecure` is false.
 //! `unqualified-search-registries` is not used: a bare name is Docker's (`docker.io/library/NAME`).
 
@@ -38,6 +39,8 @@ struct Entry {
     insecure: Option<bool>,
     #[serde(default)]
     blocked: bool,
+    #[serde(default)]
+    lazy: bool,
     #[serde(default)]
     mirror_by_digest_only: bool,
     #[serde(default, rename = "mirror")]
@@ -144,6 +147,11 @@ impl Registries {
     }
 
     /// The entry with the longest prefix that fits.
+    /// Whether images are to be used before all of them has come.
+    pub fn is_lazy(&self, name: &Reference) -> bool {
+        self.entry(&name.name()).is_some_and(|entry| entry.lazy)
+    }
+
     fn entry(&self, full: &str) -> Option<&Entry> {
         let fitting = self.entries.iter().filter(|entry| fits(entry.key(), full));
         fitting.max_by_key(|entry| entry.key().trim_start_matches('*').len())

@@ -9,6 +9,7 @@ use super::http::{Request, Response, host_of};
 use super::link;
 use super::session::{Session, absolute, escaped, status};
 use serde::Deserialize;
+use std::ops::Range;
 use std::sync::Arc;
 use teu_oci::image::Descriptor;
 use teu_oci::{Digest, Reference};
@@ -207,6 +208,11 @@ impl Repository {
     /// caller to hash.
     pub fn blob(&self, descriptor: &Descriptor, offset: u64) -> Result<BlobStream> {
         BlobStream::open(self.clone(), descriptor, offset)
+    }
+
+    /// A part of a blob: from one byte to before another one, both within it.
+    pub fn blob_part(&self, descriptor: &Descriptor, part: Range<u64>) -> Result<BlobStream> {
+        BlobStream::part(self.clone(), descriptor, part)
     }
 
     /// The bytes of a blob; `None` if there is none.

@@ -23,6 +23,9 @@ impl<'a> StoreSource<'a> {
     /// because nobody else could complete it.
     pub fn new(store: &'a Store, text: &str, platform: Option<&Platform>) -> Result<Self> {
         let (mut root, names) = store.find(text)?;
+        if let Ok(image) = store.load_image(&root, names.clone(), platform) {
+            store.await_whole(&image)?;
+        }
         let is_whole = store.is_whole(&root, 0);
         if media::is_index(&root.media_type) && (platform.is_some() || !is_whole) {
             root = store.choose(&root, &names, platform)?;

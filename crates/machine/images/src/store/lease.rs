@@ -66,7 +66,8 @@ impl Lease {
         let _content = self.store.content_lock(Mode::Shared)?;
         for digest in new {
             let chain = ChainId::from_digest(digest.clone());
-            if !self.store.has_blob(digest) && !self.store.snapshot_path(&chain).exists() {
+            let is_here = self.store.has_blob(digest) || self.store.snapshot_path(&chain).exists();
+            if !is_here && !self.store.is_coming(&chain) {
                 return Err(Error::Missing { digest: digest.clone(), what: "what shall be kept" });
             }
         }

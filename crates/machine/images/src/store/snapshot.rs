@@ -15,9 +15,9 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use teu_oci::image::Descriptor;
 use teu_oci::media::layer_compression;
 use teu_oci::{ChainId, Digest};
@@ -30,7 +30,39 @@ pub struct Chain {
     /// The directories, topmost first, as `lowerdir` wants them. Their root's mode and owner are
     /// the image's: a new upper directory takes them from the first (an overlay shows the upper's).
     pub lower: Vec<PathBuf>,
+    /// Layers that still come are in this mount, and their paths lead through its descriptor.
+    pub(super) held: Option<Held>,
 }
+
+impl Chain {
+    /// Says whether some of the layers still come.
+    pub fn is_coming(&self) -> bool {
+        self.held.is_some()
+    }
+}
+
+/// A mount that is nowhere, as long as somebody holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Held(Arc<OwnedFd>);
+
+impl Held {
+    pub(super) fn new(mount: OwnedFd) -> Self {
+        Self(Arc::new(mount))
+    }
+
+    /// Its root, for this process and those it forks.
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Held {}
 
 /// `layer.json` of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,15 +130,30 @@ impl Store {
         Ok(self.as_chain(&ids))
     }
 
-    /// The directories of layers that are known to be unpacked.
+    /// The directories of layers that are known to be unpacked, or that still come.
     pub fn chain_of(&self, diff_ids: &[Digest]) -> Result<Chain> {
         let ids = chain_ids(diff_ids);
         self.claim(ids.iter().map(ChainId::digest))?;
-        match ids.iter().find(|id| !self.is_usable(id)) {
+        let absent = || ids.iter().find(|id| !self.is_usable(id));
+        if absent().is_some()
+            && let Some(chain) = self.coming_chain(&ids)
+        {
+            return Ok(chain);
+        }
+        // Whoever served it may have finished meanwhile.
+        match absent() {
             Some(absent) => {
                 Err(Error::Missing { digest: absent.digest().clone(), what: "a snapshot" })
             }
             None => Ok(self.as_chain(&ids)),
+        }
+    }
+
+    /// As [`Store::chain`], without waiting for layers that still come.
+    pub fn chain_now(&self, image: &Image) -> Result<Chain> {
+        match self.chain_of(&image.config.rootfs.diff_ids) {
+            Err(Error::Missing { .. }) => self.chain(image),
+            other => other,
         }
     }
 
@@ -132,7 +179,7 @@ impl Store {
 
     fn as_chain(&self, ids: &[ChainId]) -> Chain {
         let lower = ids.iter().rev().map(|id| self.snapshot_path(id).join(FILES)).collect();
-        Chain { id: ids.last().cloned(), lower }
+        Chain { id: ids.last().cloned(), lower, held: None }
     }
 
     /// A snapshot that is there and whole: synced once, or made since the machine booted.
@@ -279,9 +326,21 @@ impl Store {
         id: &ChainId,
         diff_id: &Digest,
     ) -> Result<()> {
+        self.publish_checked(staged, (below, id), diff_id, &|_| Ok(()))
+    }
+
+    /// As [`Store::publish`], if somebody is content with the files.
+    pub(super) fn publish_checked(
+        &self,
+        staged: Staged,
+        (below, id): (&[ChainId], &ChainId),
+        diff_id: &Digest,
+        check: &dyn Fn(&Path) -> Result<()>,
+    ) -> Result<()> {
         let Staged { temporary, unpacker } = staged;
         let layers = if unpacker.needs_layers() { self.open_layers(below)? } else { Vec::new() };
         let unpacked = unpacker.finish(&layers)?;
+        check(&temporary.path().join(FILES))?;
         let record = Record {
             diff_id: diff_id.clone(),
             parent: below.last().cloned(),

@@ -83,6 +83,16 @@ impl Temporary {
         }
     }
 
+    /// Gives a file a second name, which stays; one that has it already is as good.
+    pub(super) fn link_to(&self, place: &Path) -> Result<()> {
+        match fs::hard_link(&self.path, place) {
+            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io("put in place", place, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Moves something of the store here, to be removed when this is dropped or, should the process
     /// die before, by the next command.
     pub(super) fn receive(&self, from: &Path, name: &str) -> Result<bool> {

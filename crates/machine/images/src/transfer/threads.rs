@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Does `work` for every number below `count`. The first failure ends the rest and is the one that
 /// is told.
-pub(super) fn each(
+pub(crate) fn each(
     count: usize,
     threads: usize,
     work: impl Fn(usize) -> Result<()> + Sync,

@@ -8,6 +8,8 @@ mod collection;
 mod crash;
 mod hostile;
 mod layers;
+mod lazy;
 mod ledger;
+mod registry;
 mod store;
 mod support;

@@ -7,7 +7,7 @@ use crate::shim::failure::Failure;
 use rustix::fs::Mode;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use teu_images::Store;
+use teu_images::{Chain, Store};
 use teu_runtime::Rootfs;
 
 /// Read-only layers and the container's own.
@@ -17,6 +17,8 @@ pub(super) struct Layers {
     pub(super) rootfs: Rootfs,
     /// All of them, topmost first, the container's own included where it holds anything.
     shown: Vec<PathBuf>,
+    /// Paths of layers that still come lead through a descriptor of it.
+    _chain: Option<Chain>,
 }
 
 impl Layers {
@@ -24,9 +26,12 @@ impl Layers {
         let folder = home.container(&record.pod, &record.id);
         let (upper, work) = (folder.join("upper"), folder.join("work"));
         let mut lower = Vec::new();
+        let mut chain = None;
         if !record.diff_ids.is_empty() {
             let store = Store::open(&home.data.join("images"))?;
-            lower = store.chain_of(&record.diff_ids)?.lower;
+            let found = store.chain_of(&record.diff_ids)?;
+            lower.clone_from(&found.lower);
+            chain = Some(found);
         }
         make(&upper, lower.first().map(PathBuf::as_path))?;
         make(&work, None)?;
@@ -42,7 +47,7 @@ impl Layers {
         if !fresh {
             shown.insert(0, upper.clone());
         }
-        Ok(Self { rootfs: Rootfs::Overlay { lower, upper, work }, shown })
+        Ok(Self { rootfs: Rootfs::Overlay { lower, upper, work }, shown, _chain: chain })
     }
 
     /// The container's root as it is now, to be read: mounted nowhere, gone with the descriptor.

@@ -36,6 +36,7 @@ impl Store {
         let mut blobs: BTreeMap<Digest, u64> = BTreeMap::new();
         let mut entries: Vec<Descriptor> = Vec::new();
         for (image, names) in images {
+            self.await_whole(image)?;
             self.collect_blobs(&image.descriptor, &mut blobs)?;
             if names.is_empty() {
                 entries.push(with_name(&image.descriptor, None));
