@@ -87,6 +87,9 @@ pub fn apply(write: &Write<'_>, applied: &Value, force: bool) -> Result<Value, S
             format!("failed to create typed patch object ({}): {faults}", write.named(applied));
         Status::bad_request(text)
     })?;
+    let mut settled = applied.clone();
+    empty::settle_atomics(&mut settled, write.schema);
+    let applied = &settled;
     let live = write.live_stripped();
     let change = write.change();
     let mut managed = match write.live {

@@ -32,6 +32,29 @@ fn structs(schema: &Schema, levels: usize) -> Map<String, Value> {
     fields
 }
 
+/// Takes nulls out of what is one value as a whole: it is stored without them, and would differ from
+/// itself the next time. Elsewhere a null is a claim.
+pub(super) fn settle_atomics(value: &mut Value, schema: &Schema) {
+    let atom = atom_of(schema, Some(value));
+    if atom.is_atomic() {
+        return drop_nulls(value, schema);
+    }
+    match (atom, value) {
+        (Atom::List(item, _), Value::Array(items)) => {
+            items.iter_mut().for_each(|value| settle_atomics(value, item));
+        }
+        (Atom::Map(schema, _), Value::Object(fields)) => {
+            fields.values_mut().for_each(|value| settle_atomics(value, schema));
+        }
+        (Atom::Struct(shape), Value::Object(fields)) => {
+            for (name, value) in fields.iter_mut() {
+                settle_atomics(value, field_of(shape, name));
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Takes nulls out where the schema does not let them stand for a value.
 pub(super) fn drop_nulls(value: &mut Value, schema: &Schema) {
     let atom = atom_of(schema, Some(value));

@@ -235,6 +235,21 @@ fn a_deployment() {
     assert_eq!(back["spec"], made["spec"]);
 }
 
+/// Found by a fuzzer: nulls inside of what is one value as a whole.
+#[test]
+fn nulls_in_atomics() {
+    let schema = teu_kubernetes::types::type_schema("io.k8s.api.core.v1.Pod").expect("a type");
+    let ignored = Set::default();
+    let body = json!({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"nodeSelector":{"a":null,"b":"c"}}});
+    let write =
+        |live| Write { live, api_version: "v1", kind: "Pod", ..write(None, &schema, &ignored) };
+    let once = apply(&write(None), &body, false).expect("applied");
+    assert_eq!(once["spec"]["nodeSelector"], json!({"b":"c"}));
+    assert_eq!(apply(&write(Some(&once)), &body, false), Ok(once.clone()));
+    let other = Write { manager: "other", ..write(Some(&once)) };
+    assert!(apply(&other, &body, false).is_ok(), "the same is no conflict");
+}
+
 /// Stories from a generator: whatever is written, what was applied last is there, its owner owns it,
 /// entries can be read again, and giving all up leaves nothing behind of appliers.
 #[test]
