@@ -139,9 +139,7 @@ fn merging(schema: &Value) -> Vec<String> {
         Some(kind) => flags.push(kind.to_owned()),
         None => {}
     }
-    if text("x-kubernetes-map-type") == Some("atomic") {
-        flags.push("atomic".into());
-    }
+    flags.extend(text("x-kubernetes-map-type").map(str::to_owned));
     let strategy = text("x-kubernetes-patch-strategy").unwrap_or_default();
     if strategy.split(',').any(|part| part == "merge") {
         flags.push(match text("x-kubernetes-patch-merge-key") {
@@ -151,6 +149,9 @@ fn merging(schema: &Value) -> Vec<String> {
     }
     if strategy.split(',').any(|part| part == "retainKeys") {
         flags.push("retain".into());
+    }
+    if strategy == "replace" {
+        flags.push("replace".into());
     }
     flags
 }

@@ -128,6 +128,8 @@ pub struct PatchRule {
     pub merge_key: Option<Cow<'static, str>>,
     /// Fields that the patch does not name in `$retainKeys` go.
     pub retain_keys: bool,
+    /// An object is replaced, not merged.
+    pub replace: bool,
 }
 
 impl Schema {

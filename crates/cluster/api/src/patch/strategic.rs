@@ -93,7 +93,7 @@ fn merge_fields(
         };
         let (schema, rule) = look_up(schema, &name);
         let merged = match (present.take(), change) {
-            (Value::Object(present), Value::Object(change)) => {
+            (Value::Object(present), Value::Object(change)) if !rule.replace => {
                 Value::Object(merge_fields(present, change, schema)?)
             }
             (Value::Array(present), Value::Array(change)) => {

@@ -235,7 +235,7 @@ impl Schemas {
 
 /// How a field merges, in OpenAPI's words.
 fn merging(line: &Line, out: &mut Map<String, Value>) {
-    let list = matches!(line.shape, ShapeText::List(_));
+    let list = matches!(line.shape, ShapeText::List(_) | ShapeText::Scalar("bytes"));
     if let Some(keys) = line.value("map") {
         let keys: Vec<&str> = keys.split(',').collect();
         out.insert("x-kubernetes-list-map-keys".into(), json!(keys));
@@ -245,6 +245,8 @@ fn merging(line: &Line, out: &mut Map<String, Value>) {
     } else if line.has("atomic") {
         let name = if list { "x-kubernetes-list-type" } else { "x-kubernetes-map-type" };
         out.insert(name.into(), "atomic".into());
+    } else if line.has("granular") {
+        out.insert("x-kubernetes-map-type".into(), "granular".into());
     }
     if let Some(key) = line.value("merge") {
         out.insert("x-kubernetes-patch-merge-key".into(), key.into());
@@ -254,6 +256,7 @@ fn merging(line: &Line, out: &mut Map<String, Value>) {
         (true, true) => "merge,retainKeys",
         (true, false) => "merge",
         (false, true) => "retainKeys",
+        (false, false) if line.has("replace") => "replace",
         (false, false) => return,
     };
     out.insert("x-kubernetes-patch-strategy".into(), strategy.into());

@@ -28,6 +28,7 @@ fn field(line: &Line) -> Field {
             merge: line.has("merge") || line.value("merge").is_some(),
             merge_key: line.value("merge").map(Cow::Borrowed),
             retain_keys: line.has("retain"),
+            replace: line.has("replace"),
         },
         default: line
             .value("default")
@@ -53,9 +54,21 @@ fn shape(value: Value, line: &Line) -> Schema {
         Value::Map(value) => {
             Shape::Map(Box::new(MapShape { value: inner(value), atomic: line.has("atomic") }))
         }
+        Value::Type(name) if line.has("granular") => granular(name),
         Value::Type(name) => super::number(name).map_or(Shape::Any, Shape::Named),
         Value::Scalar(name) => scalar(name).map_or(Shape::Any, Shape::Scalar),
     })
+}
+
+/// A type that is one value elsewhere, but whose fields are owned one by one here.
+fn granular(name: &str) -> Shape {
+    let schema = super::number(name).and_then(super::schema);
+    match schema.map(|schema| &schema.shape) {
+        Some(Shape::Struct(shape)) => {
+            Shape::Struct(Box::new(StructShape { atomic: false, ..StructShape::clone(shape) }))
+        }
+        _ => Shape::Any,
+    }
 }
 
 /// The list's own word; without one, a list that patches merge is told apart by their key.

@@ -65,6 +65,13 @@ fn fields_merge_as_the_api_says() {
     assert!(!strategy.patch.merge && strategy.patch.retain_keys);
     let selector = field("io.k8s.api.apps.v1.DeploymentSpec", "selector");
     assert!(selector.required && selector.schema.as_struct().is_some_and(|shape| shape.atomic));
+    let claim = field(&format!("{CORE}.PersistentVolumeSpec"), "claimRef");
+    assert!(
+        claim.schema.as_struct().is_some_and(|shape| !shape.atomic && !shape.fields.is_empty())
+    );
+    let other = field(&format!("{CORE}.ObjectReference"), "name");
+    assert!(!other.required);
+    assert!(field("io.k8s.api.policy.v1.PodDisruptionBudgetSpec", "selector").patch.replace);
     let finalizers = field("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "finalizers");
     let Shape::List(list) = &finalizers.schema.shape else { panic!("a list") };
     assert_eq!(list.kind, ListKind::Set);

@@ -337,3 +337,15 @@ fn refusals() {
     let error = strategic(three, json!({"$deleteFromPrimitiveList":[1]}), &schema(3));
     assert_eq!(error, Err(PatchError::DeleteList));
 }
+
+#[test]
+fn an_object_may_be_one_that_is_replaced() {
+    let schema = teu_kubernetes::type_schema("io.k8s.api.policy.v1.PodDisruptionBudget");
+    let object = |labels: Value| json!({ "spec": { "selector": { "matchLabels": labels } } });
+    let patched = strategic(
+        object(json!({ "a": "b" })),
+        object(json!({ "c": "d" })),
+        &schema.expect("a built-in type"),
+    );
+    assert_eq!(patched.expect("patched"), object(json!({ "c": "d" })));
+}
