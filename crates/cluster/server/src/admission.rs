@@ -1,22 +1,145 @@
-//! Between what a client sent and what is stored: rules that look at other objects.
+//! Between what a client sent and what is stored: rules that look at other objects, policies and
+//! webhooks. What they decide is pure and in [`teu_api::admission`]; here they are found, asked in
+//! order, and their changes made.
+//!
+//! First everything that changes the object ([`Api::mutate`]): what is built in, policies, webhooks (again,
+//! if others changed what they had seen and they want that). When it has been prepared and is
+//! valid, everything that only judges it ([`Api::judge`]).
+
+mod builtin;
+mod memo;
+mod policies;
+mod webhooks;
+
+pub use memo::Memo;
 
 use crate::api::{Api, Call, store_status};
+use crate::auth::User;
+use crate::table::Rows;
 use crate::verbs::read::object;
-use serde_json::Value;
+use serde_json::{Value, json};
+use teu_api::admission::matching::is_exempt;
+use teu_api::admission::{Operation, Request};
 use teu_api::object::is_terminating;
 use teu_api::{Cause, CauseKind, Status};
 use teu_store::Consistency;
 use teu_store::cache::ListAt;
 
-impl Api {
-    /// Refuses to make something in a namespace that is not there or is going.
-    pub async fn admit_namespace(&self, call: &Call) -> Result<(), Status> {
-        if !call.entry.row.resource.is_namespaced() {
-            return Ok(());
+/// What is admitted, beside its object.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Who does it to what.
+    pub call: &'a Call,
+    /// What is done.
+    pub operation: Operation,
+    /// The object as it is; none on a create.
+    pub old: Option<&'a Value>,
+    /// Whether nothing is stored.
+    pub is_dry_run: bool,
+    user: Value,
+    namespace: Option<Value>,
+}
+
+impl<'a> Subject<'a> {
+    /// The request as rules see it, with the object as it is now.
+    fn request<'b>(&'b self, object: Option<&'b Value>) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        let resource = &self.call.entry.row.resource;
+        let namespace = match crate::verbs::delete::is_namespace(self.call) {
+            true => &self.call.name,
+            false => &self.call.namespace,
+        };
+        Request {
+            operation: self.operation,
+            group: &resource.group,
+            version: &resource.version,
+            resource: &resource.plural,
+            kind: &resource.kind,
+            subresource: &self.call.subresource,
+            namespace,
+            name: &self.call.name,
+            object,
+            old: self.old,
+            schema: &self.call.entry.row.schema,
+            user: &self.user,
+            options: &Value::Null,
+            dry_run: self.is_dry_run,
         }
-        let Some(namespaces) = call.rows.find("", "v1", "namespaces") else { return Ok(()) };
-        let key = namespaces.shelf.key("", &call.namespace);
-        let cached = namespaces.shelf.cache().get(&key, ListAt::Any).await.map_err(store_status)?;
+    }
+}
+
+impl Api {
+    /// What is to be admitted; its namespace is looked up.
+    pub async fn subject<'a>(
+        &self,
+        call: &'a Call,
+        operation: Operation,
+        old: Option<&'a Value>,
+        is_dry_run: bool,
+    ) -> Result<Subject<'a>, Status> {
+        let namespace = match call.namespace.is_empty() {
+            true => None,
+            false => self.one(&call.rows, ("", "namespaces"), "", &call.namespace).await?,
+        };
+        let user = user_info(&call.user);
+        Ok(Subject { call, operation, old, is_dry_run, user, namespace })
+    }
+
+    /// Everything that changes an object before it is prepared. Answers warnings.
+    pub async fn mutate(
+        &self,
+        subject: &Subject<'_>,
+        object: &mut Value,
+    ) -> Result<Vec<String>, Status> {
+        self.fill(subject, object).await?;
+        let mut warnings = Vec::new();
+        if !is_exempt(&subject.request(Some(object))) {
+            self.mutate_by_policies(subject, object).await?;
+            self.mutate_by_webhooks(subject, object, &mut warnings).await?;
+        }
+        Ok(warnings)
+    }
+
+    /// Everything that only judges. Answers warnings.
+    pub async fn judge(
+        &self,
+        subject: &Subject<'_>,
+        object: Option<&Value>,
+    ) -> Result<Vec<String>, Status> {
+        let mut warnings = self.check(subject, object).await?;
+        if !is_exempt(&subject.request(object)) {
+            self.judge_by_policies(subject, object, &mut warnings).await?;
+            self.judge_by_webhooks(subject, object, &mut warnings).await?;
+        }
+        Ok(warnings)
+    }
+
+    /// Objects of a resource as the cache has them; of a namespace, or all.
+    async fn all(
+        &self,
+        rows: &Rows,
+        (group, plural): (&str, &str),
+        namespace: &str,
+    ) -> Result<Vec<Value>, Status> {
+        let Some(entry) = rows.find_any(group, plural) else { return Ok(Vec::new()) };
+        let found = entry.shelf.cache().list(&entry.shelf.span(namespace), ListAt::Any).await;
+        let items = found.map_err(store_status)?.items;
+        entry.open_all(items.iter().map(|item| (&item.object, item.kv.modified)))
+    }
+
+    /// One object as the cache has it, or the store.
+    async fn one(
+        &self,
+        rows: &Rows,
+        (group, plural): (&str, &str),
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Status> {
+        let Some(entry) = rows.find_any(group, plural) else { return Ok(None) };
+        let key = entry.shelf.key(namespace, name);
+        let cached = entry.shelf.cache().get(&key, ListAt::Any).await.map_err(store_status)?;
         let found = match cached {
             Some(item) => Some(object(&item.kv)),
             // The cache may be a little behind one that was just made.
@@ -25,23 +148,42 @@ impl Api {
                 found.map_err(store_status)?.kv.as_deref().map(object)
             }
         };
-        let Some(found) = found else {
-            return Err(Status::not_found("", "namespaces", &call.namespace));
-        };
-        let namespace: Value = found.stored.to_value(found.revision)?;
-        if !is_terminating(&namespace) {
+        found.map(|found| entry.open(&found.stored, found.revision)).transpose()
+    }
+
+    /// Refuses to make something in a namespace that is not there or is going.
+    pub fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Status> {
+        let call = subject.call;
+        if !call.entry.row.resource.is_namespaced() {
             return Ok(());
         }
+        let Some(namespace) = &subject.namespace else {
+            return Err(Status::not_found("", "namespaces", &call.namespace));
+        };
+        if !is_terminating(namespace) {
+            return Ok(());
+        }
+        let name = &call.namespace;
         let why = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            call.namespace
+            "unable to create new content in namespace {name} because it is being terminated"
         );
         let mut status = call.forbidden(&why);
         status.causes.push(Cause {
             reason: CauseKind::NamespaceTerminating,
-            message: format!("namespace {} is being terminated", call.namespace),
+            message: format!("namespace {name} is being terminated"),
             field: "metadata.namespace".to_owned(),
         });
         Err(status)
     }
+}
+
+fn user_info(user: &User) -> Value {
+    let mut info = json!({ "username": user.name, "groups": user.groups });
+    if !user.uid.is_empty() {
+        info["uid"] = user.uid.clone().into();
+    }
+    if !user.extra.is_empty() {
+        info["extra"] = json!(user.extra);
+    }
+    info
 }

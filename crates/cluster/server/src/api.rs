@@ -3,6 +3,7 @@
 //! The operations themselves are methods of [`Api`] in `verbs`: they take a [`Call`] and values and
 //! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
 
+use crate::admission::Memo;
 use crate::aggregate::Aggregated;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::metrics::Metrics;
@@ -12,6 +13,9 @@ use crate::time::{SystemWall, Wall};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use teu_api::Status;
+use teu_api::admission::mutation::Mutator;
+use teu_api::admission::policy::Policy;
+use teu_api::admission::webhook::Webhook;
 use teu_api::decode::Strictness;
 use teu_kubernetes::openapi::Documents;
 use teu_pki::Identity;
@@ -44,6 +48,12 @@ pub struct Api {
     pub shutdown: Shutdown,
     /// OpenAPI documents, with the table's generation they are of.
     pub openapi: Mutex<Option<(u64, Arc<Documents>)>>,
+    /// Webhooks as they were read.
+    pub webhooks: Memo<Vec<Webhook>>,
+    /// Policies that judge, compiled.
+    pub policies: Memo<Policy>,
+    /// Policies that change, compiled.
+    pub mutators: Memo<Mutator>,
     /// Whether it has done what has to be done before the first request.
     pub is_ready: AtomicBool,
 }
@@ -64,6 +74,9 @@ impl Api {
             proxy_identity: None,
             shutdown,
             openapi: Mutex::default(),
+            webhooks: Memo::default(),
+            policies: Memo::default(),
+            mutators: Memo::default(),
             is_ready: AtomicBool::new(false),
         }
     }

@@ -1,6 +1,6 @@
 //! What every cluster begins with.
 
-use crate::api::{Api, Call, WriteOptions};
+use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::auth::User;
 use crate::credentials::{Credentials, PROXY_CLIENT};
 use crate::local::Local;
@@ -9,13 +9,20 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use teu_api::Status;
+use teu_api::admission::priority::SYSTEM;
 use teu_client::{Client, Kind, Patch};
+use teu_store::Txn;
 
 /// Namespaces that are always there.
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
+/// The layout of what is stored. Written first, so that the store has a revision that caches can reach.
+const LAYOUT: (&str, &str) = ("/teu/layout", "1");
+
 /// Makes the namespaces that are missing.
 pub async fn namespaces(api: &Api, user: &Arc<User>) -> Result<(), Status> {
+    // A second start, or another server on the same store, finds it there.
+    api.store.commit(Txn::create(LAYOUT.0, LAYOUT.1)).await.map_err(store_status)?;
     let rows = api.table.rows();
     let Some(entry) = rows.find("", "v1", "namespaces").cloned() else { return Ok(()) };
     for name in NAMESPACES {
@@ -109,4 +116,25 @@ pub async fn api_service(api: &Arc<Api>, address: SocketAddr) -> Result<(), Stat
     let at = ("default", "kubernetes");
     client.patch(kind("", "endpoints"), at, "", patch, endpoints).await?;
     client.patch(kind("discovery.k8s.io", "endpointslices"), at, "", patch, slice).await.map(|_| ())
+}
+
+/// The two classes of pods that a cluster cannot do without.
+pub async fn priorities(api: &Arc<Api>) -> Result<(), Status> {
+    const CLASSES: Kind<'_> =
+        Kind { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
+    let client = Local::new(api, User::internal("system:apiserver"), "kube-apiserver");
+    for (name, value) in SYSTEM {
+        if client.get(CLASSES, "", name).await.is_ok() {
+            continue;
+        }
+        let class = json!({
+            "metadata": { "name": name }, "value": value,
+            "description": "Used for system critical pods that must not be moved from where they are.",
+        });
+        match client.create(CLASSES, "", class).await {
+            Err(status) if status.reason != "AlreadyExists" => return Err(status),
+            _ => {}
+        }
+    }
+    Ok(())
 }

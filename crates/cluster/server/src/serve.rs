@@ -128,6 +128,7 @@ impl Server {
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
         let machine = SocketAddr::new(machine_address(bound), bound.port());
+        bootstrap::priorities(&api).await.map_err(Error::Bootstrap)?;
         bootstrap::api_service(&api, machine).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));

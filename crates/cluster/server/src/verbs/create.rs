@@ -7,6 +7,7 @@ use crate::id;
 use crate::services::{self, Given};
 use crate::stored::Object;
 use serde_json::Value;
+use teu_api::admission::Operation;
 use teu_api::{Status, object};
 use teu_store::{Outcome, Txn};
 
@@ -90,7 +91,7 @@ impl Api {
         let draws = if services::is_service(call) { services::DRAWS } else { 1 };
         for left in (0..draws).rev() {
             let mut drawn = if left > 0 { new.clone() } else { std::mem::take(&mut new) };
-            let (given, warnings) = self.prepare_new(call, &mut drawn).await?;
+            let (given, warnings) = self.prepare_new(call, &mut drawn, options).await?;
             if owners == Owners::ToFind {
                 drawn = self.own(call, None, drawn, options);
             }
@@ -108,10 +109,13 @@ impl Api {
         &self,
         call: &Call,
         new: &mut Value,
+        options: &WriteOptions,
     ) -> Result<(Given, Vec<String>), Status> {
         let rules = &call.entry.row.rules;
         rules.default(new);
-        self.admit_namespace(call).await?;
+        let subject = self.subject(call, Operation::Create, None, options.is_dry_run).await?;
+        self.admit_namespace(&subject)?;
+        let mut warnings = self.mutate(&subject, new).await?;
         // Some kinds make labels of their own UID.
         self.begin(call, new);
         rules.prepare_create(new);
@@ -125,7 +129,9 @@ impl Api {
             return Err(call.invalid(causes));
         }
         self.check_escalation(call, new).await?;
-        Ok((given, rules.warnings(new, None)))
+        warnings.extend(rules.warnings(new, None));
+        warnings.extend(self.judge(&subject, Some(new)).await?);
+        Ok((given, warnings))
     }
 
     /// Writes a new object and what it was given; `None` if somebody else has that.

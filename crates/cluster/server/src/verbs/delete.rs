@@ -8,6 +8,7 @@ use crate::stored::Object;
 use crate::time::rfc3339;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use teu_api::admission::Operation;
 use teu_api::{Cause, Status, object};
 use teu_store::{Change, Expect, Outcome, Txn};
 
@@ -115,6 +116,9 @@ impl Api {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
             check_preconditions(call, &before, old.revision, options)?;
+            let is_dry_run = options.is_dry_run;
+            let subject = self.subject(call, Operation::Delete, Some(&before), is_dry_run).await?;
+            self.judge(&subject, None).await?;
             let plan = plan(call, &before, options, self.wall.seconds());
             let (change, new) = match plan {
                 Plan::Wait => return Ok(Deleted::Begun(old)),

@@ -6,6 +6,7 @@ use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::services::{self, Given};
 use crate::stored::Object;
 use serde_json::Value;
+use teu_api::admission::Operation;
 use teu_api::{Cause, Status, Target, apply, object};
 use teu_store::{Change, Expect, Outcome, Txn};
 
@@ -72,8 +73,14 @@ impl Api {
             if !matches!(wanted, "" | "0") && wanted != old.revision.to_string() {
                 return Err(call.modified());
             }
-            let (given, mut warnings) = self.prepare(call, &mut new, &before)?;
-            warnings.splice(0..0, told);
+            let is_dry_run = options.is_dry_run;
+            let subject = self.subject(call, Operation::Update, Some(&before), is_dry_run).await?;
+            let mut warnings = told;
+            call.entry.row.rules.default(&mut new);
+            warnings.extend(self.mutate(&subject, &mut new).await?);
+            let (given, more) = self.prepare(call, &mut new, &before)?;
+            warnings.extend(more);
+            warnings.extend(self.judge(&subject, Some(&new)).await?);
             self.check_escalation(call, &new).await?;
             if !input.is_applied() {
                 new = self.own(call, Some(&before), new, options);

@@ -1,0 +1,143 @@
+//! What is built in: priority, accounts, limits and classes of new objects; pod security; what a
+//! node may touch.
+
+use super::Subject;
+use crate::api::Api;
+use crate::id;
+use serde_json::Value;
+use teu_api::admission::security::{Standard, Standards, is_significant, violation};
+use teu_api::admission::{Operation, classes, limits, node, priority, security, service_account};
+use teu_api::{Status, object};
+
+impl Api {
+    /// Fills in what a new object does not say and others decide.
+    pub(super) async fn fill(&self, subject: &Subject<'_>, new: &mut Value) -> Result<(), Status> {
+        let call = subject.call;
+        if subject.operation != Operation::Create || !call.subresource.is_empty() {
+            return Ok(());
+        }
+        let forbidden = |why: String| call.forbidden(&why);
+        match (call.entry.group(), call.entry.plural()) {
+            ("", "pods") => {
+                let all =
+                    self.all(&call.rows, ("scheduling.k8s.io", "priorityclasses"), "").await?;
+                priority::resolve(new, &all).map_err(forbidden)?;
+                self.fill_account(subject, new).await?;
+                let ranges = self.all(&call.rows, ("", "limitranges"), &call.namespace).await?;
+                limits::fill_pod(new, &ranges);
+            }
+            ("", "persistentvolumeclaims") => {
+                let all = self.all(&call.rows, ("storage.k8s.io", "storageclasses"), "").await?;
+                classes::fill_claim(new, &all);
+            }
+            ("networking.k8s.io", "ingresses") => {
+                let all = self.all(&call.rows, ("networking.k8s.io", "ingressclasses"), "").await?;
+                classes::fill_ingress(new, &all).map_err(forbidden)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn fill_account(&self, subject: &Subject<'_>, pod: &mut Value) -> Result<(), Status> {
+        let call = subject.call;
+        service_account::check_mirror(pod).map_err(|why| call.forbidden(&why))?;
+        if !service_account::needs_account(pod) {
+            return Ok(());
+        }
+        let name = service_account::name_of(pod).to_owned();
+        let account = self.one(&call.rows, ("", "serviceaccounts"), &call.namespace, &name).await?;
+        match account {
+            Some(account) => {
+                let suffix = id::generated_name("");
+                service_account::fill(pod, &account, &suffix);
+                Ok(())
+            }
+            // A namespace's own account may come a moment after it.
+            None if name == "default" => Ok(()),
+            None => {
+                let namespace = &call.namespace;
+                let why = format!(
+                    "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
+                );
+                Err(call.forbidden(&why))
+            }
+        }
+    }
+
+    /// Judges by what is built in. Answers warnings.
+    pub(super) async fn check(
+        &self,
+        subject: &Subject<'_>,
+        new: Option<&Value>,
+    ) -> Result<Vec<String>, Status> {
+        let call = subject.call;
+        node::check(&subject.request(new))?;
+        let Some(new) = new else { return Ok(Vec::new()) };
+        match (call.entry.group(), call.entry.plural(), &*call.subresource) {
+            ("", "namespaces", "") => {
+                let faults = security::label_faults(new);
+                return if faults.is_empty() { Ok(Vec::new()) } else { Err(call.invalid(faults)) };
+            }
+            ("", "pods", "" | "ephemeralcontainers" | "resize") => {
+                if subject.operation == Operation::Create {
+                    self.check_limits(subject, new, limits::check_pod).await?;
+                }
+                return secure_pod(subject, new);
+            }
+            ("", "persistentvolumeclaims", "") => {
+                self.check_limits(subject, new, limits::check_claim).await?;
+            }
+            // What makes pods is warned of, and its pods are refused later.
+            (_, _, "") => {
+                if let (Some(namespace), Some(template)) =
+                    (&subject.namespace, object::at(new, &["spec", "template"]))
+                    && template.pointer("/spec/containers").is_some()
+                {
+                    let standard = Standards::of(namespace).warn;
+                    return Ok(violates(&standard, template).into_iter().collect());
+                }
+            }
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    async fn check_limits(
+        &self,
+        subject: &Subject<'_>,
+        new: &Value,
+        check: fn(&Value, &[Value]) -> Vec<String>,
+    ) -> Result<(), Status> {
+        let call = subject.call;
+        let ranges = self.all(&call.rows, ("", "limitranges"), &call.namespace).await?;
+        let faults = check(new, &ranges);
+        match faults.as_slice() {
+            [] => Ok(()),
+            [one] => Err(call.forbidden(one)),
+            many => Err(call.forbidden(&format!("[{}]", many.join(", ")))),
+        }
+    }
+}
+
+/// Refuses a pod that its namespace's standard does not allow, or warns.
+fn secure_pod(subject: &Subject<'_>, pod: &Value) -> Result<Vec<String>, Status> {
+    let Some(namespace) = &subject.namespace else { return Ok(Vec::new()) };
+    if subject.old.is_some_and(|old| !is_significant(pod, old)) {
+        return Ok(Vec::new());
+    }
+    let standards = Standards::of(namespace);
+    if let Some(why) = violates(&standards.enforce, pod) {
+        return Err(subject.call.forbidden(&why));
+    }
+    let warning =
+        violates(&standards.warn, pod).map(|why| why.replacen("violates", "would violate", 1));
+    Ok(warning.into_iter().collect())
+}
+
+/// How a pod, or a template of pods, violates a standard.
+fn violates(standard: &Standard, pod: &Value) -> Option<String> {
+    let nothing = Value::Null;
+    let part = |name: &str| pod.get(name).unwrap_or(&nothing);
+    violation(standard, part("metadata"), part("spec"))
+}

@@ -1,0 +1,205 @@
+//! Webhooks and policies between a request and the store.
+
+use crate::world::{MAPS, World, map};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use teu_pki::{Authority, Request as Wanted};
+use teu_web::{ClientCertificates, Handler, Limits, Listener, Request, Response, Tls, respond};
+
+const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+
+/// A webhook that labels what it sees, and refuses what is labelled so.
+struct Hook(Arc<Mutex<Vec<Value>>>);
+
+impl Handler for Hook {
+    async fn handle(&self, request: Request) -> Response {
+        let path = request.uri().path().to_owned();
+        let Ok(review) = request.into_body().json::<Value>(1 << 20).await else {
+            return respond::empty(StatusCode::BAD_REQUEST);
+        };
+        let asked = review["request"].clone();
+        let mut response = json!({ "uid": asked["uid"], "allowed": true });
+        match &*path {
+            "/label" => {
+                let patch = json!([{ "op": "add", "path": "/metadata/labels", "value": { "seen": "yes" } }]);
+                response["patchType"] = "JSONPatch".into();
+                response["patch"] = STANDARD.encode(patch.to_string()).into();
+                response["warnings"] = json!(["it was labelled"]);
+            }
+            "/refuse" if asked["object"]["data"]["bad"] == "yes" => {
+                response["allowed"] = false.into();
+                response["result"] = json!({ "message": "bad is not good", "code": 403 });
+            }
+            "/refuse" => {}
+            _ => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+        self.0.lock().expect("unharmed").push(asked);
+        let answer = json!({ "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response });
+        respond::json(StatusCode::OK, &answer)
+    }
+}
+
+struct Hooks {
+    seen: Arc<Mutex<Vec<Value>>>,
+    port: u16,
+    authority: String,
+}
+
+impl Hooks {
+    fn start(world: &World) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let authority = Authority::create("hooks").expect("an authority");
+        let identity = authority.issue(&Wanted::server(["127.0.0.1"])).expect("a certificate");
+        let tls = Tls::new(&identity, ClientCertificates::Ignored).expect("TLS");
+        let handler = Hook(Arc::clone(&seen));
+        let shutdown = world.api.shutdown.clone();
+        let port = world.run(async {
+            let listener = Listener::tcp("127.0.0.1:0").await.expect("a port").with_tls(tls);
+            let port = listener.tcp_address().expect("TCP").port();
+            tokio::spawn(teu_web::serve(listener, Limits::default(), handler, shutdown));
+            port
+        });
+        Self { seen, port, authority: STANDARD.encode(authority.certificate_pem()) }
+    }
+
+    /// Has requests about config maps sent there.
+    fn configure(&self, world: &World, kind: &str, path: &str, policy: &str) {
+        let name = format!("{}.example.com", path.trim_start_matches('/'));
+        let configuration = json!({
+            "metadata": { "name": name },
+            "webhooks": [{
+                "name": name, "failurePolicy": policy, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": { "url": format!("https://127.0.0.1:{}{path}", self.port), "caBundle": self.authority },
+                "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE", "UPDATE"] }],
+            }],
+        });
+        world.post(&format!("{GROUP}/{kind}"), &configuration).good();
+    }
+}
+
+#[test]
+fn webhooks_change_and_refuse() {
+    let world = World::new();
+    let hooks = Hooks::start(&world);
+    hooks.configure(&world, "mutatingwebhookconfigurations", "/label", "Fail");
+    hooks.configure(&world, "validatingwebhookconfigurations", "/refuse", "Fail");
+    // The caches that are asked follow the store at once, but not in no time.
+    world.until(|| {
+        let probe = world.post(&format!("{MAPS}?dryRun=All"), &map("probe", json!({}))).good();
+        probe["metadata"]["labels"]["seen"] == "yes"
+            && hooks.seen.lock().expect("unharmed").len() >= 2
+    });
+    let made = world.post(MAPS, &map("a", json!({})));
+    assert!(made.headers.contains("it was labelled"), "{}", made.headers);
+    assert_eq!(made.good()["metadata"]["labels"], json!({ "seen": "yes" }));
+    let last = hooks.seen.lock().expect("unharmed").last().cloned().expect("a review");
+    assert_eq!(
+        (&last["operation"], &last["userInfo"]["username"]),
+        (&json!("CREATE"), &json!("tester"))
+    );
+    assert_eq!(last["object"]["metadata"]["labels"]["seen"], "yes");
+    let bad = json!({ "metadata": { "name": "b" }, "data": { "bad": "yes" } });
+    let refused = world.post(MAPS, &bad).bad(403);
+    let text = "admission webhook \"refuse.example.com\" denied the request: bad is not good";
+    assert_eq!(refused["message"], text);
+    assert_eq!(world.get(&format!("{MAPS}/b")).code, 404);
+}
+
+#[test]
+fn a_broken_webhook_is_what_its_policy_says() {
+    let world = World::new();
+    let hooks = Hooks::start(&world);
+    hooks.configure(&world, "validatingwebhookconfigurations", "/lenient", "Ignore");
+    world.post(MAPS, &map("a", json!({}))).good();
+    hooks.configure(&world, "validatingwebhookconfigurations", "/strict", "Fail");
+    world.until(|| world.post(&format!("{MAPS}?dryRun=All"), &map("b", json!({}))).code == 500);
+    let failed = world.post(MAPS, &map("b", json!({}))).bad(500);
+    let text = failed["message"].as_str().expect("a message");
+    assert!(text.contains("failed calling webhook \"strict.example.com\""), "{text}");
+    // What stops everything can still be taken away.
+    world.delete(&format!("{GROUP}/validatingwebhookconfigurations/strict.example.com")).good();
+    world.until(|| world.post(&format!("{MAPS}?dryRun=All"), &map("b", json!({}))).code == 201);
+}
+
+#[test]
+fn policies_judge_with_parameters() {
+    let world = World::new();
+    world.post(MAPS, &json!({ "metadata": { "name": "limits" }, "data": { "most": "3" } })).good();
+    let policy = json!({
+        "metadata": { "name": "few-replicas" },
+        "spec": {
+            "paramKind": { "apiVersion": "v1", "kind": "ConfigMap" },
+            "matchConstraints": { "resourceRules": [{ "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE", "UPDATE"] }] },
+            "validations": [{ "expression": "object.spec.replicas <= int(params.data.most)", "message": "too many replicas" }],
+        },
+    });
+    world.post(&format!("{GROUP}/validatingadmissionpolicies"), &policy).good();
+    let binding = json!({
+        "metadata": { "name": "few-replicas" },
+        "spec": {
+            "policyName": "few-replicas", "validationActions": ["Deny"],
+            "paramRef": { "name": "limits", "namespace": "default", "parameterNotFoundAction": "Deny" },
+        },
+    });
+    world.post(&format!("{GROUP}/validatingadmissionpolicybindings"), &binding).good();
+    let deployment = |replicas: u32| {
+        json!({
+            "metadata": { "name": "web" },
+            "spec": {
+                "replicas": replicas, "selector": { "matchLabels": { "app": "web" } },
+                "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "a", "image": "a" }] } },
+            },
+        })
+    };
+    let path = "/apis/apps/v1/namespaces/default/deployments";
+    world.until(|| world.post(&format!("{path}?dryRun=All"), &deployment(4)).code == 422);
+    let refused = world.post(path, &deployment(4)).bad(422);
+    assert!(
+        refused["message"].as_str().is_some_and(|text| text.contains("too many replicas")),
+        "{refused}"
+    );
+    world.post(path, &deployment(3)).good();
+}
+
+#[test]
+fn pods_keep_to_their_namespace_and_its_limits() {
+    let world = World::new();
+    let labels = json!({ "pod-security.kubernetes.io/enforce": "baseline" });
+    world
+        .post("/api/v1/namespaces", &json!({ "metadata": { "name": "safe", "labels": labels } }))
+        .good();
+    let range = json!({ "metadata": { "name": "r" }, "spec": { "limits": [{ "type": "Container", "default": { "cpu": "1" }, "max": { "cpu": "2" } }] } });
+    world.post("/api/v1/namespaces/safe/limitranges", &range).good();
+    let pods = "/api/v1/namespaces/safe/pods";
+    let pod = |name: &str, container: Value| {
+        let mut pod = json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "a", "image": "a" }] } });
+        for (field, value) in container.as_object().expect("fields") {
+            pod["spec"]["containers"][0][field] = value.clone();
+        }
+        pod
+    };
+    let refused =
+        world.post(pods, &pod("p", json!({ "securityContext": { "privileged": true } }))).bad(403);
+    assert!(
+        refused["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("violates PodSecurity \"baseline:latest\"")),
+        "{refused}"
+    );
+    world.until(|| {
+        let made = world.post(&format!("{pods}?dryRun=All"), &pod("p", json!({}))).good();
+        made["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
+    });
+    let greedy = json!({ "resources": { "limits": { "cpu": "3" } } });
+    let refused = world.post(pods, &pod("p", greedy)).bad(403);
+    assert!(
+        refused["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("maximum cpu usage per Container is 2")),
+        "{refused}"
+    );
+    world.post(pods, &pod("p", json!({}))).good();
+}
