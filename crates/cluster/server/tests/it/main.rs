@@ -7,6 +7,7 @@ mod controllers;
 mod crds;
 mod deletes;
 mod garbage;
+mod etcd;
 mod kubectl;
 mod lists;
 mod objects;

@@ -1,0 +1,103 @@
+//! Two servers on one etcd. Where there is no etcd, this says so and tests nothing.
+
+use crate::world::PATIENCE;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use teu_client::{Choice, Client, Event, Kind};
+use teu_server::auth::User;
+use teu_server::{Api, Config, Local, Server, StoreConfig};
+use teu_web::Shutdown;
+
+const MAPS: Kind<'static> = Kind { group: "", version: "v1", plural: "configmaps" };
+
+struct Etcd(Child);
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
+    let (client, peer) = (free_port(), free_port());
+    let urls = [format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}")];
+    let started = Command::new("etcd")
+        .arg("--data-dir")
+        .arg(folder.join("etcd"))
+        .args(["--listen-client-urls", &urls[0], "--advertise-client-urls", &urls[0]])
+        .args(["--listen-peer-urls", &urls[1], "--initial-advertise-peer-urls", &urls[1]])
+        .args(["--initial-cluster", &format!("default={}", urls[1])])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    match started {
+        Ok(child) => Some((Etcd(child), client)),
+        Err(_) => {
+            #[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
+            {
+                eprintln!("there is no etcd here: not tested");
+            }
+            None
+        }
+    }
+}
+
+async fn start(folder: &std::path::Path, store: &str, shutdown: &Shutdown) -> Arc<Api> {
+    let mut config = Config::new(folder.join("data"), folder.join("run"));
+    config.bind = "127.0.0.1:0".to_owned();
+    config.store = StoreConfig::parse(store).expect("a store");
+    let begun = Instant::now();
+    loop {
+        match Server::start(&config, shutdown).await {
+            Ok(server) => {
+                let api = Arc::clone(server.api());
+                tokio::spawn(server.serve());
+                return api;
+            }
+            // It may not listen yet.
+            Err(error) if begun.elapsed() > PATIENCE => panic!("no server: {error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+#[test]
+fn two_servers_on_one_etcd_are_one_cluster() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((_etcd, port)) = start_etcd(folder.path()) else { return };
+    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
+    let shutdown = Shutdown::new();
+    runtime.block_on(async {
+        let store = format!("etcd://127.0.0.1:{port}");
+        let one = start(&folder.path().join("one"), &store, &shutdown).await;
+        let two = start(&folder.path().join("two"), &store, &shutdown).await;
+        let client = |api: &Arc<Api>| Local::new(api, User::internal("tester"), "tester");
+        let (one, two) = (client(&one), client(&two));
+        let choice = Choice { namespace: "default".to_owned(), ..Choice::default() };
+        let from = two.list(MAPS, &choice).await.expect("a list").resource_version;
+        let mut watch = two.watch(MAPS, &choice, &from).await.expect("a watch");
+        let map = json!({ "metadata": { "name": "a" }, "data": { "k": "v" } });
+        one.create(MAPS, "default", map).await.expect("made");
+        // What one has answered, the other shows at once.
+        let items = two.list(MAPS, &choice).await.expect("a list").items;
+        assert!(items.iter().any(|item| item["metadata"]["name"] == "a"), "{items:?}");
+        let seen: Value = loop {
+            match watch.next().await.expect("an event") {
+                Event::Applied(object) if object["metadata"]["name"] == "a" => break object,
+                _ => {}
+            }
+        };
+        assert_eq!(seen["data"]["k"], "v");
+    });
+    shutdown.begin();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}
