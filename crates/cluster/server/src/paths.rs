@@ -12,6 +12,7 @@ use crate::request::{Accept, Query};
 use http::{HeaderMap, Method};
 use serde_json::json;
 use teu_api::Status;
+use teu_store::cache::ListAt;
 use teu_web::{Request, Response};
 
 /// Answers one.
@@ -37,7 +38,7 @@ pub async fn handle(api: &Api, request: &Request, query: &Query) -> Result<Respo
         "" => Ok(answer::document(200, &json!({ "paths": index(api) }), accept)),
         "healthz" | "livez" | "readyz" => Ok(health::answer(api, first, rest, query)),
         "version" if rest.is_empty() => Ok(answer::document(200, &version::document(), accept)),
-        "metrics" if rest.is_empty() => Ok(metrics(api)),
+        "metrics" if rest.is_empty() => Ok(metrics(api).await),
         ".well-known" if rest == "openid-configuration" => {
             published(api, accept, Accounts::discovery)
         }
@@ -74,8 +75,16 @@ fn index(api: &Api) -> Vec<String> {
     paths
 }
 
-fn metrics(api: &Api) -> Response {
-    let text = api.metrics.print(&[]);
+async fn metrics(api: &Api) -> Response {
+    let mut objects = Vec::new();
+    for entry in api.table.rows().each_stored() {
+        // Counting starts no cache: what nobody asks for is not shown.
+        let Some(cache) = entry.shelf.running() else { continue };
+        if let Ok(found) = cache.list(&entry.shelf.span(""), ListAt::Any).await {
+            objects.push((entry.row.resource.qualified(), found.items.len()));
+        }
+    }
+    let text = api.metrics.print(&objects);
     answer::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into(), false)
 }
 

@@ -82,6 +82,12 @@ impl Shelf {
         std::str::from_utf8(rest).unwrap_or_default()
     }
 
+    /// The cache, if somebody has asked for it before.
+    pub fn running(&self) -> Option<Cache<Stored>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|(cache, _)| cache.clone())
+    }
+
     /// The cache; started by the first who asks.
     pub fn cache(&self) -> Cache<Stored> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

@@ -74,11 +74,6 @@ impl Place {
         }
         (self.rest.is_empty() || self.subresource == "proxy").then_some(self)
     }
-
-    /// Namespace and name as stores and messages have them.
-    pub fn at(&self) -> (&str, &str) {
-        (&self.namespace, &self.name)
-    }
 }
 
 /// `%2F` and the like; `None` for what is no text.

@@ -57,11 +57,6 @@ impl Query {
             Some(text) => text.parse().map(Some).map_err(|_| invalid(name, text, "ParseInt")),
         }
     }
-
-    /// All pairs.
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.0
-    }
 }
 
 fn invalid(name: &str, value: &str, function: &str) -> Status {

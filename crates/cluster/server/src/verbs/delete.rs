@@ -175,12 +175,6 @@ impl Api {
             }
         }
     }
-
-    /// Takes an object away that nothing holds any more, if it still stands as given.
-    pub async fn remove(&self, call: &Call, old: &Object) -> Result<bool, Status> {
-        let txn = Txn::delete(call.key(), old.revision);
-        Ok(self.store.commit(txn).await.map_err(store_status)?.is_done())
-    }
 }
 
 /// What a deletion does.
