@@ -6,7 +6,7 @@
 use kube_cel::cel::{Context, ExecutionError, Value};
 use std::cell::Cell;
 
-/// Turns of loops, and sixteenths of a byte that is put together.
+/// Turns of loops.
 const BUDGET: u64 = 1_000_000;
 
 /// Bytes (or items) of a sum that cost as much as one turn of a loop.
@@ -16,6 +16,12 @@ const BYTES_A_TICK: usize = 64;
 pub(super) const TICK: &str = "@tick";
 /// Around each sum and each growing list.
 pub(super) const SIZED: &str = "@sized";
+
+/// Around what compiles a pattern.
+pub(super) const COSTLY: &str = "@costly";
+
+/// What that costs, in turns of a loop.
+const COSTLY_TICKS: u64 = 500;
 
 thread_local! {
     static LEFT: Cell<u64> = const { Cell::new(0) };
@@ -36,10 +42,13 @@ fn spend(cost: u64) -> Result<(), ExecutionError> {
     if is_spent() { Err(ExecutionError::function_error(TICK, "too expensive")) } else { Ok(()) }
 }
 
-/// Makes the two calls known.
+/// Makes the calls known.
 pub(super) fn register(context: &mut Context<'_>) {
     context.add_function(TICK, || -> Result<Value, ExecutionError> {
         spend(1).map(|()| Value::Bool(true))
+    });
+    context.add_function(COSTLY, |value: Value| -> Result<Value, ExecutionError> {
+        spend(COSTLY_TICKS).map(|()| value)
     });
     context.add_function(SIZED, |value: Value| -> Result<Value, ExecutionError> {
         let size = match &value {

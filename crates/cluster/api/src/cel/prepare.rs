@@ -109,9 +109,15 @@ fn walk(node: &mut IdedExpr, scope: &mut BTreeSet<String>, level: usize) -> Resu
             if is_optional {
                 call.func_name = optional::FIND.to_owned();
             }
-            if call.func_name == ADD {
-                let sum = std::mem::take(&mut node.expr);
-                node.expr = call_of(budget::SIZED, vec![IdedExpr { id: node.id, expr: sum }]);
+            let charge = match &*call.func_name {
+                ADD => Some(budget::SIZED),
+                // Each compiles its pattern.
+                "matches" | "find" | "findAll" => Some(budget::COSTLY),
+                _ => None,
+            };
+            if let Some(charge) = charge {
+                let charged = std::mem::take(&mut node.expr);
+                node.expr = call_of(charge, vec![IdedExpr { id: node.id, expr: charged }]);
             }
         }
         Expr::Comprehension(it) => comprehension(it, scope, below)?,

@@ -123,6 +123,7 @@ fn runaways() {
     for text in [
         "object.l.all(a, object.l.all(b, object.l.all(c, a + b + c >= 0)))",
         "object.l.map(a, object.l.map(b, object.l.map(c, c))).size() > 0",
+        "object.l.all(a, object.l.all(b, !object.t.matches('y')))",
         "[0,1,2,3,4,5,6,7,8,9].map(a, [0,1,2,3,4,5,6,7,8,9].map(b, object.t + object.t)).size() > 0 && object.l.all(a, object.l.all(b, (object.t + object.t + object.t).size() > 0))",
     ] {
         assert_eq!(evaluate(text, &object), Err(CelError::Budget), "{text}");
