@@ -19,6 +19,7 @@ pub const LAZY: Command = Command {
     usage: "NAME",
     arity: Arity::Exactly(1),
     flags: &[&[Flag::text("platform", "string", "Platform of the image")], REGISTRY_FLAGS],
+    examples: &[("teu lazy localhost:5000/app:1", "what teu pull --lazy starts")],
     ..Command::new("lazy", "Serve an image while it is pulled", serve)
 };
 
