@@ -16,6 +16,8 @@ use teu_web::{Body, Response, respond};
 
 /// Version 2 as protobuf.
 const GNOSTIC: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// What it is called in the answer: Go reads no `@` in a content type.
+const GNOSTIC_ANSWER: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 /// Version 3 as protobuf, which is not made; clients that only take this are told so.
 const GNOSTIC_V3: &str = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
 /// A document under its hash never changes.
@@ -56,7 +58,7 @@ pub fn answer(
     let (version, name) = rest.split_once('/').unwrap_or((rest, ""));
     match (version, name) {
         ("v2", "") if prefers_protobuf(wanted, GNOSTIC) => {
-            Ok(document(documents.v2_protobuf(), GNOSTIC, headers))
+            Ok(document(documents.v2_protobuf(), GNOSTIC_ANSWER, headers))
         }
         ("v2", "") => Ok(document(documents.v2(), "application/json", headers)),
         ("v3", "") => Ok(answer::document(200, &documents.index(), accept)),
