@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod clients;
+mod doors;
 mod faults;
 mod limits;
 mod rust;

@@ -5,7 +5,7 @@ use crate::world::World;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients/python/bin/python");
     assert!(python.exists(), "{} is missing: scripts/clients", python.display());
     python

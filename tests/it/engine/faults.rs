@@ -131,3 +131,32 @@ fn a_client_that_goes_leaves_no_thread_behind() {
     eventually("their threads have ended", || threads() < before + 5);
     engine.ok(&["rm", "-f", "quiet"]);
 }
+
+#[test]
+fn a_killed_nursery_is_replaced_and_its_shims_live() {
+    let world = World::busybox();
+    let engine = Engine::start(&world);
+    let root = world.root().display().to_string();
+    let nursery = || {
+        let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let read = |pid: &str, file: &str| {
+            let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        all.filter_map(|entry| entry.file_name().into_string().ok()).find(|pid| {
+            read(pid, "comm") == "teu-nursery\n" && read(pid, "cmdline").contains(&root)
+        })
+    };
+    assert_eq!(nursery(), None, "none is kept before it is needed");
+    engine.ok(&["run", "-d", "--name", "first", "busybox", "sleep", "1000"]);
+    let pid = nursery().expect("a shim was born");
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill").success());
+    eventually("it is gone", || nursery().as_ref() != Some(&pid));
+    engine.ok(&["run", "-d", "--name", "second", "busybox", "sleep", "1000"]);
+    assert_eq!(engine.ok(&["exec", "first", "echo", "alive"]), "alive");
+    assert_eq!(engine.ok(&["exec", "second", "echo", "alive"]), "alive");
+    engine.kill();
+    eventually("it goes with its engine", || nursery().is_none());
+    assert_eq!(world.line("exec first echo alive").ok(), "alive");
+    world.line("rm -f first second").ok();
+}

@@ -19,6 +19,8 @@ pub struct CommitRequest {
     pub author: Option<String>,
     /// Why.
     pub message: Option<String>,
+    /// What the image's configuration is to be; what it leaves empty is the container's.
+    pub config: Option<Config>,
     /// Dockerfile instructions (`CMD …`, `ENV …`).
     pub changes: Vec<String>,
     /// The container stands still meanwhile.
@@ -49,11 +51,14 @@ impl Containers {
             None => self.images.resolve(&found.record.image)?,
         };
         let mut config = base.config.clone();
-        config.config = configuration(&found, &base.config.config);
+        let own = configuration(&found, &base.config.config);
         // Its layers become the new image's.
         self.images.await_whole(&base)?;
         // Refused before anything is frozen or written.
-        teu_images::change::apply(&mut config.config, &request.changes)?;
+        config.config = match request.config.clone() {
+            None => changed(own, &request.changes)?,
+            Some(given) => merged(changed(given, &request.changes)?, own),
+        };
         // Nothing can stop what no control group holds: it is taken as it is.
         let path = self.home.container_cgroup(&found.pod, &found.record.id);
         let can_pause = !Cgroup::open(&path).is_ok_and(|group| group.is_nowhere());
@@ -97,6 +102,42 @@ fn configuration(found: &Found, base: &Config) -> Config {
     config
 }
 
+fn changed(mut config: Config, changes: &[String]) -> Result<Config> {
+    teu_images::change::apply(&mut config, changes)?;
+    Ok(config)
+}
+
+/// One configuration over another, as Docker merges them: lists by their keys, a command of one's own
+/// does without the other's entrypoint only if it brings one.
+fn merged(mut over: Config, under: Config) -> Config {
+    if over.user.is_empty() {
+        over.user = under.user;
+    }
+    if over.working_dir.is_empty() {
+        over.working_dir = under.working_dir;
+    }
+    let key = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
+    let named: Vec<String> = over.env.iter().map(key).collect();
+    over.env.extend(under.env.into_iter().filter(|entry| !named.contains(&key(entry))));
+    for (name, value) in under.labels {
+        over.labels.entry(name).or_insert(value);
+    }
+    over.exposed_ports.extend(under.exposed_ports);
+    over.volumes.extend(under.volumes);
+    let some = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|list| !list.is_empty());
+    if !some(&over.entrypoint) {
+        if !some(&over.cmd) {
+            over.cmd = under.cmd;
+        }
+        if over.entrypoint.is_none() {
+            over.entrypoint = under.entrypoint;
+        }
+    }
+    over.healthcheck = over.healthcheck.or(under.healthcheck);
+    over.stop_signal = over.stop_signal.or(under.stop_signal);
+    over
+}
+
 fn describe(config: &mut ImageConfig, found: &Found, request: &CommitRequest, diff_id: Digest) {
     let now = time::rfc3339(time::now_ns());
     let command = found.record.entrypoint.iter().chain(&found.record.command);
@@ -114,3 +155,6 @@ fn describe(config: &mut ImageConfig, found: &Found, request: &CommitRequest, di
         empty_layer: false,
     });
 }
+
+#[cfg(test)]
+mod tests;

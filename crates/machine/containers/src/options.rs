@@ -4,7 +4,9 @@
 //! Nothing here opens a file but through what it is handed; looking up containers, devices and
 //! variables of the environment is done by the caller, so that all of it is tested as data.
 
+pub mod devices;
 pub mod environment;
+pub mod limits;
 pub mod lists;
 pub mod mounts;
 pub mod networks;

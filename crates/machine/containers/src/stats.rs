@@ -32,6 +32,8 @@ pub struct Stats {
     pub network_received_bytes: u64,
     /// Sent.
     pub network_sent_bytes: u64,
+    /// Each of those interfaces.
+    pub interfaces: Vec<Interface>,
     /// Read from block devices.
     pub block_read_bytes: u64,
     /// Written to them.
@@ -40,6 +42,27 @@ pub struct Stats {
     pub pids: u64,
     /// CPU time since the start.
     pub cpu_total_ns: u64,
+}
+
+/// What went through a network interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// As the container sees it.
+    pub name: String,
+    /// Came in.
+    pub received: Traffic,
+    /// Went out.
+    pub sent: Traffic,
+}
+
+/// One way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Traffic {
+    pub bytes: u64,
+    pub packets: u64,
+    pub errors: u64,
+    pub dropped: u64,
 }
 
 /// Samples again and again.
@@ -104,7 +127,10 @@ impl Sampler {
         };
         let now = Instant::now();
         let before = self.before.insert(id.clone(), (now, used.cpu.usage_ns));
-        let (received, sent) = network(found.state.pid);
+        let interfaces = interfaces(found.state.pid);
+        let sum = |way: fn(&Interface) -> Traffic| {
+            interfaces.iter().fold(0_u64, |sum, one| sum.saturating_add(way(one).bytes))
+        };
         let limit = used.memory.limit_bytes.filter(|limit| *limit < machine_bytes);
         let memory_limit_bytes = limit.unwrap_or(machine_bytes);
         let memory_bytes = used.memory.shown_bytes();
@@ -117,8 +143,9 @@ impl Sampler {
             memory_bytes,
             memory_limit_bytes,
             memory_percent: percent(memory_bytes, memory_limit_bytes),
-            network_received_bytes: received,
-            network_sent_bytes: sent,
+            network_received_bytes: sum(|one| one.received),
+            network_sent_bytes: sum(|one| one.sent),
+            interfaces,
             block_read_bytes: used.block_io.read_bytes,
             block_written_bytes: used.block_io.write_bytes,
             pids: used.pids.current,
@@ -148,26 +175,25 @@ fn machine_memory_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// Bytes received and sent in a process's network namespace.
-fn network(pid: i32) -> (u64, u64) {
+/// Interfaces of a process's network namespace, but for loopback.
+fn interfaces(pid: i32) -> Vec<Interface> {
     match fs::read_to_string(format!("/proc/{pid}/net/dev")) {
-        Ok(text) if pid > 0 => sum_interfaces(&text),
-        _ => (0, 0),
+        Ok(text) if pid > 0 => text.lines().filter_map(interface).collect(),
+        _ => Vec::new(),
     }
 }
 
-fn sum_interfaces(text: &str) -> (u64, u64) {
-    let mut sums = (0_u64, 0_u64);
-    for line in text.lines() {
-        let Some((interface, counters)) = line.split_once(':') else { continue };
-        if interface.trim() == "lo" {
-            continue;
-        }
-        let mut fields = counters.split_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
-        sums.0 = sums.0.saturating_add(fields.next().unwrap_or(0));
-        sums.1 = sums.1.saturating_add(fields.nth(7).unwrap_or(0));
-    }
-    sums
+/// A line of `/proc/net/dev`: eight numbers for each way, of which we show four.
+fn interface(line: &str) -> Option<Interface> {
+    let (name, counters) = line.split_once(':')?;
+    let name = name.trim();
+    let all: Vec<u64> =
+        counters.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    let way = |first: usize| {
+        let at = |place: usize| all.get(first + place).copied().unwrap_or(0);
+        Traffic { bytes: at(0), packets: at(1), errors: at(2), dropped: at(3) }
+    };
+    (name != "lo").then(|| Interface { name: name.to_owned(), received: way(0), sent: way(8) })
 }
 
 /// What processes use, added up from `/proc`, where no control group counts it: without what has
@@ -196,13 +222,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interfaces_are_summed_without_loopback() {
+    fn interfaces_are_read_without_loopback() {
         let text = "Inter-|   Receive  |  Transmit
  face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
     lo: 100 1 0 0 0 0 0 0 100 1 0 0 0 0 0 0
   eth0: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0
-  eth1: 5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
-        assert_eq!(sum_interfaces(text), (15, 27));
+  eth1: 5 1 0 3 0 0 0 0 7 1 0 0 0 0 0 0\n";
+        let all: Vec<Interface> = text.lines().filter_map(interface).collect();
+        let way = |bytes, dropped| Traffic { bytes, packets: 1, errors: 0, dropped };
+        let expected = [("eth0", way(10, 0), way(20, 0)), ("eth1", way(5, 3), way(7, 0))]
+            .map(|(name, received, sent)| Interface { name: name.to_owned(), received, sent });
+        assert_eq!(all, expected);
         assert!((percent(1, 4) - 25.0).abs() < f64::EPSILON);
         assert!(percent(1, 0).abs() < f64::EPSILON);
     }

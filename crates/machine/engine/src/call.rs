@@ -4,6 +4,7 @@
 //! goes on after the answer has begun (a log that is followed, an attached terminal) is a closure
 //! that the same thread goes on with.
 
+use crate::containers::websocket::Accepted;
 use crate::error::{Error, Result};
 use crate::query::Query;
 use crate::route::Route;
@@ -29,6 +30,8 @@ pub struct Call {
     pub registry_auth: Option<String>,
     /// `X-Registry-Config`, as it came.
     pub registry_config: Option<String>,
+    /// A WebSocket's handshake, where the route wants one.
+    pub web_socket: Option<Accepted>,
     /// The body.
     pub input: Input,
 }
@@ -94,6 +97,13 @@ pub enum Answer {
     Hijack {
         /// With frames of `multiplexed-stream`, or raw.
         multiplexed: bool,
+        /// Takes it.
+        take: Taker,
+    },
+    /// The same, in the frames of WebSocket.
+    WebSocket {
+        /// What the handshake is answered with.
+        accepted: Accepted,
         /// Takes it.
         take: Taker,
     },

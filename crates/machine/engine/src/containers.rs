@@ -13,3 +13,4 @@ pub(crate) mod pump;
 pub mod stats;
 pub mod update;
 pub mod wait;
+pub mod websocket;

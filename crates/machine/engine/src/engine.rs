@@ -118,7 +118,7 @@ impl Engine {
             R::Stats(id) => c::stats::stats(self, &id, &call),
             R::Logs(id) => c::logs::logs(self, &id, &call),
             R::Attach(id) => c::attach::attach(self, &id, &call),
-            R::AttachWebSocket(id) => c::attach::attach_web_socket(self, &id),
+            R::AttachWebSocket(id) => c::attach::attach_web_socket(self, &id, &call),
             R::Resize(id) => c::lifecycle::resize(self, &id, &call),
             R::Exec(id) => c::exec::create(self, &id, &call),
             R::ArchiveGet(id) => c::archive::get(self, &id, &call),

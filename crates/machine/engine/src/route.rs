@@ -359,6 +359,11 @@ impl Route {
         }
     }
 
+    /// Speaks WebSocket.
+    pub fn is_web_socket(&self) -> bool {
+        matches!(self, Self::Container(ContainerRoute::AttachWebSocket(_)))
+    }
+
     /// Takes its connection over even from clients that do not say so.
     pub fn is_hijacked(&self) -> bool {
         matches!(self, Self::Container(ContainerRoute::Attach(_)) | Self::Exec(ExecRoute::Start(_)))

@@ -4,7 +4,8 @@
 //! threads: those that end by themselves on a few shared ones, those that last as long as somebody
 //! wants them on one each, up to [`LONG_LIMIT`]. A client that goes away is noticed by both.
 
-use crate::call::{Answer, Call, Input, Messenger, Outlet};
+use crate::call::{Answer, Call, Input, Messenger, Outlet, Taker};
+use crate::containers::websocket::Accepted;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::query::{Query, decode};
@@ -13,7 +14,6 @@ use crate::version::NEWEST;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -127,26 +127,34 @@ impl Service {
         let header = |name: &str| {
             parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
+        let web_socket = match route.is_web_socket() {
+            true => Some(Accepted::of(&parts.headers)?),
+            false => None,
+        };
         let call = Call {
             version,
             query,
             registry_auth: header("x-registry-auth"),
             registry_config: header("x-registry-config"),
+            web_socket,
             input,
             route,
         };
         let answer = self.run(call).await?;
+        let alone = || Error::bad("this path needs a connection of its own (HTTP/1.1)");
         match answer {
             Begun::Answer(response) => Ok(response),
+            Begun::WebSocket { accepted, take } => {
+                let header = (HeaderName::from_static("sec-websocket-accept"), accepted.0);
+                Ok(connection::hijack(upgrade.ok_or_else(alone)?, header, take))
+            }
             Begun::Hijack { multiplexed, take } => {
-                let Some(upgrade) = upgrade else {
-                    return Err(Error::bad("this path needs a connection of its own (HTTP/1.1)"));
-                };
                 let kind = match multiplexed && version.0 >= 42 {
                     true => "application/vnd.docker.multiplexed-stream",
                     false => "application/vnd.docker.raw-stream",
                 };
-                Ok(connection::hijack(upgrade, kind, take))
+                let header = (CONTENT_TYPE, kind.to_owned());
+                Ok(connection::hijack(upgrade.ok_or_else(alone)?, header, take))
             }
         }
     }
@@ -198,7 +206,8 @@ impl Service {
 /// What a handler began.
 enum Begun {
     Answer(Response),
-    Hijack { multiplexed: bool, take: Box<dyn FnOnce(OwnedFd) + Send> },
+    Hijack { multiplexed: bool, take: Taker },
+    WebSocket { accepted: Accepted, take: Taker },
 }
 
 /// Runs a handler to its end, streams included.
@@ -225,6 +234,9 @@ fn work(
         Answer::Messages(write) => return messages(write, tell, runtime),
         Answer::Hijack { multiplexed, take } => {
             return drop(tell.send(Ok(Begun::Hijack { multiplexed, take })));
+        }
+        Answer::WebSocket { accepted, take } => {
+            return drop(tell.send(Ok(Begun::WebSocket { accepted, take })));
         }
         Answer::Stream { content_type, headers, write } => {
             let (sender, body) = Body::channel(FRAMES_AHEAD);

@@ -33,6 +33,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         Some(name) => vec![name.parse::<Reference>()?],
     };
     let request = CommitRequest {
+        config: None,
         names,
         author: matches.nonempty("author").map(str::to_owned),
         message: matches.nonempty("message").map(str::to_owned),

@@ -4,14 +4,11 @@ use crate::failure::{Doing, Failure, Result};
 use crate::flags::Matches;
 use crate::options::{OptionError, lists};
 use crate::units;
-use rustix::fs::{major, minor, stat};
 use std::path::Path;
+use teu_containers::options::{devices, limits as ranges};
 use teu_containers::record::PodRecord;
 use teu_oci::runtime::linux::{BlockIo, Cpu, Memory, Pids, ThrottleDevice, WeightDevice};
-use teu_oci::runtime::{Device, DeviceRule, IdMapping, Resources};
-
-/// Billionths of a processor in one microsecond of a period of 100 ms.
-const QUOTA_PERIOD_US: u64 = 100_000;
+use teu_oci::runtime::{Device, IdMapping, Resources};
 
 /// The limits that were typed; `update` uses it too.
 pub fn resources(matches: &Matches) -> Result<Resources> {
@@ -24,9 +21,8 @@ pub fn resources(matches: &Matches) -> Result<Resources> {
     };
     let weight = matches.integer("blkio-weight").filter(|&weight| weight != 0);
     if let Some(weight) = weight {
-        let in_range = u16::try_from(weight).ok().filter(|weight| (10..=1000).contains(weight));
         let error = || Failure::new("Range of blkio weight is from 10 to 1000").code(125);
-        let weight = Some(in_range.ok_or_else(error)?);
+        let weight = Some(ranges::weight(weight).ok_or_else(error)?);
         resources.block_io = Some(BlockIo { weight, ..BlockIo::default() });
     }
     if has("device") {
@@ -60,14 +56,13 @@ fn memory(matches: &Matches, whole: bool) -> Result<Option<Memory>> {
     if whole {
         if let Some(swappiness) = matches.integer("memory-swappiness").filter(|&value| value != -1)
         {
-            let value = u64::try_from(swappiness).ok().filter(|&value| value <= 100);
             let error = || {
                 Failure::new(format!(
                     "Invalid value: {swappiness}, valid memory swappiness range is 0-100"
                 ))
                 .code(125)
             };
-            memory.swappiness = Some(value.ok_or_else(error)?);
+            memory.swappiness = Some(ranges::swappiness(swappiness).ok_or_else(error)?);
         }
         memory.disable_oom_killer = matches.switch("oom-kill-disable").then_some(true);
     }
@@ -101,8 +96,7 @@ fn cpu(matches: &Matches) -> Result<Option<Cpu>> {
                     "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set.";
                 return Err(Failure::new(message).code(125));
             }
-            cpu.period = Some(QUOTA_PERIOD_US);
-            cpu.quota = Some(nano / 10_000);
+            ranges::share(&mut cpu, nano);
         }
     }
     Ok((cpu != Cpu::default()).then_some(cpu))
@@ -110,8 +104,7 @@ fn cpu(matches: &Matches) -> Result<Option<Cpu>> {
 
 fn throttles(matches: &Matches, resources: &mut Resources) -> Result<()> {
     let numbers = |path: &str| -> Result<(i64, i64)> {
-        let stat = stat(Path::new(path)).doing(|| format!("cannot use device {path}"))?;
-        Ok((i64::from(major(stat.st_rdev)), i64::from(minor(stat.st_rdev))))
+        devices::numbers(path).doing(|| format!("cannot use device {path}"))
     };
     let rates = |flag: &'static str, bytes: bool| -> Result<Vec<ThrottleDevice>> {
         let mut rates = Vec::new();
@@ -126,7 +119,7 @@ fn throttles(matches: &Matches, resources: &mut Resources) -> Result<()> {
     for text in matches.list("blkio-weight-device") {
         let (path, weight) = lists::device_rate("blkio-weight-device", text, false)?;
         let (major, minor) = numbers(&path)?;
-        let weight = u16::try_from(weight).ok().filter(|weight| (10..=1000).contains(weight));
+        let weight = i64::try_from(weight).ok().and_then(ranges::weight);
         let weight = Some(weight.ok_or_else(|| {
             OptionError::value("blkio-weight-device", text, "the weight is from 10 to 1000")
         })?);
@@ -150,25 +143,15 @@ fn throttles(matches: &Matches, resources: &mut Resources) -> Result<()> {
 /// `--device`: nodes like the host's, and the right to use them. A directory stands for the nodes
 /// in it.
 pub(super) fn devices(matches: &Matches, resources: &mut Resources) -> Result<Vec<Device>> {
-    let mut devices = Vec::new();
+    let mut given = Vec::new();
     for text in matches.list("device") {
         let (source, target, access) = lists::device(text)?;
-        let mut found = Vec::new();
-        lists::device_nodes(Path::new(&source), &target, &mut found).doing(|| {
+        let found = devices::grant(Path::new(&source), &target, &access, resources);
+        given.extend(found.doing(|| {
             format!("error gathering device information while adding device {source:?}")
-        })?;
-        for device in found {
-            resources.devices.push(DeviceRule {
-                allow: true,
-                kind: Some(device.kind.clone()),
-                major: Some(device.major),
-                minor: Some(device.minor),
-                access: Some(access.clone()),
-            });
-            devices.push(device);
-        }
+        })?);
     }
-    Ok(devices)
+    Ok(given)
 }
 
 /// `--userns`, `--uidmap`, `--gidmap`.

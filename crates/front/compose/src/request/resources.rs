@@ -2,15 +2,11 @@
 
 use super::{RequestError, Whose};
 use crate::model::{DeviceRate, Service, Ulimit};
-use rustix::fs::{FileType, major, minor, stat};
 use std::path::Path;
-use teu_containers::options::lists;
+use teu_containers::options::{devices, limits as ranges, lists};
 use teu_containers::record::ContainerRecord;
+use teu_oci::runtime::Rlimit;
 use teu_oci::runtime::linux::{BlockIo, Cpu, Memory, Pids, ThrottleDevice, WeightDevice};
-use teu_oci::runtime::{Device, DeviceRule, Rlimit};
-
-/// Microseconds of a period that shares of processors are given in.
-const PERIOD_US: u64 = 100_000;
 
 pub(super) fn resources(
     service: &Service,
@@ -46,20 +42,15 @@ pub(super) fn resources(
     }
     block(service, whose, container)?;
     for device in &service.devices {
-        let mut found = Vec::new();
-        collect(Path::new(&device.source), &device.target, &mut found).map_err(|error| {
+        let found = devices::grant(
+            Path::new(&device.source),
+            &device.target,
+            &device.permissions,
+            &mut container.resources,
+        );
+        container.devices.extend(found.map_err(|error| {
             whose.value("devices", format!("cannot use device {:?}: {error}", device.source))
-        })?;
-        for node in found {
-            container.resources.devices.push(DeviceRule {
-                allow: true,
-                kind: Some(node.kind.clone()),
-                major: Some(node.major),
-                minor: Some(node.minor),
-                access: Some(device.permissions.clone()),
-            });
-            container.devices.push(node);
-        }
+        })?);
     }
     Ok(())
 }
@@ -76,10 +67,9 @@ fn cpu(service: &Service, limit: Option<f64>) -> Result<Cpu, RequestError> {
         ..Cpu::default()
     };
     if let Some(cpus) = limit.or(service.cpus).filter(|&cpus| cpus > 0.0) {
-        cpu.period = Some(PERIOD_US);
         #[expect(clippy::cast_possible_truncation, reason = "processors are few")]
-        let quota = (cpus.min(1e6) * 100_000.0).round() as i64;
-        cpu.quota = Some(quota);
+        let nano = (cpus.min(1e6) * 1e9).round() as i64;
+        ranges::share(&mut cpu, nano);
     }
     Ok(cpu)
 }
@@ -97,11 +87,10 @@ fn block(
     container: &mut ContainerRecord,
 ) -> Result<(), RequestError> {
     let Some(block) = &service.blkio_config else { return Ok(()) };
-    let numbers = |path: &str| match stat(Path::new(path)) {
-        Ok(stat) => Ok((i64::from(major(stat.st_rdev)), i64::from(minor(stat.st_rdev)))),
-        Err(errno) => {
-            Err(whose.value("blkio_config", format!("cannot use device {path}: {errno}")))
-        }
+    let numbers = |path: &str| {
+        devices::numbers(path).map_err(|error| {
+            whose.value("blkio_config", format!("cannot use device {path}: {error}"))
+        })
     };
     let rates = |all: &[DeviceRate]| -> Result<Vec<ThrottleDevice>, RequestError> {
         let rate = |rate: &DeviceRate| {
@@ -124,40 +113,6 @@ fn block(
         throttle_read_iops_device: rates(&block.device_read_iops)?,
         throttle_write_iops_device: rates(&block.device_write_iops)?,
         ..BlockIo::default()
-    });
-    Ok(())
-}
-
-/// The node, or all nodes of a directory.
-fn collect(source: &Path, target: &str, found: &mut Vec<Device>) -> std::io::Result<()> {
-    let stat = stat(source)?;
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::CharacterDevice => "c",
-        FileType::BlockDevice => "b",
-        FileType::Directory => {
-            for entry in std::fs::read_dir(source)? {
-                let entry = entry?;
-                let kind = entry.file_type()?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let skip = ["pts", "shm", "fd", "mqueue"];
-                if !kind.is_file() && !kind.is_symlink() && !skip.contains(&name.as_str()) {
-                    let target = format!("{}/{name}", target.trim_end_matches('/'));
-                    // Sockets and pipes between the nodes are left out.
-                    let _ = collect(&entry.path(), &target, found);
-                }
-            }
-            return Ok(());
-        }
-        _ => return Err(std::io::Error::other("not a device node")),
-    };
-    found.push(Device {
-        kind: kind.to_owned(),
-        path: target.to_owned(),
-        major: i64::from(major(stat.st_rdev)),
-        minor: i64::from(minor(stat.st_rdev)),
-        file_mode: Some(stat.st_mode & 0o7777),
-        uid: Some(stat.st_uid),
-        gid: Some(stat.st_gid),
     });
     Ok(())
 }

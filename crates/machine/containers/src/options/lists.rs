@@ -3,10 +3,7 @@
 use super::OptionError;
 use crate::record::{LogRecord, RestartPolicy};
 use crate::units;
-use rustix::fs::{FileType, major, minor, stat};
-use std::io;
-use std::path::Path;
-use teu_oci::runtime::{Device, DeviceRule, Rlimit};
+use teu_oci::runtime::{DeviceRule, Rlimit};
 
 /// Names that `--ulimit` knows; setrlimit(2).
 const LIMITS: [&str; 16] = [
@@ -84,41 +81,6 @@ pub fn device(text: &str) -> Result<(String, String, String), OptionError> {
         }
     }
     Ok((source.to_owned(), target.to_owned(), rights.to_owned()))
-}
-
-/// The nodes that a `--device` stands for: itself, or those in a directory.
-pub fn device_nodes(source: &Path, target: &str, found: &mut Vec<Device>) -> io::Result<()> {
-    let stat = stat(source)?;
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::CharacterDevice => "c",
-        FileType::BlockDevice => "b",
-        FileType::Directory => {
-            for entry in std::fs::read_dir(source)? {
-                let entry = entry?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let skip = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts"];
-                let kind = entry.file_type()?;
-                let special = !kind.is_file() && !kind.is_symlink();
-                if special && !skip.contains(&name.as_str()) {
-                    let target = format!("{}/{name}", target.trim_end_matches('/'));
-                    // Sockets and pipes between the nodes are left out.
-                    let _ = device_nodes(&entry.path(), &target, found);
-                }
-            }
-            return Ok(());
-        }
-        _ => return Err(io::Error::other("not a device node")),
-    };
-    found.push(Device {
-        kind: kind.to_owned(),
-        path: target.to_owned(),
-        major: i64::from(major(stat.st_rdev)),
-        minor: i64::from(minor(stat.st_rdev)),
-        file_mode: Some(stat.st_mode & 0o7777),
-        uid: Some(stat.st_uid),
-        gid: Some(stat.st_gid),
-    });
-    Ok(())
 }
 
 /// One `--device-cgroup-rule 'c 42:* rwm'`.

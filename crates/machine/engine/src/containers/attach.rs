@@ -3,8 +3,8 @@
 //! Clients attach before they start a container. Its streams are made before the client is answered
 //! and kept until the start takes them ([`Waiting`]), so that no output is too early to be seen.
 
-use super::logs;
 use super::pump::{Ended, Input, Keys, Pump, pipe};
+use super::{logs, websocket};
 use crate::call::{Answer, Call};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -129,12 +129,20 @@ pub fn attach(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
     Ok(Answer::Hijack { multiplexed, take: Box::new(take) })
 }
 
-/// `GET /containers/{id}/attach/ws`
-pub fn attach_web_socket(engine: &Engine, id: &str) -> Result<Answer> {
-    engine.containers().find(id)?;
-    Err(Error::unsupported(
-        "attaching over a WebSocket is not supported: POST to /attach with Upgrade: tcp instead",
-    ))
+/// `GET /containers/{id}/attach/ws`: the same in WebSocket's frames, outputs as they are.
+pub fn attach_web_socket(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
+    let Some(accepted) = call.web_socket.clone() else {
+        return Err(Error::bad("this path is for WebSocket clients"));
+    };
+    let found = attachable(engine.containers(), id)?;
+    let mut attached = Attached::new(engine, found, Wanted::of(call)?)?;
+    attached.outputs.iter_mut().for_each(|(_, frame)| *frame = None);
+    let take = move |client: OwnedFd| {
+        if let Ok(client) = websocket::bridge(client) {
+            drop(attached.run(client));
+        }
+    };
+    Ok(Answer::WebSocket { accepted, take: Box::new(take) })
 }
 
 fn attachable(containers: &Containers, id: &str) -> Result<Found> {

@@ -1,13 +1,13 @@
 //! `POST /commit`
 
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, Input};
 use crate::engine::Engine;
 use crate::error::Result;
 use serde_json::json;
 use teu_containers::CommitRequest;
+use teu_oci::image::Config;
 
-/// Makes an image of a container. The configuration that Docker's clients send as a body is empty
-/// but for what `changes` says again.
+/// Makes an image of a container; a configuration may come as the body.
 pub fn commit(engine: &Engine, call: &Call) -> Result<Answer> {
     let query = &call.query;
     let text = |name: &str| query.nonempty(name).map(str::to_owned);
@@ -15,8 +15,13 @@ pub fn commit(engine: &Engine, call: &Call) -> Result<Answer> {
         Some(name) => vec![name],
         None => Vec::new(),
     };
+    let config = match &call.input {
+        Input::Document(bytes) if !bytes.is_empty() => call.body::<Option<Config>>()?,
+        _ => None,
+    };
     let request = CommitRequest {
         names,
+        config,
         author: text("author"),
         message: text("comment"),
         changes: query

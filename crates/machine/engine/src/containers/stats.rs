@@ -98,11 +98,22 @@ impl Source {
 
 fn sample(stats: Stats, read: String, preread: String, cpu: Cpu, before: Cpu) -> Sample {
     let entry = |op, value| BlockEntry { major: 0, minor: 0, op, value };
-    let interface = Interface {
-        rx_bytes: stats.network_received_bytes,
-        tx_bytes: stats.network_sent_bytes,
-        ..Interface::default()
+    let interface = |one: teu_containers::stats::Interface| {
+        let (received, sent) = (one.received, one.sent);
+        let counters = Interface {
+            rx_bytes: received.bytes,
+            rx_packets: received.packets,
+            rx_errors: received.errors,
+            rx_dropped: received.dropped,
+            tx_bytes: sent.bytes,
+            tx_packets: sent.packets,
+            tx_errors: sent.errors,
+            tx_dropped: sent.dropped,
+        };
+        (one.name, counters)
     };
+    let networks: BTreeMap<String, Interface> =
+        stats.interfaces.into_iter().map(interface).collect();
     Sample {
         id: stats.id,
         name: format!("/{}", stats.name),
@@ -123,7 +134,8 @@ fn sample(stats: Stats, read: String, preread: String, cpu: Cpu, before: Cpu) ->
             stats: BTreeMap::new(),
             limit: Some(stats.memory_limit_bytes),
         },
-        networks: Some(BTreeMap::from([("eth0".to_owned(), interface)])),
+        // Docker has none for a container without one.
+        networks: (!networks.is_empty()).then_some(networks),
         ..Sample::default()
     }
 }

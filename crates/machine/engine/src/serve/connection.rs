@@ -2,7 +2,7 @@
 
 use super::in_background;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -42,11 +42,13 @@ pub fn hangup(sender: &Sender, runtime: &Handle) -> io::Result<(Hangup, Watch)> 
 /// Agrees to an upgrade, and hands the connection to `take` on a thread of its own.
 pub fn hijack(
     upgrade: Upgrade,
-    content_type: &'static str,
+    (name, value): (HeaderName, String),
     take: Box<dyn FnOnce(OwnedFd) + Send>,
 ) -> Response {
     let (mut response, upgraded) = upgrade.accept();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        response.headers_mut().insert(name, value);
+    }
     tokio::spawn(async move {
         let Ok(stream) = upgraded.stream().await else { return };
         let Ok(socket) = descriptor(stream).await else { return };

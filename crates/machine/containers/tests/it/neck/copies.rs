@@ -184,6 +184,7 @@ fn diff_export_and_commit() {
     let has = |name: &str| tar.windows(name.len()).any(|window| window == name.as_bytes());
     assert!(has("srv/new") && has("bin/busybox") && !has("data/seed"));
     let request = CommitRequest {
+        config: None,
         names: vec!["changed:1".parse().unwrap()],
         author: Some("me".into()),
         message: Some("why".into()),

@@ -1,16 +1,12 @@
 //! Limits, devices, restart policies: also of `update`.
 
 use crate::error::{Error, Result};
-use rustix::fs::{major, minor, stat};
 use std::path::Path;
-use teu_containers::options::lists;
+use teu_containers::options::{devices, limits as ranges, lists};
 use teu_containers::record::RestartPolicy;
 use teu_docker::create::{Limits, RateDevice, RestartPolicy as Asked};
 use teu_oci::runtime::linux::{BlockIo, Cpu, Memory, Pids, ThrottleDevice, WeightDevice};
-use teu_oci::runtime::{Device, DeviceRule, Resources, Rlimit};
-
-/// Billionths of a processor are a quota of this period.
-const QUOTA_PERIOD_US: u64 = 100_000;
+use teu_oci::runtime::{Device, Resources, Rlimit};
 
 /// `--restart`
 pub fn restart(asked: &Asked) -> Result<RestartPolicy> {
@@ -53,13 +49,11 @@ pub fn resources(limits: &Limits) -> Result<Resources> {
         swap: nonzero(limits.memory_swap),
         swappiness: match limits.memory_swappiness {
             None | Some(-1) => None,
-            Some(value) => {
-                Some(u64::try_from(value).ok().filter(|value| *value <= 100).ok_or_else(|| {
-                    Error::bad(format!(
-                        "Invalid value: {value}, valid memory swappiness range is 0-100"
-                    ))
-                })?)
-            }
+            Some(value) => Some(ranges::swappiness(value).ok_or_else(|| {
+                Error::bad(format!(
+                    "Invalid value: {value}, valid memory swappiness range is 0-100"
+                ))
+            })?),
         },
         disable_oom_killer: limits.oom_kill_disable.filter(|disable| *disable),
         ..Memory::default()
@@ -97,29 +91,25 @@ fn cpu(limits: &Limits) -> Result<Cpu> {
                 "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set.",
             ));
         }
-        cpu.period = Some(QUOTA_PERIOD_US);
-        cpu.quota = Some(limits.nano_cpus / 10_000);
+        ranges::share(&mut cpu, limits.nano_cpus);
     }
     Ok(cpu)
 }
 
 fn numbers(path: &str) -> Result<(i64, i64)> {
-    let stat = stat(Path::new(path))
-        .map_err(|errno| Error::bad(format!("cannot use device {path}: {errno}")))?;
-    Ok((i64::from(major(stat.st_rdev)), i64::from(minor(stat.st_rdev))))
+    devices::numbers(path).map_err(|error| Error::bad(format!("cannot use device {path}: {error}")))
 }
 
 fn block_io(limits: &Limits) -> Result<BlockIo> {
-    let in_range = |weight: i64| u16::try_from(weight).ok().filter(|w| (10..=1000).contains(w));
     let wrong = || Error::bad("Range of blkio weight is from 10 to 1000");
     let weight = match limits.blkio_weight {
         0 => None,
-        weight => Some(in_range(weight).ok_or_else(wrong)?),
+        weight => Some(ranges::weight(weight).ok_or_else(wrong)?),
     };
     let mut weights = Vec::new();
     for device in &limits.blkio_weight_device {
         let (major, minor) = numbers(&device.path)?;
-        let weight = Some(in_range(device.weight.into()).ok_or_else(wrong)?);
+        let weight = Some(ranges::weight(device.weight.into()).ok_or_else(wrong)?);
         weights.push(WeightDevice { major, minor, weight, leaf_weight: None });
     }
     let rates = |list: &[RateDevice]| -> Result<Vec<ThrottleDevice>> {
@@ -163,7 +153,7 @@ pub fn ulimits(limits: &Limits) -> Result<Vec<Rlimit>> {
 /// `--device`: nodes like the host's, and the right to use them. A directory stands for the nodes
 /// in it.
 pub fn devices(limits: &Limits, resources: &mut Resources) -> Result<Vec<Device>> {
-    let mut devices = Vec::new();
+    let mut given = Vec::new();
     for asked in &limits.devices {
         let target = match asked.path_in_container.as_str() {
             "" => &asked.path_on_host,
@@ -176,25 +166,15 @@ pub fn devices(limits: &Limits, resources: &mut Resources) -> Result<Vec<Device>
         let source = &asked.path_on_host;
         let text = format!("{source}:{target}:{access}");
         let (source, target, access) = lists::device(&text)?;
-        let mut found = Vec::new();
-        lists::device_nodes(Path::new(&source), &target, &mut found).map_err(|error| {
+        let found = devices::grant(Path::new(&source), &target, &access, resources);
+        given.extend(found.map_err(|error| {
             Error::status_of(
                 500,
                 format!(
                     "error gathering device information while adding custom device {source:?}: {error}"
                 ),
             )
-        })?;
-        for device in found {
-            resources.devices.push(DeviceRule {
-                allow: true,
-                kind: Some(device.kind.clone()),
-                major: Some(device.major),
-                minor: Some(device.minor),
-                access: Some(access.clone()),
-            });
-            devices.push(device);
-        }
+        })?);
     }
-    Ok(devices)
+    Ok(given)
 }
