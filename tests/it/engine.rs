@@ -10,6 +10,7 @@ mod clients;
 mod doors;
 mod faults;
 mod limits;
+mod registries;
 mod rust;
 pub mod steps;
 

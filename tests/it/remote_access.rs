@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// `user` with the password `secret`.
-const HTPASSWD: &str = "user:$2a$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
+pub const HTPASSWD: &str = "user:$2a$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
 
 fn guarded(world: &World) -> Registry {
     let file = world.file("htpasswd", HTPASSWD);

@@ -12,7 +12,13 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
-use teu_images::remote::{Client, Credentials, Purpose};
+use std::io::Read as _;
+use teu_images::remote::{Client, Credentials, Purpose, Repository};
+use teu_oci::Digest;
+use teu_oci::image::{Descriptor, ImageConfig};
+
+/// Of an image's configuration.
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// Makes clients with the settings of this machine.
 pub trait Registries: fmt::Debug + Send + Sync {
@@ -121,9 +127,9 @@ pub fn distribution(engine: &Engine, name: &str, call: &Call) -> Result<Answer> 
     let registry = client.repository(&name, Purpose::Read).map_err(failed)?;
     let document = registry.manifest(&registry.target()).map_err(failed)?;
     let parsed: Value = serde_json::from_slice(&document.bytes).unwrap_or_default();
-    let platforms: Vec<&Value> = match parsed.get("manifests").and_then(Value::as_array) {
-        Some(list) => list.iter().filter_map(|entry| entry.get("platform")).collect(),
-        None => Vec::new(),
+    let platforms: Vec<Value> = match parsed.get("manifests").and_then(Value::as_array) {
+        Some(list) => list.iter().filter_map(|entry| entry.get("platform").cloned()).collect(),
+        None => platform(&registry, &parsed).into_iter().collect(),
     };
     Answer::ok(&json!({
         "Descriptor": {
@@ -133,4 +139,26 @@ pub fn distribution(engine: &Engine, name: &str, call: &Call) -> Result<Answer> 
         },
         "Platforms": platforms,
     }))
+}
+
+/// What an image of one platform is made for, as its configuration says; nothing where that is none.
+fn platform(registry: &Repository, manifest: &Value) -> Option<Value> {
+    let descriptor: Descriptor = serde_json::from_value(manifest.get("config")?.clone()).ok()?;
+    if descriptor.size > CONFIG_BYTES_MAX {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    registry.blob(&descriptor, 0).ok()?.read_to_end(&mut bytes).ok()?;
+    if Digest::sha256(&bytes) != descriptor.digest {
+        return None;
+    }
+    let config: ImageConfig = serde_json::from_slice(&bytes).ok()?;
+    if config.architecture.is_empty() || config.os.is_empty() {
+        return None;
+    }
+    let mut platform = json!({ "architecture": config.architecture, "os": config.os });
+    if let Some(variant) = config.variant {
+        platform["variant"] = variant.into();
+    }
+    Some(platform)
 }
