@@ -34,6 +34,17 @@ impl Api {
                 let all = self.all(&call.rows, ("networking.k8s.io", "ingressclasses"), "").await?;
                 classes::fill_ingress(new, &all).map_err(forbidden)?;
             }
+            ("certificates.k8s.io", "certificatesigningrequests") => {
+                // Who asks is for the server to say, not for who asks.
+                let asks = crate::auth::reviews::user_value(&call.user);
+                let spec = object::child_mut(new, "spec");
+                for field in ["username", "uid", "groups", "extra"] {
+                    match asks.get(field) {
+                        Some(value) => drop(spec.insert(field.to_owned(), value.clone())),
+                        None => drop(spec.shift_remove(field)),
+                    }
+                }
+            }
             _ => {}
         }
         Ok(())

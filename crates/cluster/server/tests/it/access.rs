@@ -34,6 +34,9 @@ fn binding(name: &str, role: &str, account: &str) -> Value {
     })
 }
 
+/// A request for `CN=jane`.
+const BASE64_REQUEST: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIS01IRUNBUUF3RHpFTk1Bc0dBMVVFQXd3RWFtRnVaVEJaTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdFSApBMElBQko5VHQyL1QwUktBTml1Y0RhTEY5eEE3QUs2VlR0QTZIZjBNdW41RGxoSStJL0MreGN6RUlIaHBvMk93CkR5L1NWN2Vad0lrMWZ0dzc0aWd3ZGZpOTE2eWdBREFLQmdncWhrak9QUVFEQWdOSkFEQkdBaUVBcThqMk9OS0UKaXZPZHprRGdLRVQ1TnFpMFRFMDJBZTBSM3IzdSsyaW5mTmtDSVFEVXo3Slp5VG5wQnhPVmtXbWFraUdCaU0rSAprczFFQkdHVE9VRnZoNWNjRVE9PQotLS0tLUVORCBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K";
+
 const JSON: &str = "Content-Type: application/json";
 const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
 const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
@@ -201,4 +204,19 @@ fn owners_act_as_others_and_see_what_those_see() {
     });
     world.post(&format!("{RBAC}/clusterroles"), &more).good();
     world.until(|| world.ask("GET", "/api/v1/secrets", &as_jane, "").code == 200);
+}
+
+#[test]
+fn who_asks_for_a_certificate_is_not_for_them_to_say() {
+    let world = World::guarded();
+    let request = json!({
+        "metadata": { "name": "mine" },
+        "spec": {
+            "request": BASE64_REQUEST, "signerName": "example.com/any", "usages": ["client auth"],
+            "username": "system:admin", "groups": ["system:masters"],
+        },
+    });
+    let path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let made = world.post(path, &request).good();
+    assert_eq!(made["spec"]["username"], "tester");
 }
