@@ -23,6 +23,7 @@ mod engine;
 mod exchange;
 mod faulty;
 mod kube_play;
+mod lazy;
 mod networks;
 mod peers;
 mod podman;
