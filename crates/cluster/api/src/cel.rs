@@ -15,6 +15,7 @@ mod prepare;
 mod tests;
 
 pub use convert::Input;
+pub(crate) use convert::RESERVED;
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::objects::{Key, Map};

@@ -97,34 +97,35 @@ fn text_of(text: &str, shape: &Shape) -> CelValue {
     }
 }
 
+/// Words of the language, which nothing can be called.
+pub(crate) const RESERVED: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
 /// A field's name as expressions say it: `__dot__` for a dot and so on, `__in__` for a reserved word.
 pub(crate) fn escaped(name: &str) -> String {
-    const RESERVED: [&str; 23] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-        "__not_strictly_false__",
-        "__loop__",
-    ];
-    if RESERVED.contains(&name) {
+    let is_inner = matches!(name, "__not_strictly_false__" | "__loop__");
+    if is_inner || RESERVED.contains(&name) {
         return format!("__{name}__");
     }
     name.replace("__", "__underscores__")

@@ -159,3 +159,19 @@ pub fn int_or_string(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// The cells of what keeps a number of pods.
+pub fn replicas(object: &Value, now: i64, selector: String) -> Vec<Value> {
+    let at = At::root(object);
+    let (names, images) = containers(&at.get("spec.template.spec"));
+    vec![
+        name(object),
+        at.get("spec.replicas").int().into(),
+        at.get("status.replicas").int().into(),
+        at.get("status.readyReplicas").int().into(),
+        age(object, now),
+        names,
+        images,
+        selector.into(),
+    ]
+}

@@ -4,35 +4,12 @@ use super::super::field::{At, Report};
 use super::super::kind::{Kind, empty_status};
 use super::super::{fill, labels, meta, name, print};
 use super::matching::{FAILURE, check_conditions, check_resources, fill_resources};
+use crate::cel::RESERVED;
 use serde_json::Value;
 
 const MOST_ANNOTATIONS: usize = 20;
 const MOST_EXPRESSION: usize = 5 * 1024;
 const REASONS: &[&str] = &["Forbidden", "Invalid", "RequestEntityTooLarge"];
-/// Words that cannot be a variable's name.
-const RESERVED: &[&str] = &[
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
 
 /// The policy.
 pub const RULES: Kind = Kind {

@@ -62,16 +62,6 @@ pub fn check_status(status: &At, report: &mut Report) {
 }
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
-    let at = At::root(object);
-    let (names, images) = print::containers(&at.get("spec.template.spec"));
-    vec![
-        print::name(object),
-        at.get("spec.replicas").int().into(),
-        at.get("status.replicas").int().into(),
-        at.get("status.readyReplicas").int().into(),
-        print::age(object, now),
-        names,
-        images,
-        labels::shown(at.get("spec.selector").value).into(),
-    ]
+    let selector = labels::shown(At::root(object).get("spec.selector").value);
+    print::replicas(object, now, selector)
 }

@@ -77,16 +77,6 @@ fn check(object: &At, report: &mut Report) {
 }
 
 fn cells(object: &Value, now: i64) -> Vec<Value> {
-    let at = At::root(object);
-    let (names, images) = print::containers(&at.get("spec.template.spec"));
-    vec![
-        print::name(object),
-        at.get("spec.replicas").int().into(),
-        at.get("status.replicas").int().into(),
-        at.get("status.readyReplicas").int().into(),
-        print::age(object, now),
-        names,
-        images,
-        labels::shown_map(at.get("spec.selector").value).into(),
-    ]
+    let selector = labels::shown_map(At::root(object).get("spec.selector").value);
+    print::replicas(object, now, selector)
 }
