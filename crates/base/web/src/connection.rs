@@ -75,7 +75,13 @@ impl<H: Handler> Service<H> {
         request: http::Request<hyper::body::Incoming>,
     ) -> Result<Response, Infallible> {
         let (body_bytes, idle) = (self.limits.body_bytes, self.limits.body_idle);
-        let mut request: Request = request.map(|body| Incoming::new(body, body_bytes, idle));
+        // A stream of HTTP/2 is ended alone; a client that waits for `100 Continue` has sent nothing.
+        let drains = request.version() < http::Version::HTTP_2
+            && !request.headers().contains_key(http::header::EXPECT);
+        let mut request: Request = request.map(|body| {
+            let body = Incoming::new(body, body_bytes, idle);
+            if drains { body.draining() } else { body }
+        });
         request.extensions_mut().insert(peer);
         Ok(self.handler.handle(request).await)
     }

@@ -1,4 +1,9 @@
 //! A request's body: counted, timed, and read by async code, whole, or by blocking code.
+//!
+//! A handler may answer without having read it all. The rest is read and thrown away while the answer
+//! goes, if it is little: a connection that is closed over what a client still sends makes the
+//! client's kernel forget the answer, and the client says "broken pipe" where it was told what is
+//! wrong.
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
@@ -55,10 +60,18 @@ impl From<BodyError> for io::Error {
     }
 }
 
+/// Bytes of a body nobody wants that are read nevertheless.
+const UNWANTED_BYTES: u64 = 256 << 10;
+/// How long that may take.
+const UNWANTED_TIME: Duration = Duration::from_secs(5);
+
 /// The body of a request.
 #[derive(Debug)]
 pub struct Incoming {
-    inner: hyper::body::Incoming,
+    /// There until it is dropped.
+    inner: Option<hyper::body::Incoming>,
+    /// Whether what is left is read when it is dropped.
+    drains: bool,
     limit: u64,
     seen: u64,
     idle: Option<Duration>,
@@ -69,7 +82,14 @@ pub struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(inner: hyper::body::Incoming, limit: u64, idle: Option<Duration>) -> Self {
-        Self { inner, limit, seen: 0, idle, timer: None, is_waiting: false }
+        let inner = Some(inner);
+        Self { inner, drains: false, limit, seen: 0, idle, timer: None, is_waiting: false }
+    }
+
+    /// Reads what is left when it is dropped.
+    pub(crate) fn draining(mut self) -> Self {
+        self.drains = true;
+        self
     }
 
     /// Takes another number of bytes than the server's [`Limits`](crate::Limits) say.
@@ -86,7 +106,7 @@ impl Incoming {
 
     /// Its length, if the client said it.
     pub fn length_bytes(&self) -> Option<u64> {
-        self.inner.size_hint().exact()
+        self.size_hint().exact()
     }
 
     /// The next bytes; `None` at the end. Trailers are passed over.
@@ -152,9 +172,12 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match Pin::new(&mut self.inner).poll_frame(context) {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = match Pin::new(inner).poll_frame(context) {
             Poll::Pending => {
                 let idle = self.poll_idle(context);
+                // A client that is too slow, here, or sends too much, below, is waited for no longer.
+                self.drains &= idle.is_pending();
                 return idle.map(|after| Some(Err(BodyError::Idle { after })));
             }
             Poll::Ready(frame) => frame,
@@ -164,18 +187,41 @@ impl Body for Incoming {
             let frame = frame.map_err(BodyError::Broken)?;
             self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
             match self.seen > self.limit {
-                true => Err(BodyError::TooLarge { limit: self.limit }),
+                true => {
+                    self.drains = false;
+                    Err(BodyError::TooLarge { limit: self.limit })
+                }
                 false => Ok(frame),
             }
         }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(SizeHint::new, Body::size_hint)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take().filter(|inner| !inner.is_end_stream()) else { return };
+        let is_little = inner.size_hint().lower() <= UNWANTED_BYTES;
+        if let (true, true, Ok(runtime)) = (self.drains, is_little, Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(UNWANTED_TIME, throw_away(inner)));
+        }
+    }
+}
+
+/// Reads a body to its end, or as far as is reasonable.
+async fn throw_away(mut body: hyper::body::Incoming) {
+    let mut seen = 0;
+    while seen <= UNWANTED_BYTES {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let Some(Ok(frame)) = frame else { return };
+        seen += frame.data_ref().map_or(0, |data| data.len() as u64);
     }
 }
 

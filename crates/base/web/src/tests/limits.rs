@@ -49,6 +49,33 @@ fn slow_and_large_requests_end() {
     });
 }
 
+/// Whoever is refused before its body was read is told so, also when it first sends all of it.
+#[test]
+fn a_refusal_waits_for_the_little_that_is_still_sent() {
+    run(async {
+        let refuse = |_| async { respond::text(StatusCode::BAD_REQUEST, "no") };
+        let server = Server::start(Limits::default(), refuse).await;
+        let mut stream = server.connect().await;
+        let body = "x".repeat(200 << 10);
+        let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.expect("an answer");
+        assert_eq!(&start, b"HTTP/1.1 400");
+        // The refusal is here, and what it was not about is taken all the same.
+        for piece in body.as_bytes().chunks(8 << 10) {
+            stream.write_all(piece).await.expect("taken");
+            tokio::task::yield_now().await;
+        }
+        // The connection is good for the next request.
+        let next = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(next.as_bytes()).await.expect("taken");
+        let answer = rest(&mut stream).await;
+        assert!(answer.contains("HTTP/1.1 400 "), "{answer}");
+        server.stop().await;
+    });
+}
+
 #[test]
 fn a_client_that_takes_nothing_is_let_go() {
     run(async {
