@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-mod clients;
+pub mod clients;
 mod doors;
 mod faults;
 mod limits;

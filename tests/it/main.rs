@@ -16,6 +16,7 @@ mod cli_life;
 mod cli_streams;
 mod cli_usage;
 mod compose;
+mod conformance;
 mod copy;
 mod distribution;
 mod doctor;

@@ -1,0 +1,93 @@
+//! The official suite's cases that need no containers, written again (`docs/conformance.md`), against
+//! `teu server`. Issue 5, must show 3.
+
+use crate::engine::clients::python;
+use crate::world::binary;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server in a folder of its own.
+pub struct Server {
+    child: Child,
+    pub kubeconfig: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts one, and waits until it is ready.
+    pub fn start() -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("teu-it-").tempdir().expect("a folder in /tmp");
+        let config = folder.path().join("server.toml");
+        std::fs::write(&config, "allow-loopback = true\n").expect("writes");
+        let mut child = Command::new(binary())
+            .args(["server", "--bind", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut kubeconfig = None;
+        while kubeconfig.is_none() {
+            let line = lines.next().expect("it says where its kubeconfig is").expect("text");
+            kubeconfig = line.strip_prefix("kubeconfig ").map(PathBuf::from);
+        }
+        Self { child, kubeconfig: kubeconfig.expect("the loop ended"), _folder: folder }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The real `kubectl`: Debian 13's, where `scripts/trixie` put it, or the machine's own.
+pub fn kubectl() -> PathBuf {
+    let unpacked =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/clients/trixie/usr/bin/kubectl");
+    if unpacked.exists() { unpacked } else { "kubectl".into() }
+}
+
+#[test]
+fn conformance() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(here.join("../docs/conformance.md")).expect("the list");
+    let named = |prefix: &str| -> BTreeSet<String> {
+        let lines = list.lines().filter_map(|line| line.strip_prefix(prefix));
+        lines.map(|line| line.split(" | ").next().unwrap_or(line).trim().to_owned()).collect()
+    };
+    let (pass, not_yet) = (named("- pass | "), named("- not yet | "));
+    let server = Server::start();
+    let output = Command::new(python())
+        .arg(here.join("it/conformance/run.py"))
+        .arg(&server.kubeconfig)
+        .env("KUBECTL", kubectl())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("KUBECONFIG")
+        .output()
+        .expect("python starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let passed: BTreeSet<String> =
+        said.lines().filter_map(|line| line.strip_prefix("pass ")).map(str::to_owned).collect();
+    let failed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("FAIL ")).collect();
+    let broken: Vec<&&str> = failed
+        .iter()
+        .filter(|line| !not_yet.iter().any(|name| line.starts_with(&format!("{name}:"))))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    let lost: Vec<_> = pass.difference(&passed).collect();
+    assert!(
+        lost.is_empty(),
+        "listed as passing, but not run: {lost:#?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let silent: Vec<_> = passed.difference(&pass).collect();
+    assert!(silent.is_empty(), "passing, but not listed so in docs/conformance.md: {silent:#?}");
+}

@@ -1,0 +1,60 @@
+"""Runs conformance cases against a cluster: `run.py KUBECONFIG [PART-OF-A-NAME…]`.
+
+A line a case: `pass NAME` or `FAIL NAME: why`. `SERIAL` cases run alone, after all others.
+"""
+
+import concurrent.futures
+import importlib
+import pathlib
+import sys
+import traceback
+
+import harness
+
+HERE = pathlib.Path(__file__).parent
+WORKERS = 6
+# What changes a thing of the whole cluster that another case looks at, by its place in the module.
+SERIAL = set()
+
+
+def one(kubeconfig, name):
+    cluster = harness.Cluster(kubeconfig)
+    try:
+        cluster.ns = cluster.namespace()
+        try:
+            harness.CASES[name](cluster)
+        finally:
+            cluster.core.delete_namespace(cluster.ns)
+        return name, None
+    except Exception as error:
+        trace = traceback.extract_tb(error.__traceback__)
+        place = next((f"{pathlib.Path(at.filename).name}:{at.lineno}" for at in reversed(trace) if "/cases/" in at.filename), "")
+        return name, f"{place} {type(error).__name__}: {error}".replace("\n", " ")[:3000]
+
+
+def main():
+    kubeconfig, *parts = sys.argv[1:]
+    for file in sorted((HERE / "cases").glob("*.py")):
+        module = importlib.import_module(f"cases.{file.stem}")
+        SERIAL.update(getattr(module, "SERIAL", ()))
+    chosen = [name for name in harness.CASES if not parts or any(part in name for part in parts)]
+    failed = 0
+
+    def say(outcome):
+        nonlocal failed
+        name, why = outcome
+        failed += why is not None
+        print(f"pass {name}" if why is None else f"FAIL {name}: {why}", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        waits = [pool.submit(one, kubeconfig, name) for name in chosen if name not in SERIAL]
+        for done in concurrent.futures.as_completed(waits):
+            say(done.result())
+    for name in chosen:
+        if name in SERIAL:
+            say(one(kubeconfig, name))
+    print(f"{len(chosen) - failed} of {len(chosen)} passed")
+    sys.exit(1 if failed else 0)
+
+
+main()
