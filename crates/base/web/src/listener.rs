@@ -12,6 +12,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 
+/// Connections that wait to be accepted; the kernel's own bound is `net.core.somaxconn`.
+const BACKLOG: i32 = 65_535;
+
 /// A socket that listens, with TLS or without.
 #[derive(Debug)]
 pub struct Listener {
@@ -52,6 +55,8 @@ impl Listener {
     pub async fn tcp(address: &str) -> Result<Self> {
         let listen = |source| Error::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
+        // The runtime asks for 1,024. Whoever finds the queue full tries again after a whole second.
+        rustix::net::listen(&listener, BACKLOG).map_err(|e| listen(e.into()))?;
         Ok(Self { socket: Socket::Tcp(listener), tls: None })
     }
 

@@ -15,6 +15,8 @@ use std::path::Path;
 
 /// Longest record that is read.
 const RECORD_LIMIT_BYTES: u64 = 16 << 20;
+/// What is read at first.
+const FIRST_READ_BYTES: usize = 8 << 10;
 
 /// Reads a JSON file of ours; `None` when it is not there. Never follows a link at its end.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
@@ -32,11 +34,20 @@ pub(crate) fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(errno) => return Err(Error::sys("open", path)(errno)),
     };
-    let file = File::from(fd);
-    // One read, and one that finds the end; without the size it is a dozen small ones.
-    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit_bytes);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-    file.take(limit_bytes).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let mut file = File::from(fd);
+    // Nearly every record is read by one call: what is shorter than the buffer has ended.
+    let mut bytes = vec![0; FIRST_READ_BYTES];
+    let count = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            outcome => break outcome.map_err(Error::io("read", path))?,
+        }
+    };
+    bytes.truncate(count);
+    if count == FIRST_READ_BYTES {
+        let rest = limit_bytes.saturating_sub(FIRST_READ_BYTES as u64);
+        file.take(rest).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    }
     Ok(Some(bytes))
 }
 

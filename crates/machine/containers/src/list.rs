@@ -139,10 +139,11 @@ impl Containers {
                 && self.image_fits(found, filters, &ancestors)
         });
         all.truncate(options.last.unwrap_or(usize::MAX));
+        let networks = self.networks.in_use()?;
         let mut lines = Vec::with_capacity(all.len());
         for found in all {
             let size = options.size.then(|| self.size(&found)).transpose()?;
-            let line = self.summary(found, size)?;
+            let line = self.summary(found, size, &networks)?;
             let publish = |value: &str| line.ports.iter().any(|port| port_fits(port, value, true));
             let expose = |value: &str| line.ports.iter().any(|port| port_fits(port, value, false));
             if filters.any("publish", publish) && filters.any("expose", expose) {
@@ -152,8 +153,8 @@ impl Containers {
         Ok(lines)
     }
 
-    fn summary(&self, found: Found, size: Option<Size>) -> Result<Summary> {
-        let endpoints = self.places(&found)?;
+    fn summary(&self, found: Found, size: Option<Size>, networks: &[String]) -> Result<Summary> {
+        let endpoints = self.places(&found, networks)?;
         let ports = ports(&found, &endpoints);
         let Found { record, pod, state } = found;
         let mut command = record.entrypoint;
@@ -178,17 +179,17 @@ impl Containers {
     }
 
     /// Places of a running container's pod on networks.
-    fn places(&self, found: &Found) -> Result<Vec<Endpoint>> {
+    fn places(&self, found: &Found, networks: &[String]) -> Result<Vec<Endpoint>> {
         let may_have_one = matches!(found.pod.network.choice, NetworkChoice::Networks(_));
         match found.state.needs_shim() && may_have_one {
-            true => Ok(self.networks.endpoints_of(&found.pod.id)?),
+            true => Ok(self.networks.endpoints_among(networks, &found.pod.id)?),
             false => Ok(Vec::new()),
         }
     }
 
     /// Published ports of a running container, then ports that are only exposed.
     pub(crate) fn ports(&self, found: &Found) -> Result<Vec<PortBinding>> {
-        Ok(ports(found, &self.places(found)?))
+        Ok(ports(found, &self.places(found, &self.networks.in_use()?)?))
     }
 
     /// Published ports.

@@ -7,6 +7,11 @@ use crate::state::ContainerState;
 use crate::{Containers, Error, Result};
 use std::path::PathBuf;
 
+/// Records are many small files; with so many pods several threads read them.
+const PODS_A_THREAD: usize = 48;
+/// And no more threads than so.
+const THREADS_MAX: usize = 4;
+
 /// A container found by name, id or unique prefix of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -78,16 +83,38 @@ impl Containers {
 
     /// Every container that can be read. A damaged one is skipped: `find` by its id says why.
     pub(crate) fn load_all(&self) -> Result<Vec<Found>> {
+        let pods = self.pod_ids()?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let share = pods.len().div_ceil(threads).max(PODS_A_THREAD);
+        let mut all = if pods.len() <= share {
+            self.load_of(&pods)?
+        } else {
+            std::thread::scope(|scope| {
+                let shares = pods.chunks(share);
+                let threads: Vec<_> =
+                    shares.map(|pods| scope.spawn(|| self.load_of(pods))).collect();
+                let mut all = Vec::new();
+                for thread in threads {
+                    let part = thread.join();
+                    all.extend(part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+                }
+                Ok::<_, Error>(all)
+            })?
+        };
+        all.sort_by_key(|found| std::cmp::Reverse(found.record.created_ns));
+        Ok(all)
+    }
+
+    fn load_of(&self, pods: &[String]) -> Result<Vec<Found>> {
         let mut all = Vec::new();
-        for pod in self.pod_ids()? {
-            let Ok(Some(pod_record)) = self.read_pod(&pod) else { continue };
-            for id in self.ids_of(&pod)? {
-                let Ok(Some(record)) = self.read_record(&pod, &id) else { continue };
-                let Some(state) = self.true_state(&pod, &id)? else { continue };
+        for pod in pods {
+            let Ok(Some(pod_record)) = self.read_pod(pod) else { continue };
+            for id in self.ids_of(pod)? {
+                let Ok(Some(record)) = self.read_record(pod, &id) else { continue };
+                let Some(state) = self.true_state(pod, &id)? else { continue };
                 all.push(Found { record, pod: pod_record.clone(), state });
             }
         }
-        all.sort_by_key(|found| std::cmp::Reverse(found.record.created_ns));
         Ok(all)
     }
 
@@ -113,10 +140,10 @@ impl Containers {
 
     /// What was last written about a container's state, true or not.
     pub(crate) fn read_state(&self, pod: &str, id: &str) -> Result<Option<ContainerState>> {
-        if !self.home.container(pod, id).is_dir() {
-            return Ok(None);
+        match disk::read_json(&self.state_path(pod, id))? {
+            None if !self.home.container(pod, id).is_dir() => Ok(None),
+            state => Ok(Some(state.unwrap_or_default())),
         }
-        Ok(Some(disk::read_json(&self.state_path(pod, id))?.unwrap_or_default()))
     }
 
     pub(crate) fn write_state(&self, pod: &str, id: &str, state: &ContainerState) -> Result<()> {

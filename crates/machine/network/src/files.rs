@@ -7,13 +7,15 @@ use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The longest record that is read.
 const RECORD_BYTES_MAX: u64 = 4 << 20;
+/// What is read at first.
+const FIRST_READ_BYTES: usize = 4 << 10;
 
 /// A lock that is held while this lives.
 #[derive(Debug)]
@@ -83,20 +85,34 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 
 /// Reads a record; `None` when there is none.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let bytes = match fs::metadata(path) {
-        Ok(found) if found.len() > RECORD_BYTES_MAX => {
-            return Err(damaged(path, "it is too long"));
-        }
-        Ok(_) => fs::read(path),
-        Err(error) => Err(error),
+    let bytes = match read_bytes(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path)(error)),
     };
-    match bytes {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| damaged(path, &error.to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path)(error)),
+    if bytes.len() as u64 > RECORD_BYTES_MAX {
+        return Err(damaged(path, "it is too long"));
     }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, &error.to_string()))
+}
+
+/// A file's bytes, and one more than the most where it is longer. Nearly every record is read by one
+/// call: what is shorter than the buffer has ended.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let mut bytes = vec![0; FIRST_READ_BYTES];
+    let count = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => break outcome?,
+        }
+    };
+    bytes.truncate(count);
+    if count == FIRST_READ_BYTES {
+        let rest = RECORD_BYTES_MAX + 1 - FIRST_READ_BYTES as u64;
+        file.take(rest).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn damaged(path: &Path, problem: &str) -> Error {

@@ -175,9 +175,19 @@ impl Networks {
 
     /// Endpoints of a pod, on any network.
     pub fn endpoints_of(&self, pod: &str) -> Result<Vec<Endpoint>> {
+        self.endpoints_among(&self.in_use()?, pod)
+    }
+
+    /// Ids of the networks that are in the kernel, for [`Networks::endpoints_among`].
+    pub fn in_use(&self) -> Result<Vec<String>> {
+        files::names_in(&self.run())
+    }
+
+    /// Endpoints of a pod on some networks. Who asks for many pods looks the networks up once.
+    pub fn endpoints_among(&self, networks: &[String], pod: &str) -> Result<Vec<Endpoint>> {
         let mut endpoints = Vec::new();
-        for id in files::names_in(&self.run())? {
-            let held: Option<Held> = self.place(&id).held(pod)?;
+        for id in networks {
+            let held: Option<Held> = self.place(id).held(pod)?;
             endpoints.extend(held.map(|held| held.endpoint));
         }
         Ok(endpoints)
