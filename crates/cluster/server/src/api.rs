@@ -6,6 +6,7 @@
 use crate::admission::Memo;
 use crate::aggregate::Aggregated;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
+use crate::connect::Nodes;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
@@ -44,6 +45,8 @@ pub struct Api {
     pub aggregated: Aggregated,
     /// Who this server is when it hands requests on.
     pub proxy_identity: Option<Arc<Identity>>,
+    /// How nodes are called.
+    pub nodes: Nodes,
     /// When it stops, watches end.
     pub shutdown: Shutdown,
     /// OpenAPI documents, with the table's generation they are of.
@@ -72,6 +75,7 @@ impl Api {
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),
             proxy_identity: None,
+            nodes: Nodes::default(),
             shutdown,
             openapi: Mutex::default(),
             webhooks: Memo::default(),

@@ -4,6 +4,7 @@
 //! start, so that none is ever old. Keys are readable by their owner alone.
 
 use crate::config::Config;
+use crate::connect::Nodes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
@@ -20,6 +21,8 @@ const NAME: &str = "teu-cluster-ca";
 const PROXY_NAME: &str = "teu-front-proxy-ca";
 /// Who this server is for them.
 pub const PROXY_CLIENT: &str = "front-proxy-client";
+/// Who this server is for nodes.
+const NODE_CLIENT: &str = "kube-apiserver-kubelet-client";
 /// Names by which pods know the server.
 const NAMES: [&str; 7] = [
     "localhost",
@@ -62,6 +65,8 @@ pub struct Credentials {
     pub proxy: Arc<Identity>,
     /// By whose word (PEM).
     pub proxy_authority_pem: String,
+    /// How it calls nodes.
+    pub nodes: Nodes,
     /// Signs tokens of service accounts.
     pub signer: Arc<Signer>,
 }
@@ -86,8 +91,14 @@ impl Credentials {
             Request { common_name: "kube-apiserver".to_owned(), ..Request::server(names) };
         let server = authority.issue(&request)?;
         let proxy_authority_pem = proxies.certificate_pem();
+        let organization = Some("system:masters".to_owned());
+        let client = Request { organization, ..Request::client(NODE_CLIENT) };
+        let nodes = Nodes {
+            authorities: authority_pem.into_bytes(),
+            identity: Some(Arc::new(authority.issue(&client)?)),
+        };
         let signer = Arc::new(signer(&folder)?);
-        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem, signer })
+        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem, nodes, signer })
     }
 
     /// Writes a kubeconfig of the cluster's owner.

@@ -82,6 +82,7 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
         Err(status) => return answer::status(&status, plain),
     };
     let place = Place::parse(request.uri().path());
+    let leads_elsewhere = place.as_ref().is_some_and(crate::connect::leads_elsewhere);
     let timed = async {
         // Whatever is below a group and version that another server serves is its affair.
         let mut segments = request.uri().path().trim_start_matches('/').split('/');
@@ -94,7 +95,8 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
             authorize_remote(api, &user, &request, place.as_ref(), &query).await?;
             (series.group, series.version) = (group, version);
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-            return crate::proxy::forward(api, request, &user, &target?, &path).await;
+            let manner = crate::proxy::Manner::Aggregated(&user);
+            return crate::proxy::forward(api, request, &target?, &path, manner).await;
         }
         match place {
             Some(place) => {
@@ -107,8 +109,13 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
             }
         }
     };
-    // The answer to a watch has begun when its stream has; only that is timed.
-    match tokio::time::timeout(REQUEST_TIME, timed).await {
+    // The answer to a watch has begun when its stream has; only that is timed. Whoever is elsewhere
+    // may take the time that the client gives him.
+    let answered = match leads_elsewhere {
+        true => Ok(timed.await),
+        false => tokio::time::timeout(REQUEST_TIME, timed).await,
+    };
+    match answered {
         Ok(Ok(response)) => response,
         Ok(Err(status)) => answer::status(&status, plain),
         Err(_) => answer::status(&Status::timeout("the request took too long"), plain),

@@ -16,6 +16,7 @@ pub mod api;
 pub mod auth;
 pub mod bootstrap;
 pub mod config;
+pub mod connect;
 pub mod control;
 pub mod controllers;
 pub mod crd;

@@ -1,4 +1,4 @@
-//! Calls from the server to others: webhooks, aggregated APIs.
+//! Calls from the server to others: webhooks, aggregated APIs, pods, nodes.
 //!
 //! Whoever may write a webhook's configuration chooses where the server connects to, so where that
 //! may be is decided here, on addresses and after names were resolved: never link-local (the
@@ -15,6 +15,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body::Body as _;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -22,13 +24,14 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use teu_pki::Identity;
+use teu_web::BodyError;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// Bytes of an answer that is read as a whole.
 const MAX_ANSWER_BYTES: usize = 3 << 20;
@@ -75,9 +78,31 @@ pub enum CallError {
     Late,
 }
 
+/// How to speak with somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    #[default]
+    Https,
+}
+
+impl Scheme {
+    /// The port where nothing else is said.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
 /// Whom to call, and how to know them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Target {
+    /// How.
+    pub scheme: Scheme,
     /// Name for TLS and `Host`.
     pub host: String,
     /// Port, for `Host`.
@@ -99,9 +124,20 @@ pub struct Outgoing {
     pub allows_loopback: bool,
 }
 
+/// A request's body on its way.
+pub type Sent = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A body that is there.
+pub fn whole(bytes: Bytes) -> Sent {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+
 /// A connection for one call.
 pub struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Sent>,
     authority: HeaderValue,
 }
 
@@ -125,6 +161,11 @@ pub fn parse_url(url: &str) -> Result<(String, u16, String), CallError> {
 }
 
 impl Outgoing {
+    /// Whether an address is a place to call.
+    pub fn check(&self, ip: IpAddr) -> Result<(), Refused> {
+        address::check((ip, 0).into(), self.allows_loopback)
+    }
+
     /// Connects for one call.
     pub async fn connect(&self, target: &Target) -> Result<Connection, CallError> {
         let connect = async {
@@ -136,23 +177,25 @@ impl Outgoing {
         };
         let sender =
             tokio::time::timeout(CONNECT, connect).await.map_err(|_| CallError::Late)??;
-        let authority = match target.port {
-            443 => target.host.clone(),
-            port => format!("{}:{port}", target.host),
-        };
+        let authority = target.authority();
         let authority = HeaderValue::from_str(&authority)
             .map_err(|_| CallError::Url { url: authority.clone() })?;
         Ok(Connection { sender, authority })
     }
 
-    async fn dial(&self, target: &Target) -> Result<TlsStream<TcpStream>, CallError> {
+    async fn dial(&self, target: &Target) -> Result<Box<dyn Line>, CallError> {
         let addresses = match target.address {
             Some(address) => vec![address],
             None => resolve(&target.host, target.port).await?,
         };
-        let config = tls(target)?;
-        let name = ServerName::try_from(target.host.clone())
-            .map_err(|_| CallError::Url { url: target.host.clone() })?;
+        let tls = match target.scheme {
+            Scheme::Http => None,
+            Scheme::Https => {
+                let name = ServerName::try_from(target.host.clone())
+                    .map_err(|_| CallError::Url { url: target.host.clone() })?;
+                Some((TlsConnector::from(tls(target)?), name))
+            }
+        };
         let mut last = CallError::Late;
         for address in addresses {
             address::check(address, self.allows_loopback)?;
@@ -160,8 +203,11 @@ impl Outgoing {
             match TcpStream::connect(address).await {
                 Err(source) => last = failed(source),
                 Ok(stream) => {
-                    let connector = TlsConnector::from(Arc::clone(&config));
-                    return connector.connect(name, stream).await.map_err(failed);
+                    // What somebody types goes out letter by letter.
+                    stream.set_nodelay(true).map_err(failed)?;
+                    let Some((connector, name)) = tls else { return Ok(Box::new(stream)) };
+                    let stream = connector.connect(name, stream).await.map_err(failed)?;
+                    return Ok(Box::new(stream));
                 }
             }
         }
@@ -203,7 +249,7 @@ impl Outgoing {
             let json = HeaderValue::from_static("application/json");
             headers.insert(http::header::CONTENT_TYPE, json.clone());
             headers.insert(http::header::ACCEPT, json);
-            let answer = connection.send(method, path, headers, body).await?;
+            let answer = connection.send(method, path, headers, whole(body)).await?;
             let code = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
             Ok((code, body.map_err(CallError::Answer)?.to_bytes()))
@@ -212,23 +258,39 @@ impl Outgoing {
     }
 }
 
+impl Target {
+    /// `host[:port]`.
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        match self.port == self.scheme.port() {
+            true => host,
+            false => format!("{host}:{}", self.port),
+        }
+    }
+}
+
 impl Connection {
-    /// Sends the one request.
+    /// Sends the one request. Without a `Host` it goes to whom it is for.
     pub async fn send(
         mut self,
         method: Method,
         path: &str,
         headers: HeaderMap,
-        body: Bytes,
+        body: Sent,
     ) -> Result<http::Response<Incoming>, CallError> {
         let bad = |_| CallError::Url { url: path.to_owned() };
-        let length = HeaderValue::from(body.len());
-        let mut request = Request::new(Full::new(body));
+        let length = body.size_hint().exact();
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().map_err(bad)?;
         *request.headers_mut() = headers;
-        request.headers_mut().insert(HOST, self.authority.clone());
-        request.headers_mut().insert(CONTENT_LENGTH, length);
+        request.headers_mut().entry(HOST).or_insert(self.authority);
+        if let Some(length) = length {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
         Ok(self.sender.send_request(request).await?)
     }
 }

@@ -1,174 +1,157 @@
-//! A request handed on to another server: whole, under the user's name, and with nothing of what
-//! only concerns the hop before.
+//! A request handed on to another server: whole, and with nothing of what only concerns the hop before.
 //!
 //! A connection to the other side carries one request. If that asked to leave HTTP and the other side
-//! does not agree, its answer is handed back and the connection is closed: nothing a client sends
-//! later can reach it (CVE-2018-1002105). Redirects are handed back, never followed.
+//! does not agree, its answer is handed back and both connections are closed: nothing a client sends
+//! later can reach it (CVE-2018-1002105). Redirects are handed back, never followed; one in the place
+//! of an upgrade is refused (GHSA-33c5-9fx5-fvjm).
+
+mod headers;
+mod links;
+
+pub use links::Links;
 
 use crate::api::Api;
 use crate::auth::User;
-use crate::outgoing::{CallError, Target};
+use crate::outgoing::{CallError, Sent, Target, whole};
 use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use headers::{onward, without_hop};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use links::Page;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use teu_api::Status;
-use teu_web::{Body, Request, Response, Upgrade};
+use teu_web::{Body, Request, Response, Upgrade, peer};
 
-const USER: HeaderName = HeaderName::from_static("x-remote-user");
-const GROUP: HeaderName = HeaderName::from_static("x-remote-group");
-const UID: HeaderName = HeaderName::from_static("x-remote-uid");
-/// The prefix of all that says who somebody is.
-const REMOTE: &str = "x-remote-";
-/// What impersonates somebody; it was looked at before.
-const IMPERSONATE: &str = "impersonate-";
+/// As whom a request goes on.
+#[derive(Debug)]
+pub enum Manner<'a> {
+    /// To a server that believes us who asks.
+    Aggregated(&'a User),
+    /// To a node, under our own name.
+    Node,
+    /// To whom this server only is the way to: nobody's name goes on, and links in the answer lead
+    /// back through it.
+    Through(Links),
+}
 
 /// Hands a request on. `path` is what the other side is asked for, with its query.
 pub async fn forward(
     api: &Api,
     mut request: Request,
-    user: &User,
     target: &Target,
     path: &str,
+    manner: Manner<'_>,
 ) -> Result<Response, Status> {
     let upgrade = Upgrade::of(&mut request);
-    let headers = onward(request.headers(), user, upgrade.as_ref());
+    let headers = onward(request.headers(), &manner, upgrade.as_ref(), (&peer(&request), path));
     let method = request.method().clone();
-    let body = match upgrade {
-        Some(_) => Bytes::new(),
-        None => crate::handler::read_body(request).await?,
+    let body = match (&upgrade, &manner) {
+        (Some(_), _) => whole(Bytes::new()),
+        (None, Manner::Through(_)) => stream(request),
+        (None, _) => whole(crate::handler::read_body(request).await?),
     };
     let connection = api.outgoing.connect(target).await.map_err(|error| unavailable(&error))?;
-    let mut answer =
+    let answer =
         connection.send(method, path, headers, body).await.map_err(|error| unavailable(&error))?;
     match upgrade {
-        Some(upgrade) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let other = hyper::upgrade::on(&mut answer);
-            let (mut response, ours) = upgrade.accept();
-            for (name, value) in answer.headers() {
-                if name.as_str().starts_with("sec-websocket-")
-                    || name == "x-stream-protocol-version"
-                {
-                    response.headers_mut().append(name.clone(), value.clone());
-                }
-            }
-            tokio::spawn(async move {
-                // Either side going ends both.
-                if let (Ok(mut ours), Ok(other)) = (ours.stream().await, other.await) {
-                    let mut other = TokioIo::new(other);
-                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut other).await;
-                }
-            });
-            Ok(response)
-        }
+        Some(upgrade) => switch(answer, upgrade),
         // One that answers 101 unasked is not believed.
         None if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(Status::new(502, "InternalError", "the other server switched protocols unasked"))
         }
-        _ => Ok(back(answer)),
+        None => Ok(match manner {
+            Manner::Through(links) => back_through(answer, links),
+            _ => back(answer),
+        }),
     }
+}
+
+/// A body of any length, as it comes.
+fn stream(request: Request) -> Sent {
+    let mut body = request.into_body();
+    body.set_limit(u64::MAX);
+    body.boxed_unsync()
 }
 
 fn unavailable(error: &CallError) -> Status {
     Status::new(503, "ServiceUnavailable", format!("error trying to reach service: {error}"))
 }
 
-/// Headers for the other side: without what is ours or the hop's, with who asks.
-fn onward(headers: &HeaderMap, user: &User, upgrade: Option<&Upgrade>) -> HeaderMap {
-    let mut onward = without_hop(headers);
-    onward.remove(AUTHORIZATION);
-    onward.remove(HOST);
-    onward.remove(CONTENT_LENGTH);
-    let ours: Vec<HeaderName> = onward
-        .keys()
-        .filter(|name| name.as_str().starts_with(REMOTE) || name.as_str().starts_with(IMPERSONATE))
-        .cloned()
-        .collect();
-    for name in ours {
-        onward.remove(name);
-    }
-    // What cannot be a header names nobody, and nobody may do little.
-    let value = |text: &str| HeaderValue::from_str(text);
-    if let Ok(name) = value(&user.name) {
-        onward.insert(USER, name);
-    }
-    if let (false, Ok(uid)) = (user.uid.is_empty(), value(&user.uid)) {
-        onward.insert(UID, uid);
-    }
-    for group in user.groups.iter().filter_map(|group| value(group).ok()) {
-        onward.append(GROUP, group);
-    }
-    for (key, values) in &user.extra {
-        let key: String = key.bytes().map(escaped).collect();
-        let Ok(name) = HeaderName::try_from(format!("x-remote-extra-{key}")) else { continue };
-        for text in values.iter().filter_map(|text| value(text).ok()) {
-            onward.append(name.clone(), text);
+/// Both sides leave HTTP, or neither.
+fn switch(mut answer: http::Response<Incoming>, upgrade: Upgrade) -> Result<Response, Status> {
+    let code = answer.status();
+    if code != StatusCode::SWITCHING_PROTOCOLS {
+        if code.as_u16() < 400 {
+            let text = format!("invalid upgrade response: status code {}", code.as_u16());
+            return Err(Status::new(502, "InternalError", text));
         }
+        let mut response = back(answer);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
     }
-    if let Some(protocol) = upgrade.and_then(|upgrade| value(upgrade.protocol()).ok()) {
-        onward.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        onward.insert(UPGRADE, protocol);
+    let other = hyper::upgrade::on(&mut answer);
+    let (mut response, ours) = upgrade.accept();
+    let is_kept =
+        |name: &str| name.starts_with("sec-websocket-") || name == "x-stream-protocol-version";
+    for (name, value) in answer.headers().iter().filter(|(name, _)| is_kept(name.as_str())) {
+        response.headers_mut().append(name.clone(), value.clone());
     }
-    onward
-}
-
-/// What may not stand in a header's name, as `%xx`.
-fn escaped(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        b'A'..=b'Z' => char::from(byte.to_ascii_lowercase()).to_string(),
-        other => format!("%{other:02x}"),
-    }
-}
-
-fn without_hop(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = headers.clone();
-    // What `Connection` names is the hop's too.
-    let named: Vec<String> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
-    for name in named {
-        kept.remove(name);
-    }
-    for name in [
-        CONNECTION,
-        UPGRADE,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-    ] {
-        kept.remove(name);
-    }
-    kept.remove("keep-alive");
-    kept
+    tokio::spawn(async move {
+        // Either side going ends both.
+        if let (Ok(mut ours), Ok(other)) = (ours.stream().await, other.await) {
+            let mut other = TokioIo::new(other);
+            let _ = tokio::io::copy_bidirectional(&mut ours, &mut other).await;
+        }
+    });
+    Ok(response)
 }
 
 /// The other side's answer, its body as it comes.
 fn back(answer: http::Response<Incoming>) -> Response {
     let (parts, body) = answer.into_parts();
-    let mut response = Response::new(Body::boxed(Stream(body)));
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = without_hop(&parts.headers);
+    let headers = without_hop(&parts.headers);
+    response(parts.status, headers, Passing { body, page: None })
+}
+
+/// The same, with links that lead back.
+fn back_through(answer: http::Response<Incoming>, links: Links) -> Response {
+    let (parts, body) = answer.into_parts();
+    let mut headers = without_hop(&parts.headers);
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let location = text(LOCATION).and_then(|link| links.rewrite(link));
+    let media_type = text(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
+    let is_page = media_type.trim().eq_ignore_ascii_case("text/html")
+        && !headers.contains_key(CONTENT_ENCODING)
+        && !headers.contains_key(LOCATION);
+    if let Some(Ok(location)) = location.map(|link| HeaderValue::from_str(&link)) {
+        headers.insert(LOCATION, location);
+    }
+    if is_page {
+        headers.remove(CONTENT_LENGTH);
+    }
+    response(parts.status, headers, Passing { body, page: is_page.then(|| Page::new(links)) })
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Passing) -> Response {
+    let mut response = Response::new(Body::boxed(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
 
-struct Stream(Incoming);
+/// An answer's body on its way, perhaps a page whose links are changed.
+struct Passing {
+    body: Incoming,
+    page: Option<Page>,
+}
 
-impl http_body::Body for Stream {
+impl http_body::Body for Passing {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -176,46 +159,26 @@ impl http_body::Body for Stream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.0)
-            .poll_frame(context)
-            .map(|frame| frame.map(|frame| frame.map_err(io::Error::other)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_says_who_he_is_but_us() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("x-remote-user", "root"),
-            ("x-remote-group", "system:masters"),
-            ("x-remote-extra-a", "b"),
-            ("authorization", "Bearer x"),
-            ("connection", "keep-alive, x-secret"),
-            ("x-secret", "1"),
-            ("accept", "application/json"),
-        ] {
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        let mut user = User {
-            name: "jane".to_owned(),
-            groups: vec!["a".to_owned(), "b".to_owned()],
-            ..User::default()
-        };
-        user.extra.insert("Key/x".to_owned(), vec!["v".to_owned()]);
-        let onward = onward(&headers, &user, None);
-        let all = |name: &str| {
-            onward.get_all(name).iter().map(|v| v.to_str().expect("text")).collect::<Vec<_>>()
-        };
-        assert_eq!(all("x-remote-user"), ["jane"]);
-        assert_eq!(all("x-remote-group"), ["a", "b"]);
-        assert_eq!(all("x-remote-extra-key%2fx"), ["v"]);
-        assert_eq!(all("accept"), ["application/json"]);
-        for gone in ["authorization", "x-secret", "connection", "x-remote-extra-a"] {
-            assert!(!onward.contains_key(gone), "{gone}");
+        let this = &mut *self;
+        loop {
+            let frame = match Pin::new(&mut this.body).poll_frame(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(frame) => frame.transpose().map_err(io::Error::other)?,
+            };
+            let Some(page) = &mut this.page else { return Poll::Ready(frame.map(Ok)) };
+            let changed = match frame.map(Frame::into_data) {
+                Some(Ok(bytes)) => page.push(&bytes),
+                // Trailers say nothing of a page.
+                Some(Err(_)) => continue,
+                None => {
+                    let last = page.finish();
+                    this.page = None;
+                    last
+                }
+            };
+            if !changed.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(changed.into()))));
+            }
         }
     }
 }

@@ -123,6 +123,7 @@ impl Server {
         let mut api = Api::new(store, access, shutdown.clone());
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
         api.proxy_identity = Some(Arc::clone(&credentials.proxy));
+        api.nodes = credentials.nodes.clone();
         let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;

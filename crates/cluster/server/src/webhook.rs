@@ -62,8 +62,7 @@ impl Callee {
         match &self.place {
             Place::Url(url) => {
                 let (host, port, path) = parse_url(url)?;
-                let (address, is_unverified, identity) = (None, false, None);
-                Ok((Target { host, port, address, authorities, is_unverified, identity }, path))
+                Ok((Target { host, port, authorities, ..Target::default() }, path))
             }
             Place::Service { namespace, name, port, path } => {
                 let rows = api.table.rows();

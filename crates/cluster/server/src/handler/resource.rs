@@ -5,6 +5,7 @@ use super::{Named, body};
 use crate::answer;
 use crate::api::{Api, Call, WriteOptions};
 use crate::auth::{Attributes, User, reviews};
+use crate::connect;
 use crate::encode::{self, Include, Look};
 use crate::id;
 use crate::metrics::Series;
@@ -46,6 +47,8 @@ pub(super) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'st
         Method::PATCH => "patch",
         Method::DELETE if is_object => "delete",
         Method::DELETE => "deletecollection",
+        // No role has a verb without a name; who may everything may this.
+        Method::OPTIONS if place.subresource == "proxy" => "",
         _ => return Err(Status::method_not_allowed("", &place.plural, method.as_str())),
     })
 }
@@ -89,6 +92,7 @@ pub(super) async fn handle(
     series.group = place.group.clone();
     series.version = place.version.clone();
     series.resource = place.plural.clone();
+    let leads_elsewhere = connect::leads_elsewhere(&place);
     let call = Call {
         user,
         entry,
@@ -97,8 +101,14 @@ pub(super) async fn handle(
         name: place.name,
         subresource: place.subresource,
     };
-    check_verb(&call, verb)?;
+    if !verb.is_empty() {
+        check_verb(&call, verb)?;
+    }
     series.subresource = call.subresource.clone();
+    if leads_elsewhere {
+        "connect".clone_into(&mut series.verb);
+        return connect::handle(api, request, &call, &query, &place.rest).await;
+    }
     let look = Look {
         accept: accept(&call, request.headers(), &query)?,
         include: Include::parse(query.text("includeObject"))?,

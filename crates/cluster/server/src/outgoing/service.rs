@@ -86,8 +86,7 @@ impl Api {
             port,
             address: Some(address),
             authorities,
-            is_unverified: false,
-            identity: None,
+            ..Target::default()
         })
     }
 

@@ -24,6 +24,15 @@ pub struct Place {
 impl Place {
     /// Of a path, percent-decoded segment by segment; `None` if it names no resource.
     pub fn parse(path: &str) -> Option<Self> {
+        let mut place = Self::of(path)?;
+        // Whoever is behind a proxy is asked for exactly what was asked for.
+        if place.subresource == "proxy" {
+            place.rest.push_str(&path[path.trim_end_matches('/').len()..]);
+        }
+        Some(place)
+    }
+
+    fn of(path: &str) -> Option<Self> {
         let mut segments = path.trim_start_matches('/').trim_end_matches('/').split('/');
         let mut place = Self::default();
         match segments.next()? {
@@ -128,6 +137,11 @@ mod tests {
         check("/api/v1/namespaces/a/finalize", Some(["", "v1", "", "namespaces", "a", "finalize"]));
         check("/api/v1/nodes/n/proxy/a/b", Some(["", "v1", "", "nodes", "n", "proxy"]));
         check("/api/v1/nodes/n/status/b", None);
+        let rest = |path: &str| Place::parse(path).map(|place| place.rest);
+        let pod = "/api/v1/namespaces/a/pods/http:x:80/proxy";
+        for after in ["", "/", "/a", "/a/", "//a%2Fb/../c//"] {
+            assert_eq!(rest(&format!("{pod}{after}")).as_deref(), Some(after));
+        }
         check("/api/v1", None);
         check("/healthz", None);
         check("/api/v1/namespaces/a/roles/a%3Ab", Some(["", "v1", "a", "roles", "a:b", ""]));

@@ -13,5 +13,6 @@ mod lists;
 mod objects;
 mod parts;
 mod patches;
+mod proxying;
 mod watches;
 mod world;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use teu_api::Status;
+use teu_pki::{Authority, Request as Wanted};
 use teu_server::auth::{Access, Authenticator, ByCredential, Later, Masters, User, defaults};
+use teu_server::connect::Nodes;
 use teu_server::{Api, Service, bootstrap};
 use teu_store::embedded::Embedded;
 use teu_web::{Limits, Listener, Peer, Shutdown};
@@ -49,6 +51,8 @@ impl Authenticator for OrOwner {
 /// A running server.
 pub struct World {
     pub api: Arc<Api>,
+    /// Whose certificates nodes have.
+    pub authority: Authority,
     address: SocketAddr,
     shutdown: Shutdown,
     runtime: Option<tokio::runtime::Runtime>,
@@ -84,11 +88,16 @@ impl Answer {
 impl World {
     /// Where everybody may everything.
     pub fn new() -> Self {
-        Self::with(Access {
-            authenticator: Box::new(Everybody),
-            authorizer: Box::new(Masters),
-            accounts: None,
-        })
+        Self::with(Self::open(), true)
+    }
+
+    /// The same, which calls nobody on this machine.
+    pub fn outward() -> Self {
+        Self::with(Self::open(), false)
+    }
+
+    fn open() -> Access {
+        Access { authenticator: Box::new(Everybody), authorizer: Box::new(Masters), accounts: None }
     }
 
     /// Where tokens and roles say who may what, and who shows no token is the owner.
@@ -98,7 +107,7 @@ impl World {
         let mut access = Access::of_cluster(Arc::new(signer));
         let accounts = access.accounts.clone().expect("accounts");
         access.authenticator = Box::new(OrOwner(ByCredential::new(accounts)));
-        let world = Self::with(access);
+        let world = Self::with(access, true);
         let owner = Arc::new(User::internal("system:apiserver"));
         world.run(async {
             defaults::ensure(&world.api, &owner).await.expect("roles");
@@ -107,13 +116,17 @@ impl World {
         world
     }
 
-    fn with(access: Access) -> Self {
+    fn with(access: Access, allows_loopback: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
         let shutdown = Shutdown::new();
         let store = Arc::new(Embedded::open(&folder.path().join("store")).expect("a store"));
         let mut api = Api::new(store, access, shutdown.clone());
-        api.outgoing.allows_loopback = true;
+        api.outgoing.allows_loopback = allows_loopback;
+        let authority = Authority::create("cluster").expect("an authority");
+        let own = authority.issue(&Wanted::client("apiserver")).expect("a certificate");
+        let authorities = authority.certificate_pem().into_bytes();
+        api.nodes = Nodes { authorities, identity: Some(Arc::new(own)) };
         let api = Arc::new(api);
         let address = runtime.block_on(async {
             let user = Arc::new(User::internal("system:apiserver"));
@@ -127,7 +140,7 @@ impl World {
             api.is_ready.store(true, Ordering::Release);
             address
         });
-        Self { api, address, shutdown, runtime: Some(runtime), _folder: folder }
+        Self { api, authority, address, shutdown, runtime: Some(runtime), _folder: folder }
     }
 
     /// Waits for something to become true.
@@ -198,10 +211,15 @@ impl World {
 
     /// Asks to leave HTTP; the answer's head has come.
     pub fn upgrade(&self, path: &str, headers: &[&str], wanted: u16) -> Raw {
+        self.upgrade_by("GET", path, headers, wanted)
+    }
+
+    /// The same by another method.
+    pub fn upgrade_by(&self, method: &str, path: &str, headers: &[&str], wanted: u16) -> Raw {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
         let mut stream = BufReader::new(stream);
         let (code, head) = read_head(&mut stream);
