@@ -20,6 +20,8 @@ pub enum Op {
     Swap(Value, Value),
     /// Wanted to find the first; found the second, which is another.
     SwapFailed(Value, Value),
+    /// Wanted to find this; found something else and was not told what.
+    Refused(Value),
 }
 
 /// An operation with its time.
@@ -54,6 +56,7 @@ fn step(value: Value, op: Op) -> Option<Value> {
         Op::Write(new) => Some(new),
         Op::Swap(old, new) => (old == value).then_some(new),
         Op::SwapFailed(wanted, seen) => (seen == value && wanted != value).then_some(value),
+        Op::Refused(wanted) => (wanted != value).then_some(value),
     }
 }
 
@@ -137,6 +140,8 @@ mod tests {
         bad(&[call(Op::Swap(0, 1), 1, 5), call(Op::Swap(0, 2), 2, 6)]);
         good(&[call(Op::Swap(0, 1), 1, 5), call(Op::SwapFailed(0, 1), 2, 6)]);
         bad(&[call(Op::SwapFailed(0, 1), 2, 6), call(Op::Swap(0, 1), 7, 8)]);
+        good(&[call(Op::Write(1), 1, 5), call(Op::Refused(0), 2, 6)]);
+        bad(&[call(Op::Refused(0), 1, 2), call(Op::Write(1), 3, 4)]);
         // A lost write is lost.
         bad(&[call(Op::Write(1), 1, 2), call(Op::Write(2), 3, 4), call(Op::Read(1), 5, 6)]);
     }

@@ -1,0 +1,110 @@
+//! A server in a process of its own, on a folder that outlives it: started, killed, started again.
+
+use super::client::Door;
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{PoisonError, RwLock};
+use teu_server::{Config, Event, StoreConfig, run};
+
+const FOLDER: &str = "TEU_SERVER_FAULTS_FOLDER";
+const STORE: &str = "TEU_SERVER_FAULTS_STORE";
+
+/// The configuration of a server in a folder.
+pub fn config(folder: &Path) -> Config {
+    let mut config = Config::new(folder.join("data"), folder.join("run"));
+    config.bind = "127.0.0.1:0".to_owned();
+    config
+}
+
+/// The process.
+#[test]
+#[ignore = "run by the tests beside it, which kill it"]
+fn child() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let mut config = config(Path::new(&folder));
+    config.store = StoreConfig::parse(&std::env::var(STORE).expect("a store")).expect("a store");
+    let served = run(&config, |event| {
+        if let Event::Ready { address, .. } = event {
+            // One call, so that the line is whole or absent.
+            let line = format!("ready on {address}\n");
+            std::io::stdout().write_all(line.as_bytes()).expect("somebody listens");
+        }
+    });
+    served.expect("it serves until it is killed");
+}
+
+/// A server that is killed when this goes.
+pub struct Process {
+    pub folder: PathBuf,
+    pub store: String,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// None yet.
+    pub fn new(folder: &Path, store: &str) -> Self {
+        Self { folder: folder.to_path_buf(), store: store.to_owned(), child: None }
+    }
+
+    /// Starts it and does not wait.
+    pub fn begin(&mut self) {
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "faults::process::child", "--ignored", "--nocapture"])
+            .env(FOLDER, OsString::from(&self.folder))
+            .env(STORE, &self.store)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        self.child = Some(child.expect("this program starts"));
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn start(&mut self) -> Door {
+        self.begin();
+        let output = self.child.as_mut().and_then(|child| child.stdout.take()).expect("piped");
+        let mut lines = BufReader::new(output).lines();
+        let ready = loop {
+            let line = lines.next().expect("the server ended before it was ready").expect("text");
+            if let Some(address) = line.strip_prefix("ready on ") {
+                break address.parse().expect("an address");
+            }
+        };
+        // What else it says goes nowhere, but it must not find a closed pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Door::read(ready, &config(&self.folder).kubeconfig())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it is ours");
+            child.wait().expect("it is ours");
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where servers are now, for those who come again.
+pub struct Doors(RwLock<Vec<Door>>);
+
+impl Doors {
+    pub fn new(doors: Vec<Door>) -> Self {
+        Self(RwLock::new(doors))
+    }
+
+    pub fn get(&self, server: usize) -> Door {
+        let doors = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        doors[server % doors.len()].clone()
+    }
+
+    pub fn set(&self, server: usize, door: Door) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)[server] = door;
+    }
+}
