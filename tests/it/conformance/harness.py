@@ -10,10 +10,10 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 import uuid
 
 import kubernetes
-import urllib3
 import yaml
 from kubernetes.client.exceptions import ApiException
 
@@ -88,7 +88,7 @@ class Cluster:
         pool = self.api.rest_client.pool_manager
         url = self.server + path
         if query:
-            url += "?" + urllib3.request.urlencode(query)
+            url += "?" + urllib.parse.urlencode(query)
         answer = pool.request(method, url, body=body, headers=headers, redirect=False, timeout=PATIENCE)
         return Answer(answer.status, answer.headers, answer.data)
 
@@ -127,8 +127,9 @@ class Watch:
     def __init__(self, cluster, path, query):
         self.events = []
         self.error = None
+        self.closed = False
         self.changed = threading.Condition()
-        url = cluster.server + path + "?" + urllib3.request.urlencode({"watch": "true", **query})
+        url = cluster.server + path + "?" + urllib.parse.urlencode({"watch": "true", **query})
         self.answer = cluster.api.rest_client.pool_manager.request(
             "GET", url, headers={"Accept": "application/json"}, preload_content=False, timeout=None
         )
@@ -147,6 +148,7 @@ class Watch:
         except Exception as error:  # Closing it ends it so.
             self.error = error
         with self.changed:
+            self.closed = True
             self.changed.notify_all()
 
     def wait(self, kind, name=None, check=lambda found: True, seconds=PATIENCE):
@@ -167,6 +169,12 @@ class Watch:
                 assert left > 0, f"no {kind} of {name}; unread: {json.dumps(self.events)[:3000]}"
                 self.changed.wait(left)
 
+    def peek(self, seconds=PATIENCE):
+        """The oldest unread event, which stays unread."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.events, seconds), "no event at all"
+            return self.events[0]
+
     def quiet(self, seconds=1.0):
         """Fails if an event comes within this time."""
         with self.changed:
@@ -175,6 +183,8 @@ class Watch:
 
     def close(self):
         try:
+            # Its thread sleeps in a read, which would keep `close` waiting.
+            self.answer.shutdown()
             self.answer.close()
         except Exception:
             pass

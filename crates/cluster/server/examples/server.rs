@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("usage: server DATA-FOLDER [BIND]")?);
     let mut config = Config::new(folder.join("data"), folder.join("run"));
+    config.allows_loopback = true;
     config.bind = arguments.next().unwrap_or_else(|| "127.0.0.1:0".to_owned());
     use std::io::Write as _;
     run(&config, |event| {

@@ -4,7 +4,7 @@ use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::auth::User;
 use crate::credentials::{Credentials, PROXY_CLIENT};
 use crate::local::Local;
-use crate::services::API_ADDRESS;
+use crate::services::{API_ADDRESS, RANGE};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,6 +67,34 @@ pub async fn authentication(api: &Arc<Api>, credentials: &Credentials) -> Result
     let at = ("kube-system", "extension-apiserver-authentication");
     let patch = Patch::Apply("kube-apiserver");
     client.patch(MAPS, at, "", patch, map).await.map(|_| ())
+}
+
+/// The object that says where services' addresses are from.
+pub async fn service_range(api: &Arc<Api>) -> Result<(), Status> {
+    const RANGES: Kind<'_> =
+        Kind { group: "networking.k8s.io", version: "v1", plural: "servicecidrs" };
+    let client = Local::new(api, User::internal("system:apiserver"), "kube-apiserver");
+    let found = client.get(RANGES, "", "kubernetes").await;
+    if found.is_ok_and(|range| range.pointer("/status/conditions/0").is_some()) {
+        return Ok(());
+    }
+    let cidr = format!("{}/{}", RANGE.0, RANGE.1);
+    let range = json!({ "metadata": { "name": "kubernetes" }, "spec": { "cidrs": [cidr] } });
+    match client.create(RANGES, "", range).await {
+        Err(status) if status.reason != "AlreadyExists" => return Err(status),
+        _ => {}
+    }
+    let ready = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": { "name": "kubernetes" },
+        "status": { "conditions": [{
+            "type": "Ready", "status": "True", "reason": "",
+            "message": "Kubernetes default Service CIDR is ready",
+            "lastTransitionTime": api.wall.text(),
+        }] },
+    });
+    let patch = Patch::Apply("kube-apiserver");
+    client.patch(RANGES, ("", "kubernetes"), "status", patch, ready).await.map(|_| ())
 }
 
 /// The service by which pods reach this server, and where that is.

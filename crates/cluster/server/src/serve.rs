@@ -130,6 +130,7 @@ impl Server {
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
         let machine = SocketAddr::new(machine_address(bound), bound.port());
         bootstrap::priorities(&api).await.map_err(Error::Bootstrap)?;
+        bootstrap::service_range(&api).await.map_err(Error::Bootstrap)?;
         bootstrap::api_service(&api, machine).await.map_err(Error::Bootstrap)?;
         crate::control::open(config, Arc::clone(&api.store), shutdown).await?;
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
@@ -184,10 +185,10 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(home, bound.port())
 }
 
-/// By which address others reach what listens everywhere: the one that the kernel would send from.
-/// Nothing is sent.
+/// By which address others reach what listens everywhere, or would if it did not listen on loopback only,
+/// which cannot be an endpoint: the one that the kernel would send from. Nothing is sent.
 fn machine_address(bound: SocketAddr) -> IpAddr {
-    if !bound.ip().is_unspecified() {
+    if !bound.ip().is_unspecified() && !bound.ip().is_loopback() {
         return bound.ip();
     }
     let any = if bound.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };

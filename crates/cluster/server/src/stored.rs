@@ -33,6 +33,8 @@ pub struct Index {
     name: Box<str>,
     namespace: Box<str>,
     fields: Vec<(&'static str, Box<str>)>,
+    /// For a row of the same shelf that is selected by other fields, as another version may be.
+    next: OnceLock<Box<Index>>,
 }
 
 /// An object as operations answer it.
@@ -143,7 +145,11 @@ impl Stored {
 
     /// What selectors look at.
     pub fn selectable(&self, row: &Row) -> &Index {
-        self.index.get_or_init(|| Index::of(&self.json, row))
+        let mut index = self.index.get_or_init(|| Index::of(&self.json, row));
+        while !index.is_for(row) {
+            index = index.next.get_or_init(|| Box::new(Index::of(&self.json, row)));
+        }
+        index
     }
 }
 
@@ -157,17 +163,22 @@ impl Index {
             name: boxed(found.metadata.name),
             namespace: boxed(found.metadata.namespace.unwrap_or_default()),
             fields: Vec::new(),
+            next: OnceLock::new(),
         };
         let selectable = row.rules.selectable();
-        if !selectable.is_empty()
-            && let Ok(value) = serde_json::from_slice::<Value>(json)
-        {
+        if !selectable.is_empty() {
+            let value: Value = serde_json::from_slice(json).unwrap_or_default();
             for field in selectable {
                 let text = row.rules.field(&value, field).unwrap_or_default();
                 index.fields.push((field, text.into()));
             }
         }
         index
+    }
+
+    /// Whether it has the fields that a row is selected by.
+    fn is_for(&self, row: &Row) -> bool {
+        self.fields.iter().map(|(name, _)| name).eq(row.rules.selectable())
     }
 
     /// A label.

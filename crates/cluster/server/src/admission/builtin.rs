@@ -6,7 +6,9 @@ use crate::api::Api;
 use crate::id;
 use serde_json::Value;
 use teu_api::admission::security::{Standard, Standards, is_significant, violation};
-use teu_api::admission::{Operation, classes, limits, node, priority, security, service_account};
+use teu_api::admission::{
+    Operation, classes, limits, node, priority, runtime_class, security, service_account,
+};
 use teu_api::{Status, object};
 
 impl Api {
@@ -25,6 +27,8 @@ impl Api {
                 self.fill_account(subject, new).await?;
                 let ranges = self.all(&call.rows, ("", "limitranges"), &call.namespace).await?;
                 limits::fill_pod(new, &ranges);
+                let class = self.runtime_class(subject, new).await?;
+                runtime_class::fill(new, class.as_ref()).map_err(forbidden)?;
             }
             ("", "persistentvolumeclaims") => {
                 let all = self.all(&call.rows, ("storage.k8s.io", "storageclasses"), "").await?;
@@ -48,6 +52,16 @@ impl Api {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The runtime class that a pod names.
+    async fn runtime_class(
+        &self,
+        subject: &Subject<'_>,
+        pod: &Value,
+    ) -> Result<Option<Value>, Status> {
+        let Some(name) = runtime_class::named(pod) else { return Ok(None) };
+        self.one(&subject.call.rows, ("node.k8s.io", "runtimeclasses"), "", name).await
     }
 
     async fn fill_account(&self, subject: &Subject<'_>, pod: &mut Value) -> Result<(), Status> {
@@ -93,6 +107,9 @@ impl Api {
             ("", "pods", "" | "ephemeralcontainers" | "resize") => {
                 if subject.operation == Operation::Create {
                     self.check_limits(subject, new, limits::check_pod).await?;
+                    let class = self.runtime_class(subject, new).await?;
+                    let found = runtime_class::check(new, class.as_ref());
+                    found.map_err(|why| call.forbidden(&why))?;
                 }
                 return secure_pod(subject, new);
             }

@@ -66,21 +66,17 @@ fn prepare(request: &mut Value, old: &Value, target: Target<'_>) -> Option<bool>
             }
         }
         Target::Subresource(_) => {
-            let of = |object: &Value, decided: bool| -> Vec<Value> {
-                let at = At::root(object);
-                let conditions = at.get("status.conditions");
-                let wanted = conditions
-                    .items()
-                    .filter(|one| ["Approved", "Denied"].contains(&one.text("type")) == decided);
-                wanted.map(|one| one.value.clone()).collect()
-            };
-            let mut conditions = of(old, true);
-            conditions.extend(of(request, false));
+            // A decision stays as it was, in its place; that none comes or goes is checked later.
+            let decided =
+                |one: &&mut Value| ["Approved", "Denied"].iter().any(|it| one["type"] == *it);
+            let mut old = old.clone();
+            let was: Vec<&mut Value> = fill::items(fill::child(&mut old, "status"), "conditions")
+                .filter(decided)
+                .collect();
             let status = fill::child(request, "status");
-            if conditions.is_empty() {
-                fill::remove(status, "conditions");
-            } else {
-                fill::set(status, "conditions", conditions);
+            if fill::items(status, "conditions").filter(decided).count() == was.len() {
+                let own = fill::items(status, "conditions").filter(decided);
+                own.zip(was).for_each(|(own, was)| own.clone_from(was));
             }
         }
     }

@@ -63,8 +63,15 @@ fn approval() {
     rules.stamp(&mut after, "2026-01-01T00:00:00Z");
     assert_eq!(after["status"]["conditions"][0]["lastUpdateTime"], "2026-01-01T00:00:00Z");
     assert_eq!(rules.cells(&after, 0)[5], "Approved");
-    let after = changed_part(&*rules, (&new, &approved), "status", &[]);
-    assert_eq!(after["status"].get("conditions"), None);
+    let why = "status.conditions: Forbidden: updates may not add a condition of type \"Approved\"";
+    changed_part(&*rules, (&new, &approved), "status", &[why]);
+    // A decision that is there stays as it was, in its place.
+    let mut sent = with(
+        json!([{"type": "Done", "status": "True"}, {"type": "Approved", "status": "True", "reason": "other"}]),
+    );
+    rules.prepare_update(&mut sent, &approved, Target::Subresource("status"));
+    assert_eq!(sent["status"]["conditions"][0]["type"], "Done");
+    assert_eq!(sent["status"]["conditions"][1], approved["status"]["conditions"][0]);
     let both = with(
         json!([{"type": "Approved", "status": "True"}, {"type": "Denied", "status": "False"}]),
     );

@@ -53,7 +53,7 @@ pub const NEW_RULES: Kind = Kind {
         "reportingController",
         "type",
     ],
-    field: |_, _| None,
+    field: |event, field| new_field(event, field),
     cells: |object, now| cells(&to_core(object), now),
     ..RULES
 };
@@ -102,6 +102,16 @@ fn field(event: &Value, field: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Of an event in either form, as it is stored in core's.
+fn new_field(event: &Value, field: &str) -> Option<String> {
+    let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+    let (core, _) = NAMES.iter().find(|(_, new)| *new == first)?;
+    let is_core = event.get(*core).is_some();
+    let event = At::root(event);
+    let at = event.get(if is_core { core } else { first });
+    Some(if rest.is_empty() { at.str() } else { at.text(rest) }.to_owned())
 }
 
 fn check(event: &At, report: &mut Report) {

@@ -214,6 +214,10 @@ fn events_have_two_forms() {
     assert_eq!(stored["apiVersion"], "v1");
     assert_eq!(stored["message"], "hello");
     assert_eq!(stored["involvedObject"]["name"], "p");
+    // Selectors look at what is stored, and at what is read.
+    for form in [&stored, &event] {
+        assert_eq!(rules.field(form, "regarding.name").as_deref(), Some("p"));
+    }
     let back = convert::from_stored("events.k8s.io", "v1", "Event", stored);
     assert_eq!(back, event);
     let mut bare = event.clone();
