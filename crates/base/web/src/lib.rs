@@ -69,7 +69,7 @@ pub use listener::{Listener, UnixOptions};
 pub use peer::{ClientCertificate, Peer, PeerAddress, peer};
 pub use runtime::{RuntimeOptions, Workers, runtime};
 pub use serve::{Drained, Handler, serve, serve_stream};
-pub use shutdown::Shutdown;
+pub use shutdown::{Begun, Shutdown};
 pub use stream::Stream;
 pub use tls::{ClientCertificates, Tls};
 pub use upgrade::{Upgrade, Upgraded};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use teu_store::cache::{Cache, CacheConfig};
 use teu_store::clock::Monotonic;
 use teu_store::{Span, Store};
-use teu_web::Shutdown;
+use teu_web::{Begun, Shutdown};
 use tokio::task::JoinHandle;
 
 /// The root of all keys, as Kubernetes has it.
@@ -53,8 +53,8 @@ impl Shelf {
     }
 
     /// Waits for that.
-    pub async fn retired(&self) {
-        self.retired.begun().await;
+    pub fn retired(&self) -> Begun {
+        self.retired.begun()
     }
 
     /// The store beneath.

@@ -104,17 +104,32 @@ struct State<T> {
     epoch: u64,
 }
 
-/// A watcher as the feed sees it.
+/// A watcher as the feed sees it. What changes is its own, so that a thousand that wake at once do
+/// not wait for each other.
 struct Entry {
     span: Span,
     wants_bookmarks: bool,
+    call: Mutex<Call>,
+}
+
+/// How a watcher is called.
+struct Call {
+    /// No event before this number concerns it that it has not seen; `None` if none waits at all.
+    /// So whoever is concerned by nothing does not fall behind.
+    waits: Option<u64>,
     bookmark_due: bool,
     waker: Option<Waker>,
 }
 
+impl Entry {
+    fn call(&self) -> MutexGuard<'_, Call> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Default)]
 struct Watchers {
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, Arc<Entry>>,
     last: u64,
 }
 
@@ -197,6 +212,11 @@ impl<T: Send + Sync + 'static> Cache<T> {
     /// The revision that has been seen.
     pub fn revision(&self) -> Revision {
         *self.0.seen.borrow()
+    }
+
+    /// How many objects there are.
+    pub fn count(&self) -> usize {
+        self.0.read().items.len()
     }
 
     /// Everything, or a part (`span` within the prefix), as new as wanted.

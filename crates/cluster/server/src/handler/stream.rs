@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use teu_web::Begun;
 use tokio::time::Sleep;
 
 /// Bytes that are put into one frame when many events wait.
@@ -27,7 +28,8 @@ pub struct Stream {
     look: Look,
     marks_initial_end: bool,
     over: Pin<Box<Sleep>>,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The server stops; the resource is no longer served.
+    stopped: [Begun; 2],
     is_over: bool,
 }
 
@@ -41,7 +43,6 @@ impl Stream {
         time: Duration,
     ) -> Self {
         api.metrics.watches.fetch_add(1, Ordering::Relaxed);
-        let (shutdown, shelf) = (api.shutdown.clone(), Arc::clone(&entry.shelf));
         Self {
             api: Arc::clone(api),
             entry: Arc::clone(entry),
@@ -49,12 +50,7 @@ impl Stream {
             look,
             marks_initial_end: false,
             over: Box::pin(tokio::time::sleep(time)),
-            stopped: Box::pin(async move {
-                tokio::select! {
-                    () = shutdown.begun() => {}
-                    () = shelf.retired() => {}
-                }
-            }),
+            stopped: [api.shutdown.begun(), entry.shelf.retired()],
             is_over: false,
         }
     }
@@ -63,6 +59,28 @@ impl Stream {
     pub fn marking_initial_end(mut self, marks: bool) -> Self {
         self.marks_initial_end = marks;
         self
+    }
+
+    /// Whether its time is over, or the server's or the resource's.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> bool {
+        let is_stopped =
+            self.stopped.iter_mut().any(|stopped| Pin::new(stopped).poll(context).is_ready());
+        is_stopped || self.over.as_mut().poll(context).is_ready()
+    }
+
+    /// The next event alone; none at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        std::future::poll_fn(|context| {
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(event) = self.poll_event(context) {
+                self.api.metrics.watch_events.fetch_add(1, Ordering::Relaxed);
+                return Poll::Ready(Some(event));
+            }
+            if self.poll_over(context) { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
     }
 
     /// The next event that is to be sent.
@@ -105,9 +123,7 @@ impl Body for Stream {
             return Poll::Ready(None);
         }
         let Poll::Ready(first) = self.poll_event(context) else {
-            let is_over = self.over.as_mut().poll(context).is_ready()
-                || self.stopped.as_mut().poll(context).is_ready();
-            return if is_over { Poll::Ready(None) } else { Poll::Pending };
+            return if self.poll_over(context) { Poll::Ready(None) } else { Poll::Pending };
         };
         let mut events = 1;
         let mut many: Option<BytesMut> = None;

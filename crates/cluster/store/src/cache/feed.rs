@@ -1,6 +1,6 @@
 //! Follows the store: a list, then its watch; a list again when the watch cannot be continued.
 
-use super::{CacheEvent, Encodings, Shared};
+use super::{CacheEvent, Call, Encodings, Entry, Shared};
 use crate::error::Error;
 use crate::kv::{Event, EventKind, Revision, Span};
 use crate::store::Range;
@@ -76,7 +76,10 @@ impl<T: Send + Sync + 'static> Feed<T> {
             state.epoch += 1;
         }
         shared.seen.send_replace(listed.revision);
-        self.wake(None, false);
+        self.wake(|_, call| {
+            call.waits = Some(0);
+            true
+        });
         Ok(watch)
     }
 
@@ -105,7 +108,10 @@ impl<T: Send + Sync + 'static> Feed<T> {
                 Woken::Wanted => can_report = can_report && watch.ask().is_ok(),
                 Woken::Bookmarks => {
                     bookmarks = self.shared.clock.sleep(self.shared.config.bookmark);
-                    self.wake(None, true);
+                    self.wake(|entry, call| {
+                        call.bookmark_due |= entry.wants_bookmarks;
+                        entry.wants_bookmarks
+                    });
                     can_report = can_report && watch.ask().is_ok();
                 }
             }
@@ -116,7 +122,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
         let shared = &self.shared;
         let Some(last) = events.last().map(|event| event.kv.modified) else { return };
         let mut made = Vec::with_capacity(events.len());
-        {
+        let first = {
             // Decoding happens outside of the lock; only this feed writes.
             let coming: Vec<_> = events
                 .into_iter()
@@ -128,6 +134,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
                 })
                 .collect();
             let mut state = shared.write();
+            let first = state.first + state.window.len() as u64;
             for (event, kind, item) in coming {
                 let previous = state.items.get(&event.kv.key).cloned();
                 let (item, previous) = match (item, previous) {
@@ -143,9 +150,15 @@ impl<T: Send + Sync + 'static> Feed<T> {
                 state.apply(event, shared.config.window);
             }
             state.revision = last;
-        }
+            first
+        };
         shared.seen.send_replace(last);
-        self.wake(Some(&made), false);
+        self.wake(|entry, call| {
+            let is_for_it = |event: &Arc<CacheEvent<T>>| entry.span.contains(&event.item.kv.key);
+            let Some(at) = made.iter().position(is_for_it) else { return false };
+            call.waits.get_or_insert(first + at as u64);
+            true
+        });
     }
 
     fn progress(&self, revision: Revision) {
@@ -159,23 +172,14 @@ impl<T: Send + Sync + 'static> Feed<T> {
         self.shared.seen.send_replace(revision);
     }
 
-    /// Wakes the watchers that events concern, all of them, or those who want bookmarks.
-    fn wake(&self, events: Option<&[Arc<CacheEvent<T>>]>, bookmark: bool) {
-        let mut watchers = self.shared.watchers();
+    /// Wakes the watchers that are told something.
+    fn wake(&self, tell: impl Fn(&Entry, &mut Call) -> bool) {
         let mut wake: Vec<Waker> = Vec::new();
-        for entry in watchers.entries.values_mut() {
-            if bookmark {
-                entry.bookmark_due = entry.wants_bookmarks;
-            }
-            let concerned = match events {
-                Some(events) => {
-                    entry.waker.is_some()
-                        && events.iter().any(|event| entry.span.contains(&event.item.kv.key))
-                }
-                None => !bookmark || entry.bookmark_due,
-            };
-            if concerned {
-                wake.extend(entry.waker.take());
+        let watchers = self.shared.watchers();
+        for entry in watchers.entries.values() {
+            let mut call = entry.call();
+            if tell(entry, &mut call) {
+                wake.extend(call.waker.take());
             }
         }
         drop(watchers);

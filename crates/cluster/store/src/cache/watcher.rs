@@ -1,11 +1,11 @@
 //! A watcher of a cache: a place in the window of events, nothing more. Behind the window it is
 //! cut off.
 
-use super::{CacheEvent, Entry, Item, Shared};
+use super::{CacheEvent, Call, Entry, Item, Shared};
 use crate::error::Error;
 use crate::kv::{Revision, Span};
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 /// What a watcher sees.
@@ -25,7 +25,7 @@ pub enum CacheMessage<T> {
 pub struct CacheWatch<T> {
     shared: Arc<Shared<T>>,
     id: u64,
-    span: Span,
+    entry: Arc<Entry>,
     /// The number of the next event to look at.
     next: u64,
     /// Events up to this revision are not wanted.
@@ -36,7 +36,7 @@ pub struct CacheWatch<T> {
 
 impl<T> std::fmt::Debug for CacheWatch<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CacheWatch").field("span", &self.span).finish_non_exhaustive()
+        f.debug_struct("CacheWatch").field("span", &self.entry.span).finish_non_exhaustive()
     }
 }
 
@@ -61,8 +61,8 @@ impl<T> CacheWatch<T> {
         let behind = state.window.partition_point(|event| event.revision <= after);
         let (next, epoch) = (state.first + behind as u64, state.epoch);
         drop(state);
-        let id = register(shared, &span, bookmarks)?;
-        Ok(Self { shared: Arc::clone(shared), id, span, next, after, epoch, initial: None })
+        let (id, entry) = register(shared, span, next, bookmarks)?;
+        Ok(Self { shared: Arc::clone(shared), id, entry, next, after, epoch, initial: None })
     }
 
     /// With everything there is.
@@ -75,9 +75,9 @@ impl<T> CacheWatch<T> {
         let (next, epoch) = (state.first + state.window.len() as u64, state.epoch);
         let (items, after) = (state.list(&span), state.revision);
         drop(state);
-        let id = register(shared, &span, bookmarks)?;
+        let (id, entry) = register(shared, span, next, bookmarks)?;
         let initial = Some((items.into_iter(), after));
-        Ok(Self { shared: Arc::clone(shared), id, span, next, after, epoch, initial })
+        Ok(Self { shared: Arc::clone(shared), id, entry, next, after, epoch, initial })
     }
 
     /// The next message. An error is the last.
@@ -91,33 +91,37 @@ impl<T> CacheWatch<T> {
             return Poll::Ready(Ok(CacheMessage::InitialEnd(revision)));
         }
         // First the waker, then the look: what comes between wakes it.
-        let bookmark_due = {
-            let mut watchers = self.shared.watchers();
-            let Some(entry) = watchers.entries.get_mut(&self.id) else {
-                return Poll::Ready(Err(Error::Closed));
-            };
-            entry.waker = Some(context.waker().clone());
-            std::mem::take(&mut entry.bookmark_due)
+        let (waits, bookmark_due) = {
+            let mut call = self.entry.call();
+            match &mut call.waker {
+                Some(known) => known.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            (call.waits.take(), std::mem::take(&mut call.bookmark_due))
         };
+        if waits.is_none() && !bookmark_due {
+            return Poll::Pending;
+        }
         let state = self.shared.read();
         if state.epoch != self.epoch {
             let asked = self.after;
             return Poll::Ready(Err(Error::Compacted { asked, compacted: state.oldest }));
         }
-        let Some(skip) = self.next.checked_sub(state.first) else {
-            return Poll::Ready(Err(Error::Slow { limit: self.shared.config.window }));
-        };
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(state.window.len());
-        for event in state.window.range(skip..) {
-            self.next += 1;
-            if event.revision > self.after && self.span.contains(&event.item.kv.key) {
-                // A bookmark that was due is not lost: it comes when the watcher has caught up.
-                if bookmark_due
-                    && let Some(entry) = self.shared.watchers().entries.get_mut(&self.id)
-                {
-                    entry.bookmark_due = true;
+        if let Some(waits) = waits {
+            self.next = self.next.max(waits);
+            let Some(skip) = self.next.checked_sub(state.first) else {
+                return Poll::Ready(Err(Error::Slow { limit: self.shared.config.window }));
+            };
+            let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(state.window.len());
+            for event in state.window.range(skip..) {
+                self.next += 1;
+                if event.revision > self.after && self.entry.span.contains(&event.item.kv.key) {
+                    let mut call = self.entry.call();
+                    // What follows is looked at next; a bookmark that was due comes behind it.
+                    call.waits = Some(self.next);
+                    call.bookmark_due |= bookmark_due;
+                    return Poll::Ready(Ok(CacheMessage::Event(Arc::clone(event))));
                 }
-                return Poll::Ready(Ok(CacheMessage::Event(Arc::clone(event))));
             }
         }
         if bookmark_due && state.revision >= self.after {
@@ -132,7 +136,12 @@ impl<T> CacheWatch<T> {
     }
 }
 
-fn register<T>(shared: &Shared<T>, span: &Span, wants_bookmarks: bool) -> Result<u64, Error> {
+fn register<T>(
+    shared: &Shared<T>,
+    span: Span,
+    next: u64,
+    wants_bookmarks: bool,
+) -> Result<(u64, Arc<Entry>), Error> {
     let mut watchers = shared.watchers();
     let waiting = watchers.entries.len();
     if waiting >= shared.config.watchers {
@@ -140,7 +149,9 @@ fn register<T>(shared: &Shared<T>, span: &Span, wants_bookmarks: bool) -> Result
     }
     watchers.last += 1;
     let id = watchers.last;
-    let span = span.clone();
-    watchers.entries.insert(id, Entry { span, wants_bookmarks, bookmark_due: false, waker: None });
-    Ok(id)
+    // What came since it looked is still to be looked at.
+    let call = Mutex::new(Call { waits: Some(next), bookmark_due: false, waker: None });
+    let entry = Arc::new(Entry { span, wants_bookmarks, call });
+    watchers.entries.insert(id, Arc::clone(&entry));
+    Ok((id, entry))
 }

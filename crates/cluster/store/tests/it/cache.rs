@@ -230,3 +230,32 @@ fn a_store_that_compacts_too_far_is_listed_anew() {
         assert_eq!(world.list(ListAt::Consistent).unwrap().1, [number.to_string()]);
     }
 }
+
+#[test]
+fn whom_nothing_concerns_does_not_fall_behind() {
+    let world = world(|config| config.window = 10, Arc::new(Monotonic::new()));
+    let first = world.store.done(Txn::put("/pods/a", "0"));
+    world.list(ListAt::Consistent).unwrap();
+    let span = Span::key("/pods/quiet");
+    let watch = world.cache.watch(span, WatchFrom::After(first), false);
+    let mut quiet = world.wait(watch).unwrap();
+    let is_waiting = |watch: &mut CacheWatch<String>| {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        watch.poll_next(&mut context).is_pending()
+    };
+    assert!(is_waiting(&mut quiet));
+    for round in 0..3 {
+        for number in 0..20 {
+            world.store.done(Txn::put("/pods/a", number.to_string()));
+        }
+        world.list(ListAt::Consistent).unwrap();
+        assert!(is_waiting(&mut quiet));
+        world.store.done(Txn::put("/pods/quiet", format!("{round}")));
+        world.store.done(Txn::put("/pods/quiet", format!("{round} again")));
+        world.list(ListAt::Consistent).unwrap();
+        let kind = if round == 0 { "Created" } else { "Updated" };
+        assert_eq!(world.next(&mut quiet), format!("{kind} {round}"));
+        assert_eq!(world.next(&mut quiet), format!("Updated {round} again"));
+        assert!(is_waiting(&mut quiet));
+    }
+}
