@@ -42,7 +42,7 @@ pub mod storage;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::row::Rules;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //! - [`object`]: reading and writing `metadata` of an object, which is a JSON value here.
 //! - [`decode`]: JSON and YAML in, bounded; what is unknown, said twice or of another type.
 //! - [`admission`]: what stands between a request and the store.
+//! - [`flow`]: whose turn it is when many ask at once.
 //! - [`crd`]: custom resources: definitions checked and turned into rows.
 //! - [`cel`]: expressions over objects, with a budget.
 //! - [`apply`]: server-side apply and the ownership of fields.
@@ -23,6 +24,7 @@ pub mod apply;
 pub mod cel;
 pub mod crd;
 pub mod decode;
+pub mod flow;
 pub mod kinds;
 pub mod object;
 pub mod patch;

@@ -7,6 +7,7 @@ use crate::admission::Memo;
 use crate::aggregate::Aggregated;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::connect::Nodes;
+use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
@@ -39,6 +40,8 @@ pub struct Api {
     pub accounts: Option<Arc<Accounts>>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Whose turn it is.
+    pub fairness: Fairness,
     /// Where others may be called.
     pub outgoing: Outgoing,
     /// What other servers serve.
@@ -72,6 +75,7 @@ impl Api {
             authorizer: access.authorizer,
             accounts: access.accounts,
             metrics: Metrics::default(),
+            fairness: Fairness::default(),
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),
             proxy_identity: None,

@@ -5,6 +5,7 @@
 mod body;
 pub use body::{MAX_BODY_BYTES, read as read_body};
 mod resource;
+mod seat;
 mod stream;
 
 use crate::api::Api;
@@ -20,8 +21,9 @@ use teu_web::{Handler, Request, Response, peer};
 
 /// A request may take this long, watches excepted.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// Requests at a time, watches excepted; the next are told to come again.
-const MAX_INFLIGHT: i64 = 1000;
+/// Requests at a time, those that wait for their turn among them, watches excepted; the next are
+/// told to come again.
+const MAX_INFLIGHT: i64 = 10_000;
 
 /// The server as a handler of requests.
 #[derive(Debug, Clone)]
@@ -82,43 +84,72 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
         Err(status) => return answer::status(&status, plain),
     };
     let place = Place::parse(request.uri().path());
+    // Whoever is elsewhere may take the time that the client gives him, and keeps no seat here.
     let leads_elsewhere = place.as_ref().is_some_and(crate::connect::leads_elsewhere);
-    let timed = async {
-        // Whatever is below a group and version that another server serves is its affair.
-        let mut segments = request.uri().path().trim_start_matches('/').split('/');
-        if segments.next() == Some("apis")
-            && let (Some(group), Some(version)) = (segments.next(), segments.next())
-            && let Some(target) = api.remote(group, version).await
-        {
-            let (group, version) = (group.to_owned(), version.to_owned());
-            series.resource = "aggregated".to_owned();
-            authorize_remote(api, &user, &request, place.as_ref(), &query).await?;
-            (series.group, series.version) = (group, version);
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-            let manner = crate::proxy::Manner::Aggregated(&user);
-            return crate::proxy::forward(api, request, &target?, &path, manner).await;
-        }
-        match place {
-            Some(place) => {
-                let named = Named { user, place, query };
-                resource::handle(api, request, named, series).await
-            }
-            None => {
-                authorize_path(api, &user, &request).await?;
-                paths::handle(api, &request, &query).await
-            }
-        }
-    };
-    // The answer to a watch has begun when its stream has; only that is timed. Whoever is elsewhere
-    // may take the time that the client gives him.
+    let asked = Asked { user, place, query };
+    let mut sorted = None;
     let answered = match leads_elsewhere {
-        true => Ok(timed.await),
-        false => tokio::time::timeout(REQUEST_TIME, timed).await,
+        true => Ok(execute(api, request, asked, series).await),
+        // The answer to a watch has begun when its stream has; only that is timed.
+        false => {
+            let timed = async {
+                let target = (&request.method().clone(), request.uri().path());
+                let _seat = seat::seat(api, target, &asked, &mut sorted).await?;
+                execute(api, request, asked, series).await
+            };
+            tokio::time::timeout(REQUEST_TIME, timed).await
+        }
     };
-    match answered {
+    let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(status)) => answer::status(&status, plain),
         Err(_) => answer::status(&Status::timeout("the request took too long"), plain),
+    };
+    if let Some(sorted) = sorted {
+        sorted.mark(response.headers_mut());
+    }
+    response
+}
+
+/// Who asks for what.
+struct Asked {
+    user: Arc<User>,
+    /// The resource's; none for what is none.
+    place: Option<Place>,
+    query: Query,
+}
+
+/// Answers what has its turn.
+async fn execute(
+    api: &Arc<Api>,
+    request: Request,
+    asked: Asked,
+    series: &mut Series,
+) -> Result<Response, Status> {
+    let Asked { user, place, query } = asked;
+    // Whatever is below a group and version that another server serves is its affair.
+    let mut segments = request.uri().path().trim_start_matches('/').split('/');
+    if segments.next() == Some("apis")
+        && let (Some(group), Some(version)) = (segments.next(), segments.next())
+        && let Some(target) = api.remote(group, version).await
+    {
+        let (group, version) = (group.to_owned(), version.to_owned());
+        series.resource = "aggregated".to_owned();
+        authorize_remote(api, &user, &request, place.as_ref(), &query).await?;
+        (series.group, series.version) = (group, version);
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let manner = crate::proxy::Manner::Aggregated(&user);
+        return crate::proxy::forward(api, request, &target?, &path, manner).await;
+    }
+    match place {
+        Some(place) => {
+            let named = Named { user, place, query };
+            resource::handle(api, request, named, series).await
+        }
+        None => {
+            authorize_path(api, &user, &request).await?;
+            paths::handle(api, &request, &query).await
+        }
     }
 }
 

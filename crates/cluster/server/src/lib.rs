@@ -22,6 +22,7 @@ pub mod controllers;
 pub mod crd;
 pub mod credentials;
 pub mod encode;
+pub mod fairness;
 pub mod garbage;
 mod handler;
 pub mod id;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use teu_api::flow::Counts;
 
 /// Upper bounds of a request's time, in milliseconds.
 const BUCKETS_MS: [u64; 12] = [5, 25, 50, 100, 200, 400, 600, 800, 1000, 4000, 10_000, 60_000];
@@ -66,8 +67,8 @@ impl Metrics {
         }
     }
 
-    /// All of it as text.
-    pub fn print(&self, objects: &[(String, usize)]) -> String {
+    /// All of it as text, with what is counted elsewhere.
+    pub fn print(&self, objects: &[(String, usize)], levels: &[Counts]) -> String {
         let mut out = String::new();
         let all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         head(
@@ -129,7 +130,36 @@ impl Metrics {
         for (resource, count) in objects {
             let _ = writeln!(out, "apiserver_storage_objects{{resource=\"{resource}\"}} {count}");
         }
+        print_levels(&mut out, levels);
         out
+    }
+}
+
+/// What priority and fairness have counted.
+fn print_levels(out: &mut String, levels: &[Counts]) {
+    type Figure = fn(&Counts) -> u64;
+    let figures: [(&str, &str, &str, Figure); 5] = [
+        ("nominal_limit_seats", "gauge", "Seats that are a level's own.", |counts| {
+            counts.nominal.into()
+        }),
+        ("current_executing_seats", "gauge", "Seats that are taken.", |counts| counts.taken.into()),
+        ("current_inqueue_requests", "gauge", "Requests that wait for a seat.", |counts| {
+            counts.waiting as u64
+        }),
+        ("dispatched_requests_total", "counter", "Requests that had a seat.", |counts| {
+            counts.admitted
+        }),
+        ("rejected_requests_total", "counter", "Requests that got no seat.", |counts| {
+            counts.refused
+        }),
+    ];
+    for (name, kind, help, figure) in figures {
+        let name = format!("apiserver_flowcontrol_{name}");
+        head(out, &name, kind, help);
+        for counts in levels {
+            let level = &counts.level;
+            let _ = writeln!(out, "{name}{{priority_level=\"{level}\"}} {}", figure(counts));
+        }
     }
 }
 

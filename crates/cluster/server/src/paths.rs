@@ -84,7 +84,7 @@ async fn metrics(api: &Api) -> Response {
             objects.push((entry.row.resource.qualified(), found.items.len()));
         }
     }
-    let text = api.metrics.print(&objects);
+    let text = api.metrics.print(&objects, &api.fairness.counts());
     answer::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into(), false)
 }
 

@@ -5,6 +5,7 @@ use crate::auth::{Access, User, defaults};
 use crate::bootstrap;
 use crate::config::{Config, StoreConfig};
 use crate::credentials::{Credentials, CredentialsError, make_private_folder};
+use crate::fairness;
 use crate::handler::Service;
 use crate::outgoing::Outgoing;
 use crate::services::API_ADDRESS;
@@ -140,6 +141,8 @@ impl Server {
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
         defaults::ensure(&api, &user).await.map_err(Error::Bootstrap)?;
+        fairness::ensure(&api).await.map_err(Error::Bootstrap)?;
+        tokio::spawn(fairness::run(Arc::clone(&api)));
         tokio::spawn(defaults::aggregate(Arc::clone(&api), user));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })

@@ -7,6 +7,7 @@ mod controllers;
 mod crds;
 mod deletes;
 mod etcd;
+mod fairness;
 mod faults;
 mod garbage;
 mod kubectl;

@@ -179,6 +179,11 @@ impl World {
         BufReader::new(stream)
     }
 
+    /// A request of which only the head has come, and how long its body will be.
+    pub fn hold(&self, method: &str, path: &str, headers: &[&str], length: usize) -> Raw {
+        Raw(self.send_part(method, path, headers, ("", length)))
+    }
+
     /// The answer to a body of which only the length has come.
     pub fn announce(&self, method: &str, path: &str, length: usize) -> u16 {
         read_head(&mut self.send_part(method, path, &[], ("", length))).0
