@@ -7,6 +7,7 @@ pub use body::{MAX_BODY_BYTES, read as read_body};
 mod resource;
 mod seat;
 mod stream;
+mod watch;
 
 use crate::api::Api;
 use crate::auth::{Attributes, User, impersonate};

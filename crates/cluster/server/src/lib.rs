@@ -44,6 +44,7 @@ pub mod table;
 pub mod time;
 pub mod verbs;
 pub mod webhook;
+pub mod websocket;
 
 pub use api::{Api, Call};
 pub use config::{Config, ConfigError, StoreConfig};

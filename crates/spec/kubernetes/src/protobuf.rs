@@ -82,6 +82,9 @@ pub fn decode(bytes: &[u8], expected: Option<(&str, &str)>) -> Result<Value, Dec
     decode::enveloped(bytes, expected, &mut decode::Budget::new())
 }
 
+/// The length in front of an event.
+pub const LENGTH_BYTES: usize = 4;
+
 /// One event of a watch, framed as the stream wants it. `object` is what [`encode`] made.
 pub fn watch_event(kind: &str, object: &[u8]) -> Vec<u8> {
     let mut event = Writer::default();

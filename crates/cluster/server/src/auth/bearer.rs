@@ -7,6 +7,7 @@ use super::accounts::ISSUER;
 use super::user::AUTHENTICATED;
 use super::{Accounts, Authenticator, Later, User, certificate, lookup};
 use crate::api::Api;
+use crate::websocket;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -43,10 +44,19 @@ impl Authenticator for ByCredential {
             if let Some(user) = certificate::of(peer) {
                 return Ok(Arc::new(user));
             }
-            let Some(shown) = headers.get(http::header::AUTHORIZATION) else {
-                return Ok(Arc::new(User::anonymous()));
+            let shown = headers.get(http::header::AUTHORIZATION);
+            let token = match shown {
+                Some(shown) => {
+                    let token = shown.to_str().ok().and_then(bearer);
+                    token.ok_or_else(Status::unauthorized)?.to_owned()
+                }
+                // A page cannot set headers of a WebSocket.
+                None => match websocket::token(headers) {
+                    Some(token) => token,
+                    None => return Ok(Arc::new(User::anonymous())),
+                },
             };
-            let token = shown.to_str().ok().and_then(bearer).ok_or_else(Status::unauthorized)?;
+            let token = &*token;
             let audiences = [ISSUER.to_owned()];
             if let Some(known) = self.accounts.check(api, token, &audiences).await? {
                 return Ok(Arc::new(known.user));

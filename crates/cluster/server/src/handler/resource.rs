@@ -1,34 +1,25 @@
 //! Requests for resources: the verb, the right to it, the operation.
 
-use super::stream::Stream;
+use super::watch::watch;
 use super::{Named, body};
 use crate::answer;
 use crate::api::{Api, Call, WriteOptions};
 use crate::auth::{Attributes, User, reviews};
 use crate::connect;
 use crate::encode::{self, Include, Look};
-use crate::id;
 use crate::metrics::Series;
-use crate::request::{Accept, Format, Place, Query};
+use crate::request::{Accept, Place, Query};
 use crate::verbs::Written;
 use crate::verbs::delete::{DeleteOptions, Deleted};
 use crate::verbs::input::{Input, PATCH_TYPES};
 use crate::verbs::list::{ListError, ListRequest};
 use crate::verbs::read::at_least;
-use crate::verbs::watch::WatchOptions;
 use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use teu_api::decode::Strictness;
 use teu_api::{Cause, Status, object};
-use teu_kubernetes::protobuf;
-use teu_web::{Body, Request, Response};
-
-/// A watch without `timeoutSeconds` ends after half an hour to an hour.
-const WATCH_SECONDS: u64 = 1800;
-/// And no later than this.
-const MAX_WATCH_SECONDS: i64 = 86_400;
+use teu_web::{Request, Response};
 
 /// What a method means here.
 pub(super) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
@@ -115,7 +106,7 @@ pub(super) async fn handle(
         now: api.wall.seconds(),
     };
     match verb {
-        "watch" => watch(api, &call, &query, look).await,
+        "watch" => watch(api, &call, request, &query, look).await,
         "list" => list(api, &call, &query, look).await,
         "get" => get(api, &call, &query, look).await,
         "delete" | "deletecollection" => delete(api, &call, request, &query, look).await,
@@ -175,26 +166,6 @@ async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Respo
             Ok(answer::failure(&status, &shown, look.accept))
         }
     }
-}
-
-async fn watch(api: &Arc<Api>, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
-    let options = WatchOptions::of(call, query)?;
-    let seconds = match query.number("timeoutSeconds")? {
-        Some(seconds) if seconds > 0 => seconds.min(MAX_WATCH_SECONDS).unsigned_abs(),
-        // Apart, so that clients that came together do not all come again together.
-        _ => WATCH_SECONDS + u64::from(u16::from_le_bytes(id::random())) % WATCH_SECONDS,
-    };
-    let changes = api.watch(call, &options).await?;
-    let time = Duration::from_secs(seconds);
-    let stream = Stream::new(api, &call.entry, changes, look, time);
-    let stream = stream.marking_initial_end(options.marks_initial_end);
-    let media_type = match look.accept.format {
-        Format::Protobuf => protobuf::STREAM_TYPE,
-        format => format.media_type(),
-    };
-    let mut response = answer::bytes(200, media_type, bytes::Bytes::new(), false);
-    *response.body_mut() = Body::boxed(stream);
-    Ok(response)
 }
 
 /// What a write's query says.

@@ -100,3 +100,32 @@ fn tables_are_watched_too() {
     assert_eq!(event["object"]["kind"], "Table");
     assert_eq!(event["object"]["rows"][0]["cells"][0], "a");
 }
+
+#[test]
+fn a_web_socket_gets_an_event_in_each_message() {
+    let world = World::new();
+    let from = version(&world.get(MAPS).good());
+    let wish = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    let path = format!("{MAPS}?watch=1&resourceVersion={from}");
+    let mut socket = world.upgrade(&path, &wish, 101);
+    for name in ["a", "b"] {
+        world.post(MAPS, &map(name, json!({}))).good();
+        let (opcode, bytes) = socket.frame();
+        let event: serde_json::Value = serde_json::from_slice(&bytes).expect("an event");
+        assert_eq!((opcode, &event["type"]), (1, &json!("ADDED")));
+        assert_eq!(event["object"]["metadata"]["name"], name);
+    }
+    // What ends is closed.
+    let mut short = world.upgrade(&format!("{path}&timeoutSeconds=1"), &wish, 101);
+    assert_eq!([short.frame().0, short.frame().0], [1, 1]);
+    assert_eq!(short.frame(), (8, vec![0x03, 0xe8]));
+    // A page of some web site has to show a token.
+    let elsewhere = [&wish[..], &["Origin: https://elsewhere"]].concat();
+    assert_eq!(world.ask("GET", &path, &elsewhere, "").code, 403);
+    assert_eq!(world.ask("GET", &path, &wish[..3], "").code, 400);
+}

@@ -285,6 +285,23 @@ impl Raw {
         String::from_utf8(bytes).expect("text")
     }
 
+    /// A short frame of a web socket: its opcode and its bytes.
+    pub fn frame(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).expect("a frame");
+        let length = match head[1] {
+            126 => {
+                let mut long = [0; 2];
+                self.0.read_exact(&mut long).expect("a length");
+                u16::from_be_bytes(long).into()
+            }
+            short => usize::from(short),
+        };
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).expect("its bytes");
+        (head[0] & 0x0f, bytes)
+    }
+
     /// All that still comes.
     pub fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
