@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::identity::Identity;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SigningKey as _,
 };
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +93,12 @@ impl Authority {
     /// Its private key, for its file.
     pub fn key_pem(&self) -> String {
         self.issuer.key().serialize_pem()
+    }
+
+    /// Signs what is to be vouched for (ECDSA over P-256 with SHA-256).
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let make = |source| Error::Make { name: self.name.clone(), source };
+        self.issuer.key().sign(bytes).map_err(make)
     }
 
     /// Issues a certificate with a new key.

@@ -50,6 +50,12 @@ pub enum Error {
         /// The file, or what the text is.
         place: String,
     },
+    /// What somebody asks for cannot be read.
+    #[error(
+        "the certificate signing request cannot be read, or is not signed by the key in it (ECDSA \
+         over P-256 or P-384, RSA from 2048 bits, Ed25519)"
+    )]
+    Request,
     /// A certificate cannot be made.
     #[error("cannot make a certificate for {name}: {source}")]
     Make {

@@ -17,14 +17,21 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod der;
 mod error;
 mod identity;
+mod request;
+mod sign;
 mod subject;
 mod token;
+mod validity;
 
 pub use authority::{Authority, Request};
 pub use error::{Error, Result};
 pub use identity::{Identity, certificates_from_pem, load_certificates};
+pub use request::SigningRequest;
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+pub use sign::Grant;
 pub use subject::Subject;
 pub use token::{Signer, Verifier};
+pub use validity::Validity;

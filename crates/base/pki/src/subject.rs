@@ -4,6 +4,8 @@
 //! was verified by rustls before, so that only the way to the subject has to be walked. What cannot
 //! be walked names nobody. RFC 5280, 4.1.
 
+use crate::der::{OBJECT_ID, SEQUENCE, SET, element, numbered, take};
+
 /// The subject of a certificate, as far as access is decided by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -13,11 +15,8 @@ pub struct Subject {
     pub organizations: Vec<String>,
 }
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_ID: u8 = 0x06;
 /// `[0] EXPLICIT Version`
-const VERSION: u8 = 0xa0;
+const VERSION: u8 = numbered(0);
 /// Kinds of strings whose bytes are text: UTF8String, PrintableString, IA5String.
 const TEXTS: [u8; 3] = [0x0c, 0x13, 0x16];
 const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
@@ -33,14 +32,24 @@ impl Subject {
         subject
     }
 
-    fn fill(&mut self, mut names: &[u8]) {
+    /// Reads a name (`RDNSequence`'s content); whether all of it is text.
+    pub(crate) fn of_name(names: &[u8]) -> (Self, bool) {
+        let mut subject = Self::default();
+        let is_text = subject.fill(names);
+        (subject, is_text)
+    }
+
+    /// Takes over what names say; whether all of it could be read as text.
+    fn fill(&mut self, mut names: &[u8]) -> bool {
+        let mut is_text = true;
         while let Some(mut set) = take(&mut names, SET) {
             while let Some(mut attribute) = take(&mut set, SEQUENCE) {
                 let kind = take(&mut attribute, OBJECT_ID);
                 let Some(text) = element(&mut attribute)
-                    .filter(|(tag, _)| TEXTS.contains(tag))
-                    .and_then(|(_, bytes)| std::str::from_utf8(bytes).ok())
+                    .filter(|found| TEXTS.contains(&found.tag))
+                    .and_then(|found| std::str::from_utf8(found.content).ok())
                 else {
+                    is_text = false;
                     continue;
                 };
                 match kind {
@@ -50,6 +59,7 @@ impl Subject {
                 }
             }
         }
+        is_text && names.is_empty()
     }
 }
 
@@ -65,31 +75,6 @@ fn subject_names(mut certificate: &[u8]) -> Option<&[u8]> {
         element(&mut body)?;
     }
     take(&mut body, SEQUENCE)
-}
-
-/// Takes an element of this kind.
-fn take<'a>(bytes: &mut &'a [u8], kind: u8) -> Option<&'a [u8]> {
-    element(bytes).filter(|(tag, _)| *tag == kind).map(|(_, content)| content)
-}
-
-/// Takes one element: its tag and content.
-fn element<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (&first, mut rest) = rest.split_first()?;
-    let length = if first < 0x80 {
-        usize::from(first)
-    } else {
-        let digits = usize::from(first & 0x7f);
-        if digits == 0 || digits > 4 {
-            return None;
-        }
-        let (length, after) = rest.split_at_checked(digits)?;
-        rest = after;
-        length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    *bytes = rest;
-    Some((tag, content))
 }
 
 #[cfg(test)]

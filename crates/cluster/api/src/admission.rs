@@ -14,6 +14,7 @@ pub mod node;
 pub mod policy;
 pub mod priority;
 pub mod quota;
+pub mod references;
 pub mod runtime_class;
 pub mod security;
 pub mod service_account;

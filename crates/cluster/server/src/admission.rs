@@ -8,7 +8,9 @@
 
 mod builtin;
 mod memo;
+mod nodes;
 mod policies;
+mod signers;
 mod webhooks;
 
 pub use memo::Memo;

@@ -10,6 +10,7 @@ pub mod defaults;
 pub mod escalation;
 pub mod impersonate;
 pub mod masters;
+pub mod node;
 pub mod rbac;
 pub mod reviews;
 mod user;
@@ -18,6 +19,7 @@ pub use accounts::Accounts;
 pub use bearer::ByCredential;
 pub use certificate::ByCertificate;
 pub use masters::Masters;
+pub use node::NodesAndRoles;
 pub use rbac::Rbac;
 pub use user::User;
 
@@ -55,8 +57,10 @@ pub struct Attributes<'a> {
     pub subresource: &'a str,
     /// Namespace.
     pub namespace: &'a str,
-    /// Object.
+    /// Object; for a list or watch the one that a field selector leaves.
     pub name: &'a str,
+    /// The field selector of a list or watch, as it was sent.
+    pub fields: &'a str,
 }
 
 /// How a server finds out who asks, and whether they may.
@@ -75,7 +79,7 @@ impl Access {
         let accounts = Arc::new(Accounts::new(signer));
         Self {
             authenticator: Box::new(ByCredential::new(Arc::clone(&accounts))),
-            authorizer: Box::new(Rbac::default()),
+            authorizer: Box::new(NodesAndRoles::default()),
             accounts: Some(accounts),
         }
     }

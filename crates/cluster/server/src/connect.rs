@@ -85,6 +85,7 @@ async fn demand_create(api: &Api, call: &Call) -> Result<(), Status> {
         subresource: &call.subresource,
         namespace: &call.namespace,
         name: &call.name,
+        fields: "",
     };
     api.demand(&attributes).await
 }

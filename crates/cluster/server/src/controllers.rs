@@ -18,10 +18,15 @@ impl Timer for Tokio {
     }
 }
 
-/// Starts them all.
-pub fn start(api: &Arc<Api>, authority_pem: String) {
+/// Starts only what gives every namespace its account.
+pub fn start_accounts(api: &Arc<Api>, authority_pem: String) {
     let context = context(api, "service-account-controller");
     until_shutdown(api, accounts::run(context, authority_pem));
+}
+
+/// Starts them all.
+pub fn start(api: &Arc<Api>, authority_pem: String) {
+    start_accounts(api, authority_pem);
 }
 
 fn context(api: &Arc<Api>, name: &str) -> Context {

@@ -56,7 +56,7 @@ pub enum CredentialsError {
 #[derive(Debug)]
 pub struct Credentials {
     /// Whom it trusts, and who issues.
-    pub authority: Authority,
+    pub authority: Arc<Authority>,
     /// The authority's certificate.
     pub authority_der: Vec<CertificateDer<'static>>,
     /// Who it is.
@@ -98,6 +98,7 @@ impl Credentials {
             identity: Some(Arc::new(authority.issue(&client)?)),
         };
         let signer = Arc::new(signer(&folder)?);
+        let authority = Arc::new(authority);
         Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem, nodes, signer })
     }
 

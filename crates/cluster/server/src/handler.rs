@@ -173,6 +173,7 @@ async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(),
         subresource: "",
         namespace: "",
         name: "",
+        fields: "",
     };
     api.demand(&attributes).await
 }
@@ -189,7 +190,8 @@ async fn authorize_remote(
         None => authorize_path(api, user, request).await,
         Some(place) => {
             let verb = resource::verb(request.method(), place, query)?;
-            api.demand(&resource::attributes(user, verb, place)).await
+            let choice = resource::choice(verb, query);
+            api.demand(&resource::attributes(user, verb, place, &choice)).await
         }
     }
 }

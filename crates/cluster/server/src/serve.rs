@@ -137,6 +137,8 @@ impl Server {
         tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
         tokio::spawn(crate::garbage::run(Arc::clone(&api)));
         crate::controllers::start(&api, credentials.authority.certificate_pem());
+        let authority = Arc::clone(&credentials.authority);
+        tokio::spawn(crate::certificates::run(Arc::clone(&api), authority));
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));

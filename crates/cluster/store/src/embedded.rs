@@ -221,6 +221,10 @@ fn write(shared: &Shared, engine: &Mutex<Engine>) {
     let Ok(mut first) = engine.lock() else { return };
     let mut at_most = first.drain();
     drop(first);
+    // What came between the last look and the letting go is nobody else's.
+    if !shared.queue.is_empty() {
+        shared.queue.wake();
+    }
     while shared.queue.wait(at_most) {
         loop {
             let Ok(mut engine) = engine.lock() else { return shared.queue.end() };

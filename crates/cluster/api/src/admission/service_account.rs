@@ -1,10 +1,13 @@
 //! Service accounts of pods: the default one, its pull secrets, and the volume with its token.
 
+use super::references;
 use crate::object::{child_mut, text};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TOKEN_SECONDS: i64 = 3607;
+const ENFORCED: [&str; 3] = ["metadata", "annotations", "kubernetes.io/enforce-mountable-secrets"];
 const MIRROR: [&str; 3] = ["metadata", "annotations", "kubernetes.io/config.mirror"];
 
 /// The account that a pod uses.
@@ -25,19 +28,48 @@ pub fn check_mirror(pod: &Value) -> Result<(), String> {
     if text(pod, &["spec", "serviceAccountName"]).is_some_and(|name| !name.is_empty()) {
         return Err("a mirror pod may not reference service accounts".to_owned());
     }
-    let volumes = pod["spec"]["volumes"].as_array();
-    for volume in volumes.into_iter().flatten() {
-        for (kind, what) in [
-            ("secret", "secrets"),
-            ("configMap", "configmaps"),
-            ("persistentVolumeClaim", "persistentvolumeclaims"),
-        ] {
-            if volume.get(kind).is_some() {
-                return Err(format!("a mirror pod may not reference {what}"));
-            }
-        }
+    let refers = [
+        (!references::secrets(pod).is_empty(), "secrets"),
+        (!references::config_maps(pod).is_empty(), "configmaps"),
+        (!references::claims(pod).is_empty(), "persistentvolumeclaims"),
+    ];
+    if let Some((_, what)) = refers.iter().find(|(refers, _)| *refers) {
+        return Err(format!("a mirror pod may not reference {what}"));
     }
-    Ok(())
+    match references::audiences(pod).is_empty() {
+        true => Ok(()),
+        false => Err("a mirror pod may not use ServiceAccount volume projections".to_owned()),
+    }
+}
+
+/// What an account lets its pods mount, where it says that this is all
+/// (`kubernetes.io/enforce-mountable-secrets`).
+pub fn check_mountable(pod: &Value, account: &Value) -> Result<(), String> {
+    if text(account, &ENFORCED) != Some("true") {
+        return Ok(());
+    }
+    let names = |list: &str| -> BTreeSet<&str> {
+        let items = account[list].as_array().into_iter().flatten();
+        items.filter_map(|item| text(item, &["name"])).collect()
+    };
+    let own = text(account, &["metadata", "name"]).unwrap_or_default();
+    let pulls = names("imagePullSecrets");
+    let allowed = names("secrets");
+    let pulled = pod["spec"]["imagePullSecrets"].as_array().into_iter().flatten();
+    let pulled: BTreeSet<&str> = pulled.filter_map(|item| text(item, &["name"])).collect();
+    if let Some(name) = pulled.iter().find(|name| !pulls.contains(*name)) {
+        return Err(format!(
+            "imagePullSecrets with name={name:?} is not allowed because service account {own} does not reference it"
+        ));
+    }
+    let mounted = references::secrets(pod);
+    let other = mounted.iter().find(|name| !allowed.contains(*name) && !pulled.contains(*name));
+    match other {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "secret {name:?} is not allowed because service account {own} does not reference it"
+        )),
+    }
 }
 
 /// Fills in a new pod from its account. `suffix` makes the volume's name unique: five letters.

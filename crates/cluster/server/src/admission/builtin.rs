@@ -2,14 +2,20 @@
 //! node may touch.
 
 use super::Subject;
-use crate::api::Api;
+use crate::api::{Api, Call, store_status};
 use crate::id;
 use serde_json::Value;
+use std::time::Duration;
 use teu_api::admission::security::{Standard, Standards, is_significant, violation};
 use teu_api::admission::{
     Operation, classes, limits, node, priority, runtime_class, security, service_account,
 };
 use teu_api::{Status, object};
+use teu_store::Span;
+use teu_store::cache::{CacheMessage, ListAt, WatchFrom};
+
+/// For a new namespace's own account.
+const ACCOUNT_WAIT: Duration = Duration::from_secs(1);
 
 impl Api {
     /// Fills in what a new object does not say and others decide.
@@ -71,23 +77,42 @@ impl Api {
             return Ok(());
         }
         let name = service_account::name_of(pod).to_owned();
-        let account = self.one(&call.rows, ("", "serviceaccounts"), &call.namespace, &name).await?;
-        match account {
-            Some(account) => {
-                let suffix = id::generated_name("");
-                service_account::fill(pod, &account, &suffix);
-                Ok(())
-            }
-            // A namespace's own account may come a moment after it.
-            None if name == "default" => Ok(()),
-            None => {
-                let namespace = &call.namespace;
-                let why = format!(
-                    "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
-                );
-                Err(call.forbidden(&why))
-            }
+        let Some(account) = self.account(call, &name).await? else {
+            let namespace = &call.namespace;
+            let why = format!(
+                "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
+            );
+            return Err(call.forbidden(&why));
+        };
+        let suffix = id::generated_name("");
+        service_account::fill(pod, &account, &suffix);
+        service_account::check_mountable(pod, &account).map_err(|why| call.forbidden(&why))
+    }
+
+    /// An account; a namespace's own may come a moment after the namespace.
+    async fn account(&self, call: &Call, name: &str) -> Result<Option<Value>, Status> {
+        let found = self.one(&call.rows, ("", "serviceaccounts"), &call.namespace, name).await?;
+        if found.is_some() || name != "default" {
+            return Ok(found);
         }
+        let Some(entry) = call.rows.find("", "v1", "serviceaccounts") else { return Ok(None) };
+        let span = Span::key(entry.shelf.key(&call.namespace, name));
+        let from = WatchFrom::Initial(ListAt::Any);
+        let mut changes =
+            entry.shelf.cache().watch(span, from, false).await.map_err(store_status)?;
+        let comes = async {
+            loop {
+                match changes.next().await.map_err(store_status)? {
+                    CacheMessage::Initial(_) | CacheMessage::Event(_) => return Ok(()),
+                    _ => {}
+                }
+            }
+        };
+        match tokio::time::timeout(ACCOUNT_WAIT, comes).await {
+            Ok(come) => come?,
+            Err(_) => return Ok(None),
+        }
+        self.one(&call.rows, ("", "serviceaccounts"), &call.namespace, name).await
     }
 
     /// Judges by what is built in. Answers warnings.
@@ -98,7 +123,9 @@ impl Api {
     ) -> Result<Vec<String>, Status> {
         let call = subject.call;
         node::check(&subject.request(new))?;
+        self.check_node(subject, new).await?;
         let Some(new) = new else { return Ok(Vec::new()) };
+        self.check_signers(subject, new).await?;
         match (call.entry.group(), call.entry.plural(), &*call.subresource) {
             ("", "namespaces", "") => {
                 let faults = security::label_faults(new);

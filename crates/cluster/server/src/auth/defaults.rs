@@ -140,6 +140,12 @@ fn rule_value(rule: &str) -> Value {
     }
 }
 
+/// What every node may, whatever runs on it.
+pub(super) fn node_rules() -> Vec<teu_api::rbac::Rule> {
+    let role = ROLES.iter().find(|role| role.name == "system:node");
+    role.map(|role| teu_api::rbac::Rule::all(&role_value(role))).unwrap_or_default()
+}
+
 fn binding_value(name: &str, role: &str, members: &[Member]) -> Value {
     let subject = |member: &Member| match member {
         Member::User(name) => json!({ "apiGroup": GROUP, "kind": "User", "name": name }),

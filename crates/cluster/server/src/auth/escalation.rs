@@ -73,6 +73,7 @@ impl Api {
             subresource: "",
             namespace: &call.namespace,
             name,
+            fields: "",
         };
         matches!(self.authorizer.authorize(self, &attributes).await, Decision::Allow(_))
     }

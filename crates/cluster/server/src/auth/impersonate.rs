@@ -57,6 +57,7 @@ pub async fn apply(api: &Api, user: Arc<User>, headers: &HeaderMap) -> Result<Ar
             subresource,
             namespace,
             name,
+            fields: "",
         };
         api.demand(&attributes).await?;
     }

@@ -17,6 +17,9 @@ pub async fn answer(api: &Api, call: &Call, sent: &Value) -> Option<Result<Value
     match (group, kind, &*call.subresource) {
         ("", "ServiceAccount", "token") => {
             let accounts = api.accounts.as_ref()?;
+            if let Err(status) = api.check_node_part(call, sent).await {
+                return Some(Err(status));
+            }
             let at = (&*call.namespace, &*call.name);
             Some(accounts.issue(api, at, sent.clone()).await)
         }
@@ -132,6 +135,7 @@ async fn access(api: &Api, call: &Call, sent: &Value) -> Result<Value, Status> {
     let (group, version, plural) = (one("group"), one("version"), one("resource"));
     let (below, name, path_text) = (one("subresource"), one("name"), text(path, "path"));
     let verb = text(resource.or(path), "verb");
+    let fields = fields(resource);
     let attributes = Attributes {
         user: &user,
         verb: &verb,
@@ -142,6 +146,7 @@ async fn access(api: &Api, call: &Call, sent: &Value) -> Result<Value, Status> {
         subresource: &below,
         namespace: &namespace,
         name: &name,
+        fields: &fields,
     };
     let status = match api.authorizer.authorize(api, &attributes).await {
         Decision::Allow(why) if why.is_empty() => json!({ "allowed": true }),
@@ -150,6 +155,26 @@ async fn access(api: &Api, call: &Call, sent: &Value) -> Result<Value, Status> {
         Decision::Deny(why) => json!({ "allowed": false, "reason": why }),
     };
     Ok(answered(call, sent, status))
+}
+
+/// The field selector that a review asks about, as its text.
+fn fields(resource: Option<&Value>) -> String {
+    let Some(selector) = resource.and_then(|it| it.get("fieldSelector")) else {
+        return String::new();
+    };
+    if let Some(raw) = selector.get("rawSelector").and_then(Value::as_str) {
+        return raw.to_owned();
+    }
+    let terms = selector.get("requirements").and_then(Value::as_array).into_iter().flatten();
+    let equal = terms.take(MAX_ITEMS).filter_map(|term| {
+        let (key, values) = (term.get("key")?.as_str()?, texts(term.get("values")));
+        match (term.get("operator")?.as_str()?, values.as_slice()) {
+            // What is left out only makes the question wider.
+            ("In", [one]) if !one.contains(['\\', ',', '=']) => Some(format!("{key}={one}")),
+            _ => None,
+        }
+    });
+    equal.collect::<Vec<_>>().join(",")
 }
 
 /// Whom a review is about.

@@ -18,6 +18,7 @@ use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::decode::Strictness;
+use teu_api::selector::FieldSelector;
 use teu_api::{Cause, Status, object};
 use teu_web::{Request, Response};
 
@@ -44,8 +45,34 @@ pub(super) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'st
     })
 }
 
+/// What a list or watch leaves, as far as it counts for the right to it.
+#[derive(Debug, Default)]
+pub(super) struct Choice<'a> {
+    fields: &'a str,
+    /// The one object it can be about: read as it will be executed, not from its text.
+    name: String,
+}
+
+/// The choice of a request.
+pub(super) fn choice<'a>(verb: &str, query: &'a Query) -> Choice<'a> {
+    if !matches!(verb, "list" | "watch" | "deletecollection") {
+        return Choice::default();
+    }
+    let fields = query.text("fieldSelector");
+    let name = FieldSelector::parse(fields)
+        .ok()
+        .and_then(|fields| fields.exact("metadata.name").map(str::to_owned))
+        .filter(|name| !name.contains(['/', '%']));
+    Choice { fields, name: name.unwrap_or_default() }
+}
+
 /// What is authorised: what was parsed.
-pub(super) fn attributes<'a>(user: &'a User, verb: &'a str, place: &'a Place) -> Attributes<'a> {
+pub(super) fn attributes<'a>(
+    user: &'a User,
+    verb: &'a str,
+    place: &'a Place,
+    choice: &'a Choice<'_>,
+) -> Attributes<'a> {
     Attributes {
         user,
         verb,
@@ -55,7 +82,8 @@ pub(super) fn attributes<'a>(user: &'a User, verb: &'a str, place: &'a Place) ->
         resource: &place.plural,
         subresource: &place.subresource,
         namespace: &place.namespace,
-        name: &place.name,
+        name: if place.name.is_empty() { &choice.name } else { &place.name },
+        fields: choice.fields,
     }
 }
 
@@ -68,7 +96,7 @@ pub(super) async fn handle(
 ) -> Result<Response, Status> {
     let Named { user, place, query } = named;
     let verb = verb(request.method(), &place, &query)?;
-    api.demand(&attributes(&user, verb, &place)).await?;
+    api.demand(&attributes(&user, verb, &place, &choice(verb, &query))).await?;
     let rows = api.table.rows();
     let found = rows.find(&place.group, &place.version, &place.plural).cloned();
     let entry = found.ok_or_else(|| Status::not_found_path(&place.plural))?;

@@ -20,6 +20,7 @@ impl Api {
         sent: &Value,
         options: &WriteOptions,
     ) -> Result<Value, Status> {
+        self.check_node_part(call, sent).await?;
         match (call.entry.plural(), &*call.subresource) {
             ("pods", "binding") => self.bind(call, sent, options).await?,
             ("pods", "eviction") => self.evict(call, sent, options).await?,

@@ -2,7 +2,6 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const ACCOUNT: &str = "serviceaccounts/default";
 const MAP: &str = "configmaps/kube-root-ca.crt";
@@ -10,7 +9,7 @@ const MAP: &str = "configmaps/kube-root-ca.crt";
 #[test]
 fn every_namespace_has_its_account_and_the_clusters_authority() {
     let world = World::new();
-    world.run(async { teu_server::controllers::start(&Arc::clone(&world.api), "PEM".to_owned()) });
+    world.run(async { teu_server::controllers::start_accounts(&world.api, "PEM".to_owned()) });
     let path = |namespace: &str, what: &str| format!("/api/v1/namespaces/{namespace}/{what}");
     let has = |namespace: &str, what: &str| world.get(&path(namespace, what)).code == 200;
     let said =

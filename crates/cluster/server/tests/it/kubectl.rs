@@ -216,3 +216,33 @@ fn a_watch_prints_what_changes() {
     let _ = child.kill();
     let _ = child.wait();
 }
+
+#[test]
+fn a_certificate_that_kubectl_approved_opens_the_door() {
+    let Some(cluster) = Cluster::start() else { return };
+    let (request, key) = crate::certificates::pem("jane", "dev");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (own, of_key) = (folder.path().join("jane.crt"), folder.path().join("jane.key"));
+    std::fs::write(&of_key, key.serialize_pem()).expect("written");
+    use base64::Engine as _;
+    let base64 = base64::engine::general_purpose::STANDARD;
+    let object = serde_json::json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": { "name": "jane" },
+        "spec": {
+            "request": base64.encode(&request), "expirationSeconds": 86400,
+            "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"],
+        },
+    });
+    cluster.good("create -f -", &object.to_string(), &["created"]);
+    cluster.good("get csr jane", "", &["Pending", "kubernetes-admin", "24h"]);
+    cluster.good("certificate approve jane", "", &["approved"]);
+    cluster.good("wait csr/jane --for=jsonpath={.status.certificate} --timeout=60s", "", &["met"]);
+    cluster.good("get csr jane", "", &["Approved,Issued"]);
+    let text = cluster.good("get csr jane -o jsonpath={.status.certificate}", "", &[]);
+    std::fs::write(&own, base64.decode(text.trim()).expect("base64")).expect("written");
+    let shown = format!("--client-certificate={} --client-key={}", own.display(), of_key.display());
+    cluster.good(&format!("config set-credentials jane {shown}"), "", &["jane"]);
+    cluster.good("auth whoami --user=jane", "", &["jane", "dev", "system:authenticated"]);
+    cluster.bad("get secrets --user=jane", "", "User \"jane\" cannot list");
+}

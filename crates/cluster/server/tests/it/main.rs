@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod aggregation;
+mod certificates;
 mod controllers;
 mod crds;
 mod deletes;
@@ -12,6 +13,7 @@ mod faults;
 mod garbage;
 mod kubectl;
 mod lists;
+mod nodes;
 mod objects;
 mod parts;
 mod patches;

@@ -7,11 +7,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use teu_api::Status;
+use teu_api::{Status, object};
+use teu_client::{Choice, Client as _, Event, Kind};
 use teu_pki::{Authority, Request as Wanted};
 use teu_server::auth::{Access, Authenticator, ByCredential, Later, Masters, User, defaults};
 use teu_server::connect::Nodes;
-use teu_server::{Api, Service, bootstrap};
+use teu_server::{Api, Local, Service, bootstrap};
 use teu_store::embedded::Embedded;
 use teu_web::{Limits, Listener, Peer, Shutdown};
 
@@ -88,12 +89,12 @@ impl Answer {
 impl World {
     /// Where everybody may everything.
     pub fn new() -> Self {
-        Self::with(Self::open(), true)
+        Self::with(Self::open(), |_| {})
     }
 
     /// The same, which calls nobody on this machine.
     pub fn outward() -> Self {
-        Self::with(Self::open(), false)
+        Self::with(Self::open(), |api| api.outgoing.allows_loopback = false)
     }
 
     fn open() -> Access {
@@ -102,12 +103,17 @@ impl World {
 
     /// Where tokens and roles say who may what, and who shows no token is the owner.
     pub fn guarded() -> Self {
+        Self::guarded_with(|_| {})
+    }
+
+    /// The same with something changed.
+    pub fn guarded_with(change: impl FnOnce(&mut Api)) -> Self {
         let key = teu_pki::Signer::generate().expect("a key");
         let signer = teu_pki::Signer::from_pem(&key, "the test's key").expect("a signer");
         let mut access = Access::of_cluster(Arc::new(signer));
         let accounts = access.accounts.clone().expect("accounts");
         access.authenticator = Box::new(OrOwner(ByCredential::new(accounts)));
-        let world = Self::with(access, true);
+        let world = Self::with(access, change);
         let owner = Arc::new(User::internal("system:apiserver"));
         world.run(async {
             defaults::ensure(&world.api, &owner).await.expect("roles");
@@ -116,17 +122,18 @@ impl World {
         world
     }
 
-    fn with(access: Access, allows_loopback: bool) -> Self {
+    fn with(access: Access, change: impl FnOnce(&mut Api)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
         let shutdown = Shutdown::new();
         let store = Arc::new(Embedded::open(&folder.path().join("store")).expect("a store"));
         let mut api = Api::new(store, access, shutdown.clone());
-        api.outgoing.allows_loopback = allows_loopback;
+        api.outgoing.allows_loopback = true;
         let authority = Authority::create("cluster").expect("an authority");
         let own = authority.issue(&Wanted::client("apiserver")).expect("a certificate");
         let authorities = authority.certificate_pem().into_bytes();
         api.nodes = Nodes { authorities, identity: Some(Arc::new(own)) };
+        change(&mut api);
         let api = Arc::new(api);
         let address = runtime.block_on(async {
             let user = Arc::new(User::internal("system:apiserver"));
@@ -136,6 +143,7 @@ impl World {
             let service = Service::new(Arc::clone(&api));
             tokio::spawn(teu_server::crd::run(Arc::clone(&api)));
             tokio::spawn(teu_server::namespaces::run(Arc::clone(&api)));
+            give_accounts(&api).await;
             tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
             api.is_ready.store(true, Ordering::Release);
             address
@@ -252,6 +260,33 @@ impl Drop for World {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
     }
+}
+
+/// Gives every namespace its account, which pods want, and nothing else; those that are there have
+/// theirs when it answers.
+async fn give_accounts(api: &Arc<Api>) {
+    const NAMESPACES: Kind<'_> = Kind { group: "", version: "v1", plural: "namespaces" };
+    const ACCOUNTS: Kind<'_> = Kind { group: "", version: "v1", plural: "serviceaccounts" };
+    let client = Local::new(api, User::internal("accounts"), "accounts");
+    let mut watch = client.watch(NAMESPACES, &Choice::default(), "").await.expect("a watch");
+    // It is dropped when all that were there have been told.
+    let (ready, begun) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let mut ready = Some(ready);
+        while let Ok(event) = watch.next().await {
+            match event {
+                Event::Applied(namespace) => {
+                    let name = object::name(&namespace).to_owned();
+                    let account = serde_json::json!({ "metadata": { "name": "default" } });
+                    // It may be there, or the namespace may be going.
+                    let _ = client.create(ACCOUNTS, &name, account).await;
+                }
+                Event::Bookmark(_) => drop(ready.take()),
+                Event::Deleted(_) => {}
+            }
+        }
+    });
+    let _ = begun.await;
 }
 
 fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {

@@ -197,7 +197,11 @@ impl Engine {
                 };
                 plan.answer(answer, done);
             }
-            Request::Checkpoint(answer) => self.start_checkpoint(Some(answer)),
+            Request::Checkpoint(answer) => {
+                // Whoever asks wants old values gone from the files, too. What fails here costs space.
+                let _ = self.log.turn();
+                self.start_checkpoint(Some(answer));
+            }
             Request::Checkpointed(done, answer) => self.checkpointed(done, answer),
         }
     }

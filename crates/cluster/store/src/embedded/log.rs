@@ -202,6 +202,12 @@ impl Log {
         Ok(())
     }
 
+    /// Begins another segment, if this one has something: so that the next checkpoint lets go of all that
+    /// was written before it.
+    pub fn turn(&mut self) -> io::Result<()> {
+        if self.tail.at > BLOCK_BYTES { self.rotate(0) } else { Ok(()) }
+    }
+
     /// Removes segments whose batches all stand in a checkpoint.
     pub fn forget(&mut self, batch: u64) -> io::Result<()> {
         while let Some(segment) = self.full.first().filter(|segment| segment.last_batch <= batch) {

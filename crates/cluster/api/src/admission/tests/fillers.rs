@@ -94,7 +94,7 @@ fn accounts() {
         json!({"spec": {"automountServiceAccountToken": false, "containers": [{"name": "a"}]}});
     fill(&mut closed, &account, "abcde");
     assert!(closed["spec"].get("volumes").is_none());
-    let mirror = json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {"volumes": [{"secret": {}}]}});
+    let mirror = json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {"volumes": [{"secret": {"secretName": "s"}}]}});
     assert_eq!(check_mirror(&mirror), Err("a mirror pod may not reference secrets".to_owned()));
     assert_eq!(check_mirror(&pod), Ok(()));
 }
@@ -127,7 +127,9 @@ fn judged(request: &Request<'_>, expected: &str) {
 fn pods_of_nodes() {
     let (user, base, check) = (node_user(), json!({}), judged);
     let by_node = |operation, of| by_node(&user, operation, of, &base);
-    let mirror = json!({"metadata": {"name": "p", "annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {"nodeName": "n1"}});
+    let owner =
+        json!({"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "u", "controller": true});
+    let mirror = json!({"metadata": {"name": "p", "annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": [owner]}, "spec": {"nodeName": "n1"}});
     let foreign = json!({"metadata": {"name": "p", "annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {"nodeName": "n2"}});
     let create = by_node(Operation::Create, ("", "pods", ""));
     check(&Request { object: Some(&mirror), ..create }, "");
@@ -136,8 +138,38 @@ fn pods_of_nodes() {
         "node \"n1\" can only create pods with spec.nodeName set to itself",
     );
     check(&Request { object: Some(&base), ..create }, "can only create mirror pods");
+    let changed = |change: &dyn Fn(&mut Value), wanted: &str| {
+        let mut pod = mirror.clone();
+        change(&mut pod);
+        check(&Request { object: Some(&pod), ..create }, wanted);
+    };
+    changed(
+        &|pod| pod["spec"]["volumes"] = json!([{"secret": {"secretName": "s"}}]),
+        "reference secrets",
+    );
+    changed(
+        &|pod| {
+            pod["spec"]["volumes"] =
+                json!([{"projected": {"sources": [{"serviceAccountToken": {}}]}}])
+        },
+        "reference service account tokens",
+    );
+    changed(
+        &|pod| pod["metadata"]["ownerReferences"] = json!([]),
+        "an owner reference set to itself",
+    );
+    changed(
+        &|pod| pod["metadata"]["ownerReferences"][0]["name"] = json!("n2"),
+        "an owner reference set to itself",
+    );
     let status = by_node(Operation::Update, ("", "pods", "status"));
     check(&Request { object: Some(&mirror), old: Some(&mirror), ..status }, "");
+    let mut labelled = mirror.clone();
+    labelled["metadata"]["labels"] = json!({"app": "x"});
+    check(
+        &Request { object: Some(&labelled), old: Some(&mirror), ..status },
+        "cannot update labels through pod status",
+    );
     check(
         &Request { object: Some(&foreign), old: Some(&foreign), ..status },
         "can only update pod status for pods with spec.nodeName set to itself",
@@ -169,6 +201,22 @@ fn nodes() {
         &Request { name: "n1", object: Some(&labelled), old: Some(&own), ..nodes },
         "is not allowed to modify labels: node-restriction.kubernetes.io/x",
     );
+    for (label, is_allowed) in [
+        ("kubernetes.io/hostname", true),
+        ("x.node.kubernetes.io/y", true),
+        ("example.com/role", true),
+        ("node-role.kubernetes.io/control-plane", false),
+        ("x.node-restriction.kubernetes.io/y", false),
+        ("fakenode.kubernetes.io/y", false),
+    ] {
+        let mut labelled = own.clone();
+        labelled["metadata"]["labels"][label] = json!("y");
+        let wanted = if is_allowed { "" } else { "is not allowed to modify labels" };
+        check(&Request { name: "n1", object: Some(&labelled), old: Some(&own), ..nodes }, wanted);
+    }
+    let slice = json!({"spec": {"nodeName": "n2"}});
+    let slices = by_node(Operation::Create, ("resource.k8s.io", "resourceslices", ""));
+    check(&Request { object: Some(&slice), ..slices }, "can only create ResourceSlice");
     let mut tainted = own.clone();
     tainted["spec"] = json!({"taints": [{"key": "k"}]});
     check(

@@ -269,4 +269,15 @@ pub const BINDINGS: &[(&str, &str, &[Member])] = &[
     ),
     ("system:node-bootstrapper", "system:node-bootstrapper", &[Group("system:bootstrappers")]),
     ("system:node", "system:node", &[]),
+    // Whoever joins by a bootstrap token gets a node's certificate, and a node its next one.
+    (
+        "teu:node-autoapprove-bootstrap",
+        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+        &[Group("system:bootstrappers")],
+    ),
+    (
+        "teu:node-autoapprove-renewal",
+        "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+        &[Group("system:nodes")],
+    ),
 ];
