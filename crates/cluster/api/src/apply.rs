@@ -82,11 +82,7 @@ pub fn apply(write: &Write<'_>, applied: &Value, force: bool) -> Result<Value, S
     if crate::object::at(applied, &["metadata", "managedFields"]).is_some_and(|it| !it.is_null()) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
-    typed::check(applied, write.schema).map_err(|faults| {
-        let text =
-            format!("failed to create typed patch object ({}): {faults}", write.named(applied));
-        Status::bad_request(text)
-    })?;
+    declared(applied, write.schema, (write.api_version, write.kind))?;
     let mut settled = applied.clone();
     empty::settle_atomics(&mut settled, write.schema);
     let applied = &settled;
@@ -128,6 +124,26 @@ pub fn apply(write: &Write<'_>, applied: &Value, force: bool) -> Result<Value, S
         last_applied::refresh(&mut object, &live, applied);
     }
     Ok(object)
+}
+
+/// Refuses a configuration that says what its schema does not know, or otherwise: nobody could own that,
+/// however lenient the request is.
+pub fn declared(
+    applied: &Value,
+    schema: &Schema,
+    (api_version, kind): (&str, &str),
+) -> Result<(), Status> {
+    typed::check(applied, schema).map_err(|faults| {
+        let named = named(applied, api_version, kind);
+        Status::bad_request(format!("failed to create typed patch object ({named}): {faults}"))
+    })
+}
+
+/// `default/web; apps/v1, Kind=Deployment`.
+fn named(object: &Value, group_version: &str, kind: &str) -> String {
+    let core = if group_version.contains('/') { "" } else { "/" };
+    let (namespace, name) = (crate::object::namespace(object), crate::object::name(object));
+    format!("{namespace}/{name}; {core}{group_version}, Kind={kind}")
 }
 
 /// Gives an object that is about to be written its owners: what it brings along (so that they can be
@@ -227,18 +243,6 @@ impl Write<'_> {
 
     fn nothing(&self) -> Value {
         empty::object(self.schema, self.api_version, self.kind)
-    }
-
-    /// `default/web; apps/v1, Kind=Deployment`.
-    fn named(&self, object: &Value) -> String {
-        let (group_version, kind) = (self.api_version, self.kind);
-        let group_version = if group_version.contains('/') {
-            group_version.to_owned()
-        } else {
-            format!("/{group_version}")
-        };
-        let (namespace, name) = (crate::object::namespace(object), crate::object::name(object));
-        format!("{namespace}/{name}; {group_version}, Kind={kind}")
     }
 
     fn owners_before(&self, object: &Value) -> Managed {

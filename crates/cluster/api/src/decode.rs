@@ -121,7 +121,10 @@ pub fn object(
     how: Strictness,
     (version, kind): (&str, &str),
 ) -> Result<(Value, Vec<String>), Status> {
+    // What there is not is told before what is there twice.
+    let twice = std::mem::take(&mut decoded.faults);
     fit(&mut decoded, schema).map_err(|error| refusal(version, kind, &error.to_string()))?;
+    twice.into_iter().for_each(|fault| decoded.fault(fault));
     let warnings = decoded.judge(how, version, kind)?;
     tidy_metadata(&mut decoded.value);
     Ok((decoded.value, warnings))

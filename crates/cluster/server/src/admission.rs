@@ -20,6 +20,7 @@ use crate::auth::User;
 use crate::table::Rows;
 use crate::verbs::read::object;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use teu_api::admission::matching::is_exempt;
 use teu_api::admission::{Operation, Request};
 use teu_api::object::is_terminating;
@@ -43,6 +44,15 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// The kind of the object that is judged: of a connection it is that of its options.
+    fn kind(&self) -> &str {
+        let resource = &self.call.entry.row.resource;
+        match (self.operation, resource.subresource(&self.call.subresource)) {
+            (Operation::Connect, Some(part)) => &part.kind,
+            _ => &resource.kind,
+        }
+    }
+
     /// The request as rules see it, with the object as it is now.
     fn request<'b>(&'b self, object: Option<&'b Value>) -> Request<'b>
     where
@@ -58,7 +68,7 @@ impl<'a> Subject<'a> {
             group: &resource.group,
             version: &resource.version,
             resource: &resource.plural,
-            kind: &resource.kind,
+            kind: self.kind(),
             subresource: &self.call.subresource,
             namespace,
             name: &self.call.name,
@@ -66,7 +76,7 @@ impl<'a> Subject<'a> {
             old: self.old,
             schema: &self.call.entry.row.schema,
             user: &self.user,
-            options: &Value::Null,
+            options: options(self.operation),
             dry_run: self.is_dry_run,
         }
     }
@@ -116,6 +126,14 @@ impl Api {
             self.judge_by_webhooks(subject, object, &mut warnings).await?;
         }
         Ok(warnings)
+    }
+
+    /// Refuses a connection with these options if a policy or a webhook does.
+    pub async fn admit_connection(&self, call: &Call, options: Value) -> Result<(), Status> {
+        let subject = self.subject(call, Operation::Connect, None, false).await?;
+        let mut warnings = Vec::new();
+        self.judge_by_policies(&subject, Some(&options), &mut warnings).await?;
+        self.judge_by_webhooks(&subject, Some(&options), &mut warnings).await
     }
 
     /// Objects of a resource as the cache has them; of a namespace, or all.
@@ -176,6 +194,20 @@ impl Api {
             field: "metadata.namespace".to_owned(),
         });
         Err(status)
+    }
+}
+
+/// The options of a request, as far as a webhook is told.
+fn options(operation: Operation) -> &'static Value {
+    static ALL: LazyLock<[Value; 3]> = LazyLock::new(|| {
+        ["Create", "Update", "Delete"]
+            .map(|verb| json!({ "kind": format!("{verb}Options"), "apiVersion": "meta.k8s.io/v1" }))
+    });
+    match operation {
+        Operation::Create => &ALL[0],
+        Operation::Update => &ALL[1],
+        Operation::Delete => &ALL[2],
+        Operation::Connect => &Value::Null,
     }
 }
 

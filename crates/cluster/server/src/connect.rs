@@ -7,6 +7,7 @@
 //! to be a pod of its namespace with that address, or whoever may write endpoints could have this
 //! server call anybody.
 
+mod admission;
 mod behind;
 mod named;
 mod node;
@@ -62,6 +63,9 @@ pub async fn handle(
     let at_node = call.entry.plural() == "nodes" || call.subresource != "proxy";
     if wants_upgrade && at_node && request.method() != Method::POST {
         demand_create(api, call).await?;
+    }
+    if call.subresource != "log" {
+        admission::admit(api, call, query, rest).await?;
     }
     if call.subresource == "proxy" {
         return proxy(api, request, call, rest).await;

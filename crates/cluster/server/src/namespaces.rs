@@ -1,13 +1,17 @@
 //! Empties namespaces whose deletion has begun, and lets them go.
 //!
-//! The simplest that is right: everything in every resource is deleted, again while something is
-//! left that waits for its finalizers or its time of grace; then the namespace's own finalizer is
-//! taken away.
+//! First the pods: what they use stays until none is left. Then everything in every other resource,
+//! again while something waits for its finalizers or its time of grace, which the namespace's status
+//! tells ([`conditions`]); then the namespace's own finalizer is taken away.
 
+mod conditions;
+
+use self::conditions::{Left, note};
 use crate::api::{Api, Call};
 use crate::auth::User;
 use crate::local::Local;
 use crate::select::Selector;
+use crate::table::Entry;
 use crate::verbs::delete::{DeleteOptions, Propagation};
 use crate::verbs::list::ListRequest;
 use serde_json::{Value, json};
@@ -73,12 +77,15 @@ async fn empty(api: &Arc<Api>, user: &User, name: &str) {
     let user = Arc::new(user.clone());
     let mut pause = FIRST_PAUSE;
     loop {
-        let left = empty_once(api, &user, name).await;
-        if matches!(left, Ok(0)) {
+        let outcome = empty_once(api, &user, name).await;
+        if matches!(&outcome, Ok(left) if left.is_empty()) {
             match finalize(api, &user, name).await {
                 Err(status) if status.code != 404 => {}
                 _ => return,
             }
+        } else {
+            // A conflict means that it changed; the next round says it again.
+            let _ = tell(api, &user, name, &outcome).await;
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
@@ -87,47 +94,91 @@ async fn empty(api: &Arc<Api>, user: &User, name: &str) {
     }
 }
 
-/// Deletes all there is; says how much there is still.
-async fn empty_once(api: &Arc<Api>, user: &Arc<User>, name: &str) -> Result<usize, Status> {
+/// Deletes all there is, pods before anything else; says what there is still.
+async fn empty_once(api: &Arc<Api>, user: &Arc<User>, name: &str) -> Result<Left, Status> {
     let rows = api.table.rows();
-    let options =
-        DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
-    let mut left = 0;
-    for entry in rows.each_stored() {
-        if !entry.row.resource.is_namespaced() {
-            continue;
+    let mut left = Left::default();
+    let is_pod = |entry: &Entry| (entry.group(), entry.plural()) == ("", "pods");
+    let (pods, others): (Vec<_>, Vec<_>) = rows
+        .each_stored()
+        .into_iter()
+        .filter(|entry| entry.row.resource.is_namespaced())
+        .partition(|entry| is_pod(entry));
+    for entries in [pods, others] {
+        for entry in entries {
+            let call = Call {
+                user: Arc::clone(user),
+                entry,
+                rows: Arc::clone(&rows),
+                namespace: name.to_owned(),
+                name: String::new(),
+                subresource: String::new(),
+            };
+            delete_all(api, &call, &mut left).await?;
         }
-        let call = Call {
-            user: Arc::clone(user),
-            entry,
-            rows: Arc::clone(&rows),
-            namespace: name.to_owned(),
-            name: String::new(),
-            subresource: String::new(),
-        };
-        // From the store, page by page: a cache for each resource would be started only for this.
-        let request = ListRequest {
-            selector: Selector::default(),
-            at: ListAt::Consistent,
-            limit: usize::MAX,
-            token: None,
-        };
-        let found = api.list(&call, &request).await.map_err(|error| error.status)?;
-        if !found.items.is_empty() {
-            api.delete_all(&call, &found.items, &options).await?;
-            left += api.list(&call, &request).await.map_err(|error| error.status)?.items.len();
+        if !left.is_empty() {
+            break;
         }
     }
     Ok(left)
 }
 
-async fn finalize(api: &Arc<Api>, user: &Arc<User>, name: &str) -> Result<(), Status> {
+/// Deletes all objects of a resource in a namespace, and counts those that are there still.
+async fn delete_all(api: &Arc<Api>, call: &Call, left: &mut Left) -> Result<(), Status> {
+    let options =
+        DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    // From the store, page by page: a cache for each resource would be started only for this.
+    let request = ListRequest {
+        selector: Selector::default(),
+        at: ListAt::Consistent,
+        limit: usize::MAX,
+        token: None,
+    };
+    let found = api.list(call, &request).await.map_err(|error| error.status)?;
+    if found.items.is_empty() {
+        return Ok(());
+    }
+    api.delete_all(call, &found.items, &options).await?;
+    let still = api.list(call, &request).await.map_err(|error| error.status)?;
+    for item in &still.items {
+        let object = call.entry.open(&item.object, item.kv.modified)?;
+        left.add(call.entry.plural(), call.entry.group(), &object);
+    }
+    Ok(())
+}
+
+/// Has the namespace say how it went, if that is news.
+async fn tell(
+    api: &Arc<Api>,
+    user: &Arc<User>,
+    name: &str,
+    outcome: &Result<Left, Status>,
+) -> Result<(), Status> {
     let client = Local::new(api, User::clone(user), "namespace-controller");
     let namespace = client.get(NAMESPACES, "", name).await?;
-    let finalizers = object::at(&namespace, &["spec", "finalizers"]).and_then(Value::as_array);
-    let others: Vec<&Value> =
-        finalizers.into_iter().flatten().filter(|name| *name != FINALIZER).collect();
-    let mut next = namespace.clone();
+    let mut told = namespace.clone();
+    note(&mut told, outcome, &api.wall.text());
+    if told == namespace {
+        return Ok(());
+    }
+    client.update(NAMESPACES, "status", told).await.map(|_| ())
+}
+
+/// The finalizers that are not ours.
+fn others(namespace: &Value) -> Vec<Value> {
+    let finalizers = object::at(namespace, &["spec", "finalizers"]).and_then(Value::as_array);
+    finalizers.into_iter().flatten().filter(|name| *name != FINALIZER).cloned().collect()
+}
+
+async fn finalize(api: &Arc<Api>, user: &Arc<User>, name: &str) -> Result<(), Status> {
+    let client = Local::new(api, User::clone(user), "namespace-controller");
+    let mut next = client.get(NAMESPACES, "", name).await?;
+    let others = others(&next);
+    if !others.is_empty() {
+        // Others hold it still, and see that it is empty.
+        tell(api, user, name, &Ok(Left::default())).await?;
+        next = client.get(NAMESPACES, "", name).await?;
+    }
     next["spec"]["finalizers"] = json!(others);
     client.update(NAMESPACES, "finalize", next).await.map(|_| ())
 }

@@ -27,8 +27,13 @@ enum Place {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// No call.
-    #[error(transparent)]
-    Call(#[from] CallError),
+    #[error("Post \"{url}\": {source}")]
+    Call {
+        /// Who was to be asked, and how.
+        url: String,
+        /// Why that failed.
+        source: CallError,
+    },
     /// Another status than 200.
     #[error("the webhook answered with status {0}")]
     Code(u16),
@@ -57,19 +62,30 @@ impl Callee {
         Self { place, authorities: STANDARD.decode(text(&["caBundle"])).unwrap_or_default() }
     }
 
-    async fn target(&self, api: &Api) -> Result<(Target, String), CallError> {
-        let authorities = self.authorities.clone();
-        match &self.place {
-            Place::Url(url) => {
-                let (host, port, path) = parse_url(url)?;
-                Ok((Target { host, port, authorities, ..Target::default() }, path))
-            }
+    /// The URL that is asked, which tells how long an answer is waited for.
+    fn url(&self, time: Duration) -> String {
+        let url = match &self.place {
+            Place::Url(url) => url.clone(),
             Place::Service { namespace, name, port, path } => {
+                format!("https://{name}.{namespace}.svc:{port}{path}")
+            }
+        };
+        let joint = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{joint}timeout={}s", time.as_secs())
+    }
+
+    async fn target(&self, api: &Api, url: &str) -> Result<(Target, String), CallError> {
+        let authorities = self.authorities.clone();
+        let (host, port, path) = parse_url(url)?;
+        let target = match &self.place {
+            Place::Url(_) => Target { host, port, authorities, ..Target::default() },
+            Place::Service { namespace, name, port, .. } => {
                 let rows = api.table.rows();
                 let reference = Reference { namespace, name, port: *port };
-                Ok((api.behind(&rows, reference, authorities).await?, path.clone()))
+                api.behind(&rows, reference, authorities).await?
             }
-        }
+        };
+        Ok((target, path))
     }
 }
 
@@ -80,8 +96,12 @@ pub async fn ask(
     question: Bytes,
     time: Duration,
 ) -> Result<Value, AskError> {
-    let (target, path) = callee.target(api).await?;
-    let (code, body) = api.outgoing.post(&target, &path, question, time).await?;
+    let url = callee.url(time);
+    let called = async {
+        let (target, path) = callee.target(api, &url).await?;
+        api.outgoing.post(&target, &path, question, time).await
+    };
+    let (code, body) = called.await.map_err(|source| AskError::Call { url, source })?;
     if code != 200 {
         return Err(AskError::Code(code));
     }

@@ -38,7 +38,7 @@ impl Mutator {
 
     /// What cannot be compiled, with its field.
     pub fn faults(&self) -> Vec<(String, CelError)> {
-        let mut faults = Vec::new();
+        let mut faults = self.common.faults();
         for (at, mutation) in self.mutations.iter().enumerate() {
             let part = if mutation.is_patch { "jsonPatch" } else { "applyConfiguration" };
             if let Err(error) = &mutation.program {

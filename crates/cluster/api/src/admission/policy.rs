@@ -102,6 +102,16 @@ impl Common {
         }
     }
 
+    /// What cannot be compiled, with its field.
+    pub(super) fn faults(&self) -> Vec<(String, CelError)> {
+        let lists = [("matchConditions", &self.conditions), ("variables", &self.variables)];
+        let each = lists.into_iter().flat_map(|(list, programs)| {
+            let programs = programs.iter().enumerate();
+            programs.map(move |(at, (_, program))| (format!("spec.{list}[{at}].expression"), program))
+        });
+        each.filter_map(|(field, program)| Some((field, program.as_ref().err()?.clone()))).collect()
+    }
+
     /// Whether all conditions hold; an error is the first that fails if none says no.
     pub(super) fn applies(&self, scope: &Variables) -> Result<bool, String> {
         conditions_hold(&self.conditions, scope)
@@ -162,18 +172,12 @@ impl Policy {
 
     /// What cannot be compiled, with its field.
     pub fn faults(&self) -> Vec<(String, CelError)> {
-        let mut faults = Vec::new();
+        let mut faults = self.common.faults();
         let mut add = |field: String, program: &Compiled| {
             if let Err(error) = program {
                 faults.push((field, error.clone()));
             }
         };
-        for (at, (_, program)) in self.common.conditions.iter().enumerate() {
-            add(format!("spec.matchConditions[{at}].expression"), program);
-        }
-        for (at, (_, program)) in self.common.variables.iter().enumerate() {
-            add(format!("spec.variables[{at}].expression"), program);
-        }
         for (at, validation) in self.validations.iter().enumerate() {
             add(format!("spec.validations[{at}].expression"), &validation.program);
             if let Some(program) = &validation.message_program {

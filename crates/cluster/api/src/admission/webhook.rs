@@ -126,7 +126,7 @@ pub fn read(answer: &Value, name: &str, uid: &str, may_patch: bool) -> Result<An
             .collect(),
     };
     if response["allowed"] != true {
-        return Err(Failure::Denied(refusal(name, &response["result"])));
+        return Err(Failure::Denied(refusal(name, &response["status"])));
     }
     let Some(patch) = response["patch"].as_str().filter(|patch| !patch.is_empty()) else {
         return Ok(read);
@@ -170,6 +170,6 @@ fn refusal(name: &str, result: &Value) -> Status {
 }
 
 /// 500: the call failed and the webhook is not lenient.
-pub fn failed(name: &str, why: &str) -> Status {
+pub fn failed(name: &str, why: impl std::fmt::Display) -> Status {
     Status::internal(format_args!("failed calling webhook {name:?}: {why}"))
 }

@@ -1,5 +1,6 @@
-//! The group `admissionregistration.k8s.io`. Expressions are not compiled here.
+//! The group `admissionregistration.k8s.io`.
 
+mod expressions;
 mod matching;
 mod mutating_policy;
 mod policy;

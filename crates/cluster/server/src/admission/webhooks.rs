@@ -128,7 +128,7 @@ impl Api {
         let answer = ask(self, &callee, question, Duration::from_secs(seconds)).await;
         let understood = match &answer {
             Ok(answer) => read(answer, name, &uid, may_patch),
-            Err(error) => Err(Failure::Broken(error.to_string())),
+            Err(error) => Err(Failure::Broken(format!("failed to call webhook: {error}"))),
         };
         match understood {
             Ok(answer) => Ok(Some(answer)),

@@ -5,8 +5,8 @@ use crate::table::Entry;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use teu_api::Status;
 use teu_api::decode::{self, Decoded, Strictness};
+use teu_api::{Status, apply};
 use teu_kubernetes::protobuf;
 use teu_web::{BodyError, Request};
 
@@ -76,4 +76,33 @@ pub fn object(
         return Ok((decoded.value, warnings));
     }
     decode::object(decoded, &row.schema, how, (api_version, &row.resource.kind))
+}
+
+/// A configuration that is applied, made to fit its schema, or its owner would own what is not there.
+/// What the schema does not know is refused however lenient the request is; what is said twice is a
+/// fault of the text.
+pub fn configuration(
+    call: &Call,
+    body: &[u8],
+    how: Strictness,
+) -> Result<(Value, Vec<String>), Status> {
+    let Entry { row, api_version, .. } = &*call.entry;
+    let named = (&**api_version, &*row.resource.kind);
+    let mut decoded = decode("application/yaml", body, None)?;
+    let twice = std::mem::take(&mut decoded.faults);
+    let (sent, told) = match call.is_derived() {
+        true => (decoded.value, Vec::new()),
+        false => {
+            apply::declared(&decoded.value, &row.schema, named)?;
+            decode::object(decoded, &row.schema, how, named)?
+        }
+    };
+    match (twice.is_empty(), how) {
+        (true, _) | (false, Strictness::Ignore) => Ok((sent, told)),
+        (false, Strictness::Warn) => Ok((sent, [told, twice].concat())),
+        (false, Strictness::Strict) => Err(Status::bad_request(format!(
+            "error strict decoding YAML: error converting YAML to JSON: {}",
+            twice.join(", ")
+        ))),
+    }
 }

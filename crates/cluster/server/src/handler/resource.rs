@@ -8,7 +8,8 @@ use crate::auth::{Attributes, User, reviews};
 use crate::connect;
 use crate::encode::{self, Include, Look};
 use crate::metrics::Series;
-use crate::request::{Accept, Place, Query};
+use crate::request::accept::TYPES;
+use crate::request::{Accept, Form, Place, Query};
 use crate::verbs::Written;
 use crate::verbs::delete::{DeleteOptions, Deleted};
 use crate::verbs::input::{Input, PATCH_TYPES};
@@ -144,6 +145,10 @@ pub(super) async fn handle(
 
 fn accept(call: &Call, headers: &http::HeaderMap, query: &Query) -> Result<Accept, Status> {
     let mut accept = Accept::of(headers, !call.entry.is_custom)?;
+    // What is only asked, as reviews are, has no rows.
+    if accept.form == Form::Table && !call.entry.row.resource.has_verb("get") {
+        return Err(Status::not_acceptable(&TYPES));
+    }
     if query.find("pretty").is_some() {
         accept.is_pretty = query.switch("pretty")?;
     }
@@ -282,8 +287,7 @@ fn patch(
             if query.text("fieldManager").is_empty() {
                 return refuse(Cause::required("fieldManager", "is required for apply patch"));
             }
-            // What is applied fits its schema, or its owner would own what is not there.
-            let (sent, told) = body::object(call, "application/yaml", bytes, how)?;
+            let (sent, told) = body::configuration(call, bytes, how)?;
             return Ok((Input::Applied(sent), told));
         }
         _ => {

@@ -31,7 +31,7 @@ impl Handler for Hook {
             }
             "/refuse" if asked["object"]["data"]["bad"] == "yes" => {
                 response["allowed"] = false.into();
-                response["result"] = json!({ "message": "bad is not good", "code": 403 });
+                response["status"] = json!({ "message": "bad is not good", "code": 403 });
             }
             "/refuse" => {}
             _ => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),

@@ -75,6 +75,27 @@ fn what_is_applied_is_owned() {
 }
 
 #[test]
+fn what_is_applied_says_what_there_is_and_once() {
+    let world = World::new();
+    let apply = |more: &str, text: &str| {
+        let path = format!("{MAPS}/a?fieldManager=one{more}");
+        world.ask("PATCH", &path, &["Content-Type: application/apply-patch+yaml"], text)
+    };
+    let head = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+    // Nobody can own what there is not, not even leniently.
+    for lenience in ["", "&fieldValidation=Ignore", "&fieldValidation=Strict"] {
+        let refused = apply(lenience, &format!("{head}  x: y\nz: 1\n")).bad(400);
+        let text = "failed to create typed patch object (/a; /v1, Kind=ConfigMap): errors:\n  .metadata.x: field not declared in schema\n  .z: field not declared in schema";
+        assert_eq!(refused["message"], text);
+    }
+    let twice = format!("{head}data:\n  b: c\n  b: d\n");
+    let refused = apply("&fieldValidation=Strict", &twice).bad(400);
+    let text = "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 7: key \"b\" already set in map";
+    assert_eq!(refused["message"], text);
+    assert_eq!(apply("", &twice).good()["data"]["b"], "d");
+}
+
+#[test]
 fn many_writers_lose_nothing() {
     let world = World::new();
     world.post(MAPS, &map("a", json!({}))).good();

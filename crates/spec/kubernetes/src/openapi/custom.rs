@@ -8,6 +8,8 @@ use super::schema::Schemas;
 use serde_json::{Map, Value, json};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+/// What every document says of `metadata`.
+const METADATA: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 /// Levels of a schema that are followed; deeper ones are refused where they come in.
 const DEPTH: usize = 128;
 
@@ -25,7 +27,7 @@ pub(super) fn object(schemas: &mut Schemas, own: Option<&Value>) -> Map<String, 
         simplify(&mut out, 0);
     }
     let metadata = schemas.reference(OBJECT_META);
-    let metadata = schemas.described(metadata, "Name, labels and what else every object has.");
+    let metadata = schemas.described(metadata, METADATA);
     let [version, kind] = schemas.type_meta();
     let meta = [("apiVersion", version), ("kind", kind), ("metadata", metadata)];
     add(&mut out, &meta);

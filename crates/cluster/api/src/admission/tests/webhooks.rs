@@ -73,7 +73,7 @@ fn questions_and_answers() {
 #[test]
 fn refusals_and_broken_answers() {
     let denied = |result: Value| match read(
-        &answer(json!({"allowed": false, "result": result})),
+        &answer(json!({"allowed": false, "status": result})),
         "x",
         "u1",
         true,

@@ -3,7 +3,9 @@
 use super::super::field::{At, Report};
 use super::super::kind::Kind;
 use super::super::{fill, print};
+use super::expressions;
 use super::policy::{self, check_binding, check_head, fill_policy, param_kind};
+use crate::admission::mutation::Mutator;
 
 /// The policy.
 pub const RULES: Kind = Kind {
@@ -55,4 +57,5 @@ fn check(policy: &At, report: &mut Report) {
             }
         }
     }
+    expressions::check(policy, &Mutator::read(policy.value).faults(), report);
 }

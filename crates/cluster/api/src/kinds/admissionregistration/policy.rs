@@ -3,7 +3,9 @@
 use super::super::field::{At, Report};
 use super::super::kind::{Kind, empty_status};
 use super::super::{fill, labels, meta, name, print};
+use super::expressions;
 use super::matching::{FAILURE, check_conditions, check_resources, fill_resources};
+use crate::admission::policy::Policy;
 use crate::cel::RESERVED;
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ pub const RULES: Kind = Kind {
         let spec = policy.get("spec");
         check_head(&spec, report);
         check_validations(policy, &spec, report);
+        expressions::check(policy, &Policy::read(policy.value).faults(), report);
     },
     change_part: |_, policy, _, report| check_status(&policy.get("status"), report),
     generation: true,

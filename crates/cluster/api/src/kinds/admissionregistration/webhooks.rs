@@ -3,7 +3,9 @@
 use super::super::field::{At, Report};
 use super::super::kind::Kind;
 use super::super::{fill, labels, name, print};
+use super::expressions;
 use super::matching::{FAILURE, MATCH, check_conditions, check_rule, fill_rules};
+use crate::admission::webhook::Webhook;
 use serde_json::{Value, json};
 
 const REVIEWS: &[&str] = &["v1", "v1beta1"];
@@ -121,6 +123,7 @@ fn check_hook(hook: &At, strict: &Strict, report: &mut Report) {
         _ => report.required(&client, "exactly one of url or service is required"),
     }
     check_conditions(&hook.get("matchConditions"), report);
+    expressions::check(hook, &Webhook::read(hook.value).faults(), report);
 }
 
 fn check_name(at: &At, report: &mut Report) {
