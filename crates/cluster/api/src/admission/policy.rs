@@ -107,7 +107,8 @@ impl Common {
         let lists = [("matchConditions", &self.conditions), ("variables", &self.variables)];
         let each = lists.into_iter().flat_map(|(list, programs)| {
             let programs = programs.iter().enumerate();
-            programs.map(move |(at, (_, program))| (format!("spec.{list}[{at}].expression"), program))
+            programs
+                .map(move |(at, (_, program))| (format!("spec.{list}[{at}].expression"), program))
         });
         each.filter_map(|(field, program)| Some((field, program.as_ref().err()?.clone()))).collect()
     }

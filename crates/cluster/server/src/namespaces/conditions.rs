@@ -57,23 +57,18 @@ pub fn note(namespace: &mut Value, outcome: &Result<Left, Status>, now: &str) {
         (
             "NamespaceDeletionContentFailure",
             failed.map(|why| ("ContentDeletionFailed", why)),
-            (
-                "ContentDeleted",
-                "All content successfully deleted, may be waiting on finalization",
-            ),
+            ("ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
         ),
         (
             "NamespaceContentRemaining",
-            objects.map(|all| {
-                ("SomeResourcesRemain", format!("Some resources are remaining: {all}"))
-            }),
+            objects
+                .map(|all| ("SomeResourcesRemain", format!("Some resources are remaining: {all}"))),
             ("ContentRemoved", "All content successfully removed"),
         ),
         (
             "NamespaceFinalizersRemaining",
             finalizers.map(|all| {
-                let text =
-                    format!("Some content in the namespace has finalizers remaining: {all}");
+                let text = format!("Some content in the namespace has finalizers remaining: {all}");
                 ("SomeFinalizersRemain", text)
             }),
             ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
@@ -128,8 +123,7 @@ mod tests {
         let own = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
         note(&mut namespace, &Ok(left.clone()), "t1");
         note(&mut namespace, &Ok(left), "t2");
-        let text =
-            "Some resources are remaining: jobs.batch has 1 resource instances, pods. has 2 resource instances";
+        let text = "Some resources are remaining: jobs.batch has 1 resource instances, pods. has 2 resource instances";
         assert_eq!(said(&namespace, "NamespaceContentRemaining"), own(("True", "t1", text)));
         let text = "Some content in the namespace has finalizers remaining: a/b in 2 resource instances, c in 1 resource instances";
         assert_eq!(said(&namespace, "NamespaceFinalizersRemaining"), own(("True", "t1", text)));
