@@ -55,8 +55,14 @@ impl Selector {
         if self.is_empty() {
             return true;
         }
-        let index = stored.selectable(&entry.row);
-        self.labels.matches(|key| index.label(key))
-            && self.fields.matches(|field| index.field(field))
+        let own = self.fields.terms.iter().any(|term| !term.field.starts_with("metadata."));
+        let index = match own {
+            true => stored.selectable_in(entry),
+            false => Some(stored.selectable(&entry.row)),
+        };
+        index.is_some_and(|index| {
+            self.labels.matches(|key| index.label(key))
+                && self.fields.matches(|field| index.field(field))
+        })
     }
 }

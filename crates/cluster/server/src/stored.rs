@@ -5,6 +5,7 @@
 //! the larger part of its time, and parsed objects several times the memory. What selectors ask for
 //! is kept beside, made when the first selector asks.
 
+use crate::table::Entry;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub struct Index {
     name: Box<str>,
     namespace: Box<str>,
     fields: Vec<(&'static str, Box<str>)>,
+    /// The version whose fields they are, if the object had to be converted for that.
+    api_version: Box<str>,
     /// For a row of the same shelf that is selected by other fields, as another version may be.
     next: OnceLock<Box<Index>>,
 }
@@ -145,16 +148,39 @@ impl Stored {
 
     /// What selectors look at.
     pub fn selectable(&self, row: &Row) -> &Index {
-        let mut index = self.index.get_or_init(|| Index::of(&self.json, row));
-        while !index.is_for(row) {
-            index = index.next.get_or_init(|| Box::new(Index::of(&self.json, row)));
+        let make = || Index::of(&self.json, row, None);
+        let mut index = self.index.get_or_init(make);
+        while !index.is_for(row, "") {
+            index = index.next.get_or_init(|| Box::new(make()));
         }
         index
+    }
+
+    /// The same in a row's own version: what is stored in another one may have to be converted first.
+    /// Nothing if that fails; it is tried again for the next who asks.
+    pub fn selectable_in(&self, entry: &Entry) -> Option<&Index> {
+        let row = &entry.row;
+        if !entry.has_to_convert(self) || row.rules.selectable().is_empty() {
+            return Some(self.selectable(row));
+        }
+        let mut index = self.index.get_or_init(|| Index::of(&self.json, row, None));
+        let mut made = None;
+        while !index.is_for(row, &entry.api_version) {
+            if index.next.get().is_none() && made.is_none() {
+                let value = entry.open(self, 0).ok()?;
+                let mut own = Index::of(&self.json, row, Some(&value));
+                own.api_version = (*entry.api_version).into();
+                made = Some(Box::new(own));
+            }
+            index = index.next.get_or_init(|| made.take().unwrap_or_default());
+        }
+        Some(index)
     }
 }
 
 impl Index {
-    fn of(json: &[u8], row: &Row) -> Self {
+    /// Of an object; its fields as they are stored, or as `value` has them.
+    fn of(json: &[u8], row: &Row, value: Option<&Value>) -> Self {
         let found: Labelled<'_> = serde_json::from_slice(json).unwrap_or_default();
         let boxed = |text: Cow<'_, str>| text.into_owned().into_boxed_str();
         let labels = found.metadata.labels.unwrap_or_default();
@@ -163,22 +189,28 @@ impl Index {
             name: boxed(found.metadata.name),
             namespace: boxed(found.metadata.namespace.unwrap_or_default()),
             fields: Vec::new(),
+            api_version: Box::default(),
             next: OnceLock::new(),
         };
         let selectable = row.rules.selectable();
         if !selectable.is_empty() {
-            let value: Value = serde_json::from_slice(json).unwrap_or_default();
+            let parsed: Value = match value {
+                Some(_) => Value::Null,
+                None => serde_json::from_slice(json).unwrap_or_default(),
+            };
+            let value = value.unwrap_or(&parsed);
             for field in selectable {
-                let text = row.rules.field(&value, field).unwrap_or_default();
+                let text = row.rules.field(value, field).unwrap_or_default();
                 index.fields.push((field, text.into()));
             }
         }
         index
     }
 
-    /// Whether it has the fields that a row is selected by.
-    fn is_for(&self, row: &Row) -> bool {
-        self.fields.iter().map(|(name, _)| name).eq(row.rules.selectable())
+    /// Whether it has the fields that a row is selected by, as they are in this version.
+    fn is_for(&self, row: &Row, api_version: &str) -> bool {
+        *self.api_version == *api_version
+            && self.fields.iter().map(|(name, _)| name).eq(row.rules.selectable())
     }
 
     /// A label.

@@ -70,7 +70,7 @@ impl Entry {
     ) -> Result<Vec<Value>, Status> {
         let (mut values, mut foreign) = (Vec::new(), Vec::new());
         for (stored, revision) in all {
-            if self.converter.is_some() && stored.api_version() != self.api_version {
+            if self.has_to_convert(stored) {
                 foreign.push(values.len());
             }
             values.push(stored.to_value(revision)?);
@@ -83,6 +83,11 @@ impl Entry {
             }
         }
         values.into_iter().map(|value| Ok(self.finish(value))).collect()
+    }
+
+    /// Whether an object is stored in a version from which only a webhook leads to this row's.
+    pub fn has_to_convert(&self, stored: &Stored) -> bool {
+        self.converter.is_some() && stored.api_version() != self.api_version
     }
 
     fn finish(&self, mut value: Value) -> Value {

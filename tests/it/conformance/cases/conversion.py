@@ -90,7 +90,7 @@ class Gathered:
         def told():
             by = {"ADDED": set(), "DELETED": set()}
             for event in list(self.watch.events):
-                by.get(event["type"], set()).add(event["object"]["metadata"]["name"])
+                by.get(event["type"], set()).add(event["object"]["metadata"].get("name"))
             return by == {"ADDED": set(added), "DELETED": set(deleted)}
 
         with self.watch.changed:

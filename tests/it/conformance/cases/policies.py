@@ -117,7 +117,6 @@ def variables(cluster):
 
 def mutates(cluster, expression, check):
     spec = {
-        "failurePolicy": "Fail",
         "reinvocationPolicy": "Never",
         "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
     }

@@ -2,7 +2,7 @@
 
 use crate::kv::{EventKind, KeyValue, Revision};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Encodings that one event keeps; further ones are made each time.
 const MAX_SHAPES: usize = 16;
@@ -37,16 +37,47 @@ pub struct CacheEvent<T> {
 pub struct Encodings(Mutex<Vec<(u64, Bytes)>>);
 
 impl Encodings {
-    /// The encoding of a shape.
+    /// The encoding of a shape. It is made while nobody is kept waiting: making one may take a call to
+    /// somebody else, and the threads that would wait are those that carry the call.
     pub fn get(&self, shape: u64, make: impl FnOnce() -> Bytes) -> Bytes {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bytes)) = known.iter().find(|(known, _)| *known == shape) {
-            return bytes.clone();
+        let find = |known: &Vec<(u64, Bytes)>| {
+            known.iter().find(|(known, _)| *known == shape).map(|(_, bytes)| bytes.clone())
+        };
+        if let Some(bytes) = find(&self.lock()) {
+            return bytes;
         }
         let bytes = make();
+        let mut known = self.lock();
+        // Who was first is kept, so that all have one copy.
+        if let Some(first) = find(&known) {
+            return first;
+        }
         if known.len() < MAX_SHAPES {
             known.push((shape, bytes.clone()));
         }
         bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Bytes)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encodings;
+    use bytes::Bytes;
+
+    #[test]
+    fn making_one_keeps_nobody_waiting() {
+        let encodings = Encodings::default();
+        let made = encodings.get(1, || {
+            // Somebody is faster, with the same and with another.
+            encodings.get(1, || Bytes::from_static(b"first"));
+            encodings.get(2, || Bytes::from_static(b"other"));
+            Bytes::from_static(b"second")
+        });
+        assert_eq!(made, "first");
+        assert_eq!(encodings.get(2, Bytes::new), "other");
     }
 }
