@@ -108,7 +108,7 @@ fn an_empty_store_gives_the_same_digest() {
     build(&two, &folder, "app");
     assert_eq!(id(&one, "app"), id(&two, "app"));
     let digest =
-        |world: &World| world.teu(["images", "--digests", "--format", "{{.Digest}}", "app"]).ok();
+        |world: &World| world.teu(["image", "inspect", "-f", "{{.Descriptor.digest}}", "app"]).ok();
     assert_eq!(digest(&one), digest(&two));
 }
 

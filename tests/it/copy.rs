@@ -211,3 +211,42 @@ fn two_platforms(folder: &str, world: &World) -> String {
     std::fs::write(folder.join("index.json"), layout.to_string()).expect("writes");
     digest
 }
+
+/// What is refused leaves nothing at the place it would have gone to.
+#[test]
+fn refused_copies_make_nothing() {
+    let world = World::busybox();
+    let place = |name: &str| world.root().join(name);
+    let folder = place("index").display().to_string();
+    let store = format!("oci:{folder}:amd64");
+    world.teu(["copy", "-q", "busybox", &store]).ok();
+    let index = two_platforms(&folder, &world);
+    let both = format!("oci:{folder}:both");
+    assert!(!index.is_empty());
+    let to = |kind: &str| format!("{kind}:{}", place("refused").display());
+    for (args, expected) in [
+        (vec!["--referrers", "busybox", &to("dir")], "referrers cannot be kept"),
+        (vec!["--referrers", "busybox", &to("docker-archive")], "referrers cannot be kept"),
+        (vec!["--all", &both, &to("docker-archive")], "a single image"),
+        (vec!["--preserve-digests", &both, &to("oci")], "--preserve-digests"),
+        (
+            vec!["--preserve-digests", "--compression", "zstd", "busybox", &to("oci")],
+            "--preserve-digests",
+        ),
+        (
+            vec!["--all", "--preserve-digests", "--format", "docker", &both, &to("dir")],
+            "--preserve-digests",
+        ),
+        (vec!["--sign-by-sigstore-private-key", "/nowhere", "busybox", &to("dir")], "signed"),
+        (vec!["--compression", "rar", "busybox", &to("oci")], "not known"),
+    ] {
+        let error = world.teu([&["copy", "-q"], &args[..]].concat()).fails(1);
+        assert!(error.contains(expected), "{args:?}: {error}");
+        let left: Vec<String> = std::fs::read_dir(world.root())
+            .expect("lists")
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.starts_with("refused"))
+            .collect();
+        assert!(left.is_empty(), "{args:?}: {left:?}");
+    }
+}

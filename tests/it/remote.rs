@@ -24,6 +24,26 @@ fn pushed_and_pulled() {
     let digest = digest(&place);
     assert!(first.ends_with(&format!("size: {}", raw(&place).len())), "{first}");
     assert!(first.contains(&digest) && second.contains(&digest), "{first}{second}{digest}");
+    // What is shown can be pulled: what the registry has, not what lies here; none of other names.
+    let shown = |format: &str| world.teu(["inspect", "-f", format, &name]).ok();
+    let repository = format!("{}/team/bb", registry.host());
+    let known = format!("{repository}@{digest}");
+    assert_eq!(shown("{{json .RepoDigests}}"), format!("[\"{known}\"]"));
+    assert_ne!(shown("{{.Descriptor.digest}}"), digest);
+    let listed = |of: &str| world.teu(["images", "--digests", "--format", "{{.Digest}}", of]).ok();
+    assert_eq!((listed(&name), listed("busybox")), (digest.clone(), "<none>".to_owned()));
+    assert_eq!(world.teu(["run", "--rm", "--network=none", &known, "echo", "known"]).ok(), "known");
+    world.teu(["pull", "-q", &known]).ok();
+    world.teu(["rmi", &known]).ok();
+    assert_eq!(shown("{{.RepoTags}}"), format!("[{name}]"));
+    // Forgotten with the digest alone, too; pushing tells again.
+    world.teu(["rmi", &known]).ok();
+    assert_eq!(
+        (shown("{{.RepoDigests}}"), shown("{{.RepoTags}}")),
+        ("[]".to_owned(), format!("[{name}]"))
+    );
+    world.teu(["push", "-q", &name]).ok();
+    assert_eq!(shown("{{json .RepoDigests}}"), format!("[\"{known}\"]"));
     // Another repository of the same registry takes the layers from its neighbour.
     let other = format!("{}/other/bb:2", registry.host());
     world.teu(["tag", "busybox", &other]).ok();

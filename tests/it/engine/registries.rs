@@ -18,6 +18,11 @@ fn moves(engine: &Engine, host: &str) {
     // As it was pushed: layers are compressed on their way, so it is not the local image's.
     let digest = pushed.split("1: digest: ").nth(1).and_then(|rest| rest.split(' ').next());
     let digest = format!("{name}@{}", digest.expect("a digest"));
+    let known = engine.ok(&["inspect", "-f", "{{json .RepoDigests}}", &tagged]);
+    assert_eq!(known, format!("[\"{digest}\"]"));
+    let listed = engine.ok(&["images", "--digests", "--format", "{{.Digest}}", &tagged]);
+    assert_eq!(listed, digest[name.len() + 1..]);
+    assert_eq!(engine.ok(&["inspect", "-f", "{{json .RepoDigests}}", "busybox"]), "[]");
     engine.ok(&["rmi", &tagged, &format!("{name}:2")]);
 
     let pulled = engine.ok(&["pull", &tagged]);

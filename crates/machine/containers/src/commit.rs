@@ -72,7 +72,7 @@ impl Containers {
         describe(&mut config, &found, request, layer.diff_id.clone());
         let mut layers = base.manifest.layers.clone();
         layers.push(layer.descriptor);
-        let image = self.images.write_image(&config, &layers, &request.names)?;
+        let image = self.images.write_image(&config, &layers, Some(&request.names))?;
         self.journal(&found.record, "commit", &[("imageID", image.id.as_str())]);
         Ok(image.id)
     }

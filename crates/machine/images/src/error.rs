@@ -240,6 +240,14 @@ pub enum Error {
         "referrers cannot be kept by this kind of storage; registries, oci:, oci-archive: and the local store keep them"
     )]
     NoReferrers,
+    /// `--preserve-digests` cannot be kept.
+    #[error("{digest} would change (--preserve-digests): {why}")]
+    WouldChange {
+        /// What was to be copied.
+        digest: Digest,
+        /// How.
+        why: &'static str,
+    },
     /// A registry.
     #[error(transparent)]
     Remote(Box<crate::remote::RemoteError>),
@@ -372,7 +380,7 @@ impl Error {
     }
 
     /// A broken document.
-    pub(crate) fn document(what: impl Into<String>, source: serde_json::Error) -> Self {
+    pub fn document(what: impl Into<String>, source: serde_json::Error) -> Self {
         Self::Document { what: what.into(), source }
     }
 

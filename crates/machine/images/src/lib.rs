@@ -27,6 +27,7 @@ pub mod time;
 pub mod transfer;
 pub mod tree;
 pub mod unpack;
+pub mod whole;
 
 pub use error::{Error, Result};
 pub use limits::Limits;
@@ -46,6 +47,7 @@ pub use store::lease::Lease;
 pub use store::ledger::{Entry as LedgerEntry, Ledger, Sealed};
 pub use store::name::Broken;
 pub use store::prune::{PruneFilter, Pruned};
+pub use store::published::Published;
 pub use store::receive::StoreSink;
 pub use store::remove::{InUse, RemoveRequest, Removed};
 pub use store::snapshot::Chain;

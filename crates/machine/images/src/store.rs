@@ -51,6 +51,7 @@ pub mod name;
 mod packed;
 mod partial;
 pub mod prune;
+pub mod published;
 pub mod receive;
 pub mod remove;
 mod serve;
@@ -59,6 +60,7 @@ pub mod snapshot;
 mod temporary;
 pub mod upload;
 pub mod usage;
+mod write;
 
 /// A handle to one store; cheap to clone, to be shared between threads.
 ///

@@ -7,6 +7,7 @@
 //! Invariant: a document reaches a sink after everything that it leads to, and everything is hashed
 //! on its way.
 
+pub mod assemble;
 pub(crate) mod attached;
 pub mod copy;
 pub mod daemon;
@@ -21,6 +22,7 @@ pub mod registry;
 pub(crate) mod threads;
 pub mod trust;
 
+pub use assemble::{Assembly, assemble};
 pub use copy::{Copied, CopyRequest, Selection, copy};
 pub use daemon::{Daemon, DaemonSink};
 pub use directory::{DirectorySink, DirectorySource};

@@ -9,7 +9,7 @@ use crate::registry::{Choices, client};
 use place::Place;
 use teu_images::remote::Purpose;
 use teu_images::transfer::{CopyRequest, Dialect, Recode, Selection, copy, trust};
-use teu_oci::{Digest, Platform};
+use teu_oci::{Digest, Platform, Reference};
 
 pub mod place;
 
@@ -104,6 +104,9 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         Selection::One(platform) if matches.nonempty("platform").is_some() => Some(platform),
         _ => None,
     };
+    let signer =
+        matches.nonempty("sign-by-sigstore-private-key").map(|path| Signer::new(path, &to));
+    let signer = signer.transpose()?;
     let quiet = matches.switch("quiet");
     let layers = Layers::new(Way::Copy, if quiet { Shown::Quiet } else { Shown::Err });
     let source = from.source(ctx, &choices(matches, "src-")?, platform)?;
@@ -121,23 +124,33 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let copied = copy(&*source, &*sink, &request);
     layers.finish();
     let copied = copied?;
-    if let Some(path) = matches.nonempty("sign-by-sigstore-private-key") {
-        sign(matches, &to, &copied.root.descriptor.digest, path)?;
+    if let Some(signer) = signer {
+        signer.sign(matches, &copied.root.descriptor.digest)?;
     }
     ctx.line(copied.root.descriptor.digest.as_str())?;
     Ok(0)
 }
 
-/// Signs what a registry has now.
-fn sign(matches: &Matches, to: &Place, digest: &Digest, path: &str) -> Result<()> {
-    let Place::Registry(name) = to else {
-        return Err(Failure::new("only a copy in a registry can be signed")
-            .hint("signatures are kept beside the image, under a tag of their own"));
-    };
-    let key = std::fs::read(path).doing(|| format!("read {path}"))?;
-    let client = client(&choices(matches, "dest-")?)?;
-    let repository = client.repository(name, Purpose::Write)?;
-    let own = name.to_string();
-    let stated = matches.nonempty("sign-identity").unwrap_or(&own);
-    Ok(trust::sign(&repository, digest, &key, stated)?)
+/// Signs what a registry has then; what it needs is looked at before anything is copied.
+struct Signer<'a> {
+    name: &'a Reference,
+    key: Vec<u8>,
+}
+
+impl<'a> Signer<'a> {
+    fn new(path: &str, to: &'a Place) -> Result<Self> {
+        let Place::Registry(name) = to else {
+            return Err(Failure::new("only a copy in a registry can be signed")
+                .hint("signatures are kept beside the image, under a tag of their own"));
+        };
+        Ok(Self { name, key: std::fs::read(path).doing(|| format!("read {path}"))? })
+    }
+
+    fn sign(&self, matches: &Matches, digest: &Digest) -> Result<()> {
+        let client = client(&choices(matches, "dest-")?)?;
+        let repository = client.repository(self.name, Purpose::Write)?;
+        let own = self.name.to_string();
+        let stated = matches.nonempty("sign-identity").unwrap_or(&own);
+        Ok(trust::sign(&repository, digest, &self.key, stated)?)
+    }
 }

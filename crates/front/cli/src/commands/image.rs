@@ -98,12 +98,7 @@ fn document(ctx: &Context, image: &Image) -> Result<Value> {
     let config = &image.config;
     let tags: Vec<String> =
         image.names.iter().filter(|n| n.tag.is_some()).map(teu_oci::Reference::familiar).collect();
-    let mut digests: Vec<String> = image
-        .names
-        .iter()
-        .map(|name| format!("{}@{}", name.familiar_name(), image.descriptor.digest))
-        .collect();
-    digests.dedup();
+    let digests = ctx.images()?.published()?.repo_digests(image);
     let chain = ctx.images()?.chain_now(image).map(|chain| chain.lower).unwrap_or_default();
     let layers: Vec<String> = chain.iter().map(|path| path.display().to_string()).collect();
     Ok(json!({

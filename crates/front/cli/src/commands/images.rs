@@ -9,7 +9,7 @@ use crate::text::short_id;
 use crate::time;
 use crate::units::human_size;
 use teu_images::Image;
-use teu_oci::Reference;
+use teu_oci::{Digest, Reference};
 
 /// The command.
 pub const IMAGES: Command = Command {
@@ -48,6 +48,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let filter = Filter::read(ctx, matches)?;
     let mut images = ctx.images()?.list()?;
     images.retain(|image| filter.keeps(image));
+    let published = ctx.images()?.published()?;
     let (whole, quiet) = (matches.switch("no-trunc"), matches.switch("quiet"));
     let now = time::now_ns();
     let mut rows = Vec::new();
@@ -62,7 +63,11 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         if image.names.is_empty() || quiet {
             rows.push(row(image, None, whole, now));
         } else {
-            rows.extend(names.into_iter().map(|name| row(image, Some(name), whole, now)));
+            rows.extend(names.into_iter().map(|name| {
+                // Only what a registry has can be pulled by its digest.
+                let digest = published.digest(name).map_or("<none>", Digest::as_str);
+                row(image, Some(name), whole, now).field("Digest", digest)
+            }));
         }
     }
     let mut shown = vec!["Repository", "Tag", "ID", "CreatedSince", "Size"];
@@ -83,7 +88,7 @@ fn row(image: &Image, name: Option<&Reference>, whole: bool, now_ns: i64) -> Row
         .field("Containers", "N/A")
         .field("CreatedAt", created.map_or_else(|| "N/A".to_owned(), time::listed))
         .field("CreatedSince", created.map_or_else(|| "N/A".to_owned(), |ns| time::ago(ns, now_ns)))
-        .field("Digest", image.manifest_digest.as_str())
+        .field("Digest", "<none>")
         .field("ID", id)
         .field("Repository", name.map_or_else(none, Reference::familiar_name))
         .field("SharedSize", "N/A")

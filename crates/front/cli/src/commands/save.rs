@@ -6,7 +6,8 @@ use crate::failure::{Doing, Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use teu_images::whole::WholeFile;
 use teu_images::{Image, SaveFormat};
 use teu_oci::Reference;
 
@@ -78,9 +79,11 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
 
 /// Where an archive goes: standard output, or a file that appears when it is whole.
 #[derive(Debug)]
-pub struct Sink {
-    out: BufWriter<File>,
-    rename: Option<(PathBuf, PathBuf)>,
+pub enum Sink {
+    /// What is there already: standard output, a device, a pipe.
+    Open(BufWriter<File>),
+    /// A file of its own, at this path.
+    Whole(BufWriter<WholeFile>, PathBuf),
 }
 
 /// Opens it; refuses a terminal.
@@ -91,58 +94,52 @@ pub fn sink(path: Option<&str>, command: &str) -> Result<Sink> {
                 .hint(format!("use teu {command} -o FILE, or redirect the output")));
         }
         let stdout = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
-        return Ok(Sink {
-            out: BufWriter::with_capacity(BUFFER_BYTES, stdout.into()),
-            rename: None,
-        });
+        return Ok(Sink::Open(BufWriter::with_capacity(BUFFER_BYTES, stdout.into())));
     };
     let target = PathBuf::from(path);
     // A device or a pipe cannot be replaced by a file.
     let special = target.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
     if special {
         let file = File::options().write(true).open(&target).doing(|| format!("open {path}"))?;
-        return Ok(Sink { out: BufWriter::with_capacity(BUFFER_BYTES, file), rename: None });
+        return Ok(Sink::Open(BufWriter::with_capacity(BUFFER_BYTES, file)));
     }
     if target.is_dir() {
         return Err(Failure::new(format!("{path} is a directory")));
     }
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.ok_or_else(|| Failure::new(format!("invalid output path: {path:?}")))?;
-    let folder = target.parent().unwrap_or_else(|| Path::new(""));
-    let unfinished = folder.join(format!(".{name}.{}", std::process::id()));
-    let mut options = File::options();
-    let file = options.write(true).create_new(true).open(&unfinished);
-    let file = file.doing(|| format!("invalid output path: {path}"))?;
-    let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-    Ok(Sink { out, rename: Some((unfinished, target)) })
+    if target.file_name().is_none() {
+        return Err(Failure::new(format!("invalid output path: {path:?}")));
+    }
+    let file = WholeFile::create(&target).doing(|| format!("invalid output path: {path}"))?;
+    Ok(Sink::Whole(BufWriter::with_capacity(BUFFER_BYTES, file), target))
 }
 
 impl Sink {
     /// Writes the rest; a file gets its name.
-    pub fn finish(mut self) -> Result<()> {
-        self.out.flush()?;
-        if let Some((unfinished, target)) = self.rename.take() {
-            std::fs::rename(&unfinished, &target)
-                .doing(|| format!("cannot rename to {}", target.display()))?;
+    pub fn finish(self) -> Result<()> {
+        match self {
+            Self::Open(mut out) => out.flush()?,
+            Self::Whole(out, target) => {
+                let whole = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+                whole.put().doing(|| format!("cannot write {}", target.display()))?;
+            }
         }
         Ok(())
+    }
+
+    fn out(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Open(out) => out,
+            Self::Whole(out, _) => out,
+        }
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.out.write(bytes)
+        self.out().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        if let Some((unfinished, _)) = &self.rename {
-            let _ = std::fs::remove_file(unfinished);
-        }
+        self.out().flush()
     }
 }

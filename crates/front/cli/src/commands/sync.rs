@@ -158,9 +158,6 @@ fn one(
     (from, to): (&Place, &Place),
     layers: &Layers,
 ) -> Result<()> {
-    if let Place::Directory(path) = to {
-        std::fs::create_dir_all(path)?;
-    }
     let source = from.source(ctx, &choices(matches, "src-")?, None)?;
     let sink = to.sink(ctx, &choices(matches, "dest-")?, layers)?;
     let request = CopyRequest {

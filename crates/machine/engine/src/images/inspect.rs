@@ -1,7 +1,7 @@
 //! One image: inspect and history.
 
 use super::find;
-use super::list::{digests, seconds, tags};
+use super::list::{seconds, tags};
 use crate::call::{Answer, Call};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub fn inspect(engine: &Engine, name: &str, call: &Call) -> Result<Answer> {
     let mut document = json!({
         "Id": image.id,
         "RepoTags": tags(&image),
-        "RepoDigests": digests(&image),
+        "RepoDigests": engine.containers().images().published()?.repo_digests(&image),
         "Parent": "",
         "Comment": comment.unwrap_or_default(),
         "Created": config.created,

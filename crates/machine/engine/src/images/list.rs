@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::version::Version;
 use teu_docker::summary::Image as Line;
-use teu_images::Image;
+use teu_images::{Image, Published};
 use teu_oci::Reference;
 
 /// Seconds since the epoch.
@@ -16,25 +16,13 @@ pub(crate) fn seconds(created: Option<&str>) -> i64 {
         .map_or(0, |ns| ns.div_euclid(1_000_000_000))
 }
 
-/// `name@digest` of each of its names.
-pub(crate) fn digests(image: &Image) -> Vec<String> {
-    let mut digests: Vec<String> = image
-        .names
-        .iter()
-        .map(|name| format!("{}@{}", name.familiar_name(), image.manifest_digest))
-        .collect();
-    digests.sort();
-    digests.dedup();
-    digests
-}
-
 /// Its names that have tags.
 pub(crate) fn tags(image: &Image) -> Vec<String> {
     image.names.iter().filter(|name| name.tag.is_some()).map(Reference::familiar).collect()
 }
 
 /// Its line.
-pub(crate) fn summary(image: &Image, version: Version) -> Line {
+pub(crate) fn summary(image: &Image, published: &Published, version: Version) -> Line {
     let labels = &image.config.config.labels;
     Line {
         containers: -1,
@@ -42,12 +30,28 @@ pub(crate) fn summary(image: &Image, version: Version) -> Line {
         id: image.id.to_string(),
         labels: Some(labels.clone()).filter(|labels| !labels.is_empty()),
         parent_id: String::new(),
-        repo_digests: digests(image),
+        repo_digests: published.repo_digests(image),
         repo_tags: tags(image),
         shared_size: -1,
         size: image.size_bytes,
         virtual_size: (version.0 < 44).then_some(image.size_bytes),
     }
+}
+
+/// One line an image: it may lie here under several manifests, as it was built and as it was pulled.
+fn merged(lines: impl Iterator<Item = Line>) -> Vec<Line> {
+    let mut merged: Vec<Line> = Vec::new();
+    for line in lines {
+        let Some(known) = merged.iter_mut().find(|known| known.id == line.id) else {
+            merged.push(line);
+            continue;
+        };
+        known.repo_tags.extend(line.repo_tags);
+        known.repo_digests.extend(line.repo_digests);
+        known.repo_digests.sort();
+        known.repo_digests.dedup();
+    }
+    merged
 }
 
 /// Lists.
@@ -57,7 +61,9 @@ pub fn list(engine: &Engine, call: &Call) -> Result<Answer> {
     filter.patterns.extend(call.query.nonempty("filter").map(str::to_owned));
     let mut all = engine.containers().images().list()?;
     all.retain(|image| filter.fits(image));
-    let mut lines: Vec<Line> = all.iter().map(|image| summary(image, call.version)).collect();
+    let published = engine.containers().images().published()?;
+    let lines = all.iter().map(|image| summary(image, &published, call.version));
+    let mut lines = merged(lines);
     if !filter.patterns.is_empty() {
         for line in &mut lines {
             line.repo_tags.retain(|tag| filter.names(tag));

@@ -42,9 +42,10 @@ fn images(engine: &Engine, call: &Call) -> Result<(u64, Value)> {
     let store = engine.containers().images();
     let usage = store.usage()?;
     let in_use = engine.containers().images_in_use()?;
+    let published = store.published()?;
     let mut all = Vec::new();
     for image in store.list()? {
-        let mut line = summary(&image, call.version);
+        let mut line = summary(&image, &published, call.version);
         let used = in_use.iter().filter(|(id, _)| *id == image.id).count();
         line.containers = i64::try_from(used).unwrap_or(i64::MAX);
         if let Some(known) = usage.images.iter().find(|known| known.id == image.id) {

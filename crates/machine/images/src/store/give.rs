@@ -13,6 +13,8 @@ use teu_oci::{Digest, Platform, Reference, media};
 #[derive(Debug)]
 pub struct StoreSource<'a> {
     store: &'a Store,
+    /// What the name leads to; the root may be a part of it.
+    named: Digest,
     root: Descriptor,
     names: Vec<Reference>,
     neighbour: Option<(String, String)>,
@@ -23,6 +25,7 @@ impl<'a> StoreSource<'a> {
     /// because nobody else could complete it.
     pub fn new(store: &'a Store, text: &str, platform: Option<&Platform>) -> Result<Self> {
         let (mut root, names) = store.find(text)?;
+        let named = root.digest.clone();
         if let Ok(image) = store.load_image(&root, names.clone(), platform) {
             store.await_whole(&image)?;
         }
@@ -30,7 +33,12 @@ impl<'a> StoreSource<'a> {
         if media::is_index(&root.media_type) && (platform.is_some() || !is_whole) {
             root = store.choose(&root, &names, platform)?;
         }
-        Ok(Self { store, root, names, neighbour: None })
+        Ok(Self { store, named, root, names, neighbour: None })
+    }
+
+    /// The digest that the name leads to here.
+    pub fn named(&self) -> &Digest {
+        &self.named
     }
 
     /// The names of the image.
@@ -110,5 +118,27 @@ impl Source for StoreSource<'_> {
 
     fn has_document(&self, wanted: &Descriptor) -> bool {
         self.store.has_blob(&wanted.digest)
+    }
+}
+
+/// Blobs of a store, and nothing that has a name.
+#[derive(Debug)]
+pub(crate) struct Blobs<'a>(pub(crate) &'a Store);
+
+impl Source for Blobs<'_> {
+    fn root(&self) -> Result<Document> {
+        Err(Error::Missing { digest: Digest::sha256(b""), what: "a manifest" })
+    }
+
+    fn document(&self, wanted: &Descriptor) -> Result<Document> {
+        Err(Error::Missing { digest: wanted.digest.clone(), what: "a manifest" })
+    }
+
+    fn blob(&self, wanted: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send + '_>> {
+        self.0.claim([&wanted.digest])?;
+        let mut file = self.0.open_unverified(&wanted.digest)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|e| Error::stream("read from the image store", e))?;
+        Ok(Box::new(file))
     }
 }

@@ -48,7 +48,8 @@ impl Store {
             config,
             rootfs: RootFs { kind: "layers".to_owned(), diff_ids: vec![layer.diff_id] },
             history: vec![history],
+            inline_cache: None,
         };
-        self.write_image(&config, &[layer.descriptor], request.name.as_slice())
+        self.write_image(&config, &[layer.descriptor], Some(request.name.as_slice()))
     }
 }

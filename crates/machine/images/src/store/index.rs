@@ -6,7 +6,7 @@
 //! replaced whole.
 
 use super::lock::{Lock, Mode};
-use super::{Store, temporary};
+use super::{Store, published, temporary};
 use crate::error::{Error, Result};
 use std::fs;
 use std::io::Read;
@@ -24,11 +24,13 @@ pub(super) fn name_of(entry: &Descriptor) -> Option<Reference> {
     named(ANNOTATION_IMAGE_NAME).or_else(|| if is_tag { None } else { named(ANNOTATION_REF_NAME) })
 }
 
-/// The same entry under another name, or under none.
+/// The same entry under another name, or under none; what a registry has of the old name is not
+/// said of the new one.
 pub(super) fn with_name(entry: &Descriptor, name: Option<&Reference>) -> Descriptor {
     let mut entry = entry.clone();
     entry.annotations.remove(ANNOTATION_IMAGE_NAME);
     entry.annotations.remove(ANNOTATION_REF_NAME);
+    entry.annotations.remove(published::ANNOTATION);
     if let Some(name) = name {
         entry.annotations.insert(ANNOTATION_REF_NAME.to_owned(), name.familiar());
         entry.annotations.insert(ANNOTATION_IMAGE_NAME.to_owned(), name.to_string());
@@ -97,7 +99,7 @@ impl Store {
         let mut after = before.clone();
         let answer = change(&mut after)?;
         if after != before {
-            self.write_index(&after)?;
+            self.replace_index(&after)?;
         }
         Ok(answer)
     }
@@ -111,7 +113,7 @@ impl Store {
         temporary::write(&self.tmp(), &self.path("index.json"), &bytes)
     }
 
-    fn write_index(&self, index: &Index) -> Result<()> {
+    fn replace_index(&self, index: &Index) -> Result<()> {
         let bytes = serde_json::to_vec(index).map_err(|e| Error::document("index.json", e))?;
         temporary::write_durably(&self.tmp(), &self.path("index.json"), &bytes)
     }

@@ -191,7 +191,9 @@ impl Store {
                 .map_err(|e| Error::stream("write to the image store", e))?;
             ingest.commit_verified(&document.descriptor)?;
         }
+        let digest = &found.root.descriptor.digest;
         self.give_names(&found.root.descriptor, std::slice::from_ref(name))?;
+        self.remember_published(name, digest, digest)?;
         Ok(found.root.descriptor.clone())
     }
 

@@ -2,11 +2,11 @@
 
 use super::image::Image;
 use super::lock::Mode;
-use super::{Store, index};
+use super::{Store, index, published};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
-use teu_oci::image::{Descriptor, ImageConfig, Index, Manifest};
-use teu_oci::{Digest, Platform, Reference, media};
+use teu_oci::image::{Descriptor, Index};
+use teu_oci::{Digest, Platform, Reference};
 
 /// An entry of the table whose image cannot be read.
 #[derive(Debug)]
@@ -91,61 +91,6 @@ impl Store {
         })
     }
 
-    /// Stores a configuration and a manifest for it over layers of this store, gives it the names
-    /// (none: a dangling image), and returns when all of it is on disk.
-    pub fn write_image(
-        &self,
-        config: &ImageConfig,
-        layers: &[Descriptor],
-        names: &[Reference],
-    ) -> Result<Image> {
-        let bytes = serde_json::to_vec(config)
-            .map_err(|e| Error::document("the image configuration", e))?;
-        self.write_image_bytes(&bytes, config, layers, names)
-    }
-
-    /// As [`Store::write_image`], with a configuration whose bytes (and so the image's id) are
-    /// given.
-    pub(super) fn write_image_bytes(
-        &self,
-        bytes: &[u8],
-        config: &ImageConfig,
-        layers: &[Descriptor],
-        names: &[Reference],
-    ) -> Result<Image> {
-        let config_descriptor = self.put_blob(media::CONFIG, bytes)?;
-        let diff_ids = config.rootfs.diff_ids.len();
-        if diff_ids != layers.len() {
-            let (image, layers) = (config_descriptor.digest, layers.len());
-            return Err(Error::LayerCount { image, layers, diff_ids });
-        }
-        self.claim(layers.iter().map(|layer| &layer.digest))?;
-        for layer in layers {
-            if !self.has_blob(&layer.digest) {
-                return Err(Error::Missing { digest: layer.digest.clone(), what: "a layer" });
-            }
-        }
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: Some(media::MANIFEST.to_owned()),
-            artifact_type: None,
-            config: config_descriptor,
-            layers: layers.to_vec(),
-            subject: None,
-            annotations: BTreeMap::new(),
-        };
-        let text = serde_json::to_vec(&manifest).map_err(|e| Error::document("the manifest", e))?;
-        let mut descriptor = self.put_blob(media::MANIFEST, &text)?;
-        let mut platform = Platform::linux(&config.architecture);
-        platform.os.clone_from(&config.os);
-        platform.variant.clone_from(&config.variant);
-        descriptor.platform = Some(platform);
-        self.give_names(&descriptor, names)?;
-        let names = self.names_of(&descriptor.digest)?;
-        let chosen = descriptor.clone();
-        Ok(self.assemble(descriptor, chosen, manifest, config.clone(), names))
-    }
-
     /// Makes names lead to a descriptor (none: it becomes dangling, if it has no name yet).
     pub(super) fn give_names(&self, descriptor: &Descriptor, names: &[Reference]) -> Result<()> {
         self.claim([&descriptor.digest])?;
@@ -179,8 +124,9 @@ impl Store {
 
     /// The entry a text leads to, with all names of its content.
     pub(super) fn find(&self, text: &str) -> Result<(Descriptor, Vec<Reference>)> {
-        let groups = grouped(&self.index()?);
-        if let Some(found) = by_name(&groups, text) {
+        let index = self.index()?;
+        let groups = grouped(&index);
+        if let Some(found) = by_name(&index, &groups, text) {
             return Ok(found.clone());
         }
         if let Some(prefix) = id_prefix(text) {
@@ -213,18 +159,27 @@ impl Store {
     }
 }
 
+/// A digest is the local one, one that the image was pulled by, or one that a registry has it as.
 fn by_name<'a>(
+    index: &Index,
     groups: &'a [(Descriptor, Vec<Reference>)],
     text: &str,
 ) -> Option<&'a (Descriptor, Vec<Reference>)> {
     let wanted: Reference = text.parse().ok()?;
-    let same =
-        |name: &Reference| name.registry == wanted.registry && name.repository == wanted.repository;
-    groups.iter().find(|(descriptor, names)| match &wanted.digest {
+    let same = |name: &Reference| published::is_same(name, &wanted);
+    let found = groups.iter().find(|(descriptor, names)| match &wanted.digest {
         Some(digest) => names.iter().any(|n| {
             same(n) && (n.digest.as_ref() == Some(digest) || &descriptor.digest == digest)
         }),
         None => names.iter().any(|n| same(n) && n.tag == wanted.tag),
+    });
+    found.or_else(|| {
+        let digest = wanted.digest.as_ref()?;
+        let entry = index.manifests.iter().find(|entry| {
+            published::digest_of(entry).as_ref() == Some(digest)
+                && index::name_of(entry).is_some_and(|name| same(&name))
+        })?;
+        groups.iter().find(|(descriptor, _)| descriptor.digest == entry.digest)
     })
 }
 

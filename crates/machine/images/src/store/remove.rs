@@ -49,6 +49,14 @@ impl Store {
             check_use(&target, request)?;
             return self.delete(&target);
         }
+        // What a registry has of a tag that is here: only that is forgotten, the tag stays.
+        let digest: Option<Reference> = request.text.parse().ok();
+        if let Some(name) = digest.filter(|name| name.digest.is_some())
+            && let Some(digest) = &name.digest
+            && self.forget_published(&name, digest)?
+        {
+            return Ok(vec![Removed::Untagged(Reference { tag: None, ..name })]);
+        }
         // By id: one image may lie here under several manifests (compressed and not).
         let same: Vec<Target> = match target.is_image {
             false => vec![target],

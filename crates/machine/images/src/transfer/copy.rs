@@ -74,7 +74,9 @@ fn copy_from(source: &dyn Source, sink: &dyn Sink, request: &CopyRequest<'_>) ->
         return Err(Error::NoReferrers);
     }
     let root = source.root()?;
-    let copy = Copy { source, sink, request, sent: Mutex::default() };
+    let copy = Copy::new(source, sink, request);
+    copy.refuse(&root)?;
+    sink.prepare()?;
     let sent = match media::is_index(&root.descriptor.media_type) {
         false => copy.image(&root, true)?,
         true => match &request.selection {
@@ -119,7 +121,7 @@ pub fn choose(document: &Document, platform: &Platform, name: &str) -> Result<De
     })
 }
 
-struct Copy<'a> {
+pub(super) struct Copy<'a> {
     source: &'a dyn Source,
     sink: &'a dyn Sink,
     request: &'a CopyRequest<'a>,
@@ -127,11 +129,71 @@ struct Copy<'a> {
     sent: Mutex<Vec<(Descriptor, Descriptor)>>,
 }
 
-impl Copy<'_> {
+impl<'a> Copy<'a> {
+    pub(super) fn new(
+        source: &'a dyn Source,
+        sink: &'a dyn Sink,
+        request: &'a CopyRequest<'a>,
+    ) -> Self {
+        Self { source, sink, request, sent: Mutex::default() }
+    }
+
     fn sent(&self, before: &Document, after: &Document) {
         let mut sent = self.sent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !sent.iter().any(|(_, known)| known.digest == after.descriptor.digest) {
             sent.push((self.source.before(&before.descriptor), after.descriptor.clone()));
+        }
+    }
+
+    /// Refuses what can be seen to go wrong before anything is made at the sink.
+    fn refuse(&self, root: &Document) -> Result<()> {
+        let is_index = media::is_index(&root.descriptor.media_type);
+        let all = self.request.selection == Selection::All;
+        if is_index && all && !self.sink.holds_index() {
+            return Err(self.no_index(root));
+        }
+        if !self.request.keep_digests {
+            return Ok(());
+        }
+        let change = |why| Error::WouldChange { digest: root.descriptor.digest.clone(), why };
+        if is_index && !all && !self.sink.keeps_index() {
+            return Err(change("only one image of it goes there (--all copies the whole)"));
+        }
+        match is_index && !all {
+            true => Ok(()),
+            false if self.changes(root, 0)? => Err(change(
+                "its layers are packed anew, or its documents translated, on the way there",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Says whether a manifest, or one of an index, will not be the same there.
+    fn changes(&self, document: &Document, depth: usize) -> Result<bool> {
+        let (media_type, recode) = (&document.descriptor.media_type, &self.request.recode);
+        if !media::is_index(media_type) {
+            let compress = self.sink.wants_compressed();
+            let plan = recode.plan(&manifest(document)?, media_type, compress);
+            return Ok(!plan.changes_nothing(media_type));
+        }
+        let own = Dialect::of(media_type);
+        if recode.dialect.is_some_and(|dialect| dialect != own) {
+            return Ok(true);
+        }
+        for entry in &index(document)?.manifests {
+            // Deeper ones are refused when they are copied.
+            if depth < DEPTH && self.changes(&self.source.document(entry)?, depth + 1)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn no_index(&self, root: &Document) -> Error {
+        Error::MediaType {
+            digest: root.descriptor.digest.clone(),
+            media_type: root.descriptor.media_type.clone(),
+            wanted: "a single image, which is all that this kind of storage holds",
         }
     }
 
@@ -150,13 +212,6 @@ impl Copy<'_> {
 
     /// Everything that an index leads to.
     fn all(&self, root: &Document, depth: usize) -> Result<Document> {
-        if !self.sink.holds_index() {
-            return Err(Error::MediaType {
-                digest: root.descriptor.digest.clone(),
-                media_type: root.descriptor.media_type.clone(),
-                wanted: "a single image, which is all that this kind of storage holds",
-            });
-        }
         let before = index(root)?;
         let host = Platform::host();
         let mut after = before.clone();
@@ -214,7 +269,7 @@ impl Copy<'_> {
     }
 
     /// Sends the layers, several at a time; gives their new descriptors.
-    fn layers(
+    pub(super) fn layers(
         &self,
         layers: &[Descriptor],
         plan: &[Option<Compression>],
@@ -324,7 +379,11 @@ fn reopened(file: &Ingest, offset: u64) -> Result<Box<dyn Read + Send>> {
     Ok(Box::new(file))
 }
 
-fn document(media_type: &str, value: &impl serde::Serialize, what: &str) -> Result<Document> {
+pub(super) fn document(
+    media_type: &str,
+    value: &impl serde::Serialize,
+    what: &str,
+) -> Result<Document> {
     let bytes = serde_json::to_vec(value).map_err(|e| Error::document(what, e))?;
     let descriptor = Descriptor::new(media_type, Digest::sha256(&bytes), bytes.len() as u64);
     Ok(Document { descriptor, bytes })

@@ -2,7 +2,7 @@
 //! index as `<hex>.manifest.json`, and a file `version`.
 
 use super::image::{Blob, Found, Sink, Source};
-use super::layout::write_beside;
+use super::layout::write_whole;
 use super::progress::State;
 use super::registry::Counting;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::remote::Document;
 use crate::store::blob::digest_like;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use teu_oci::image::Descriptor;
 use teu_oci::{Digest, media};
@@ -95,21 +95,29 @@ pub struct DirectorySink {
 }
 
 impl DirectorySink {
-    /// Makes the directory; one that holds something else is refused.
+    /// Will write there; a directory that holds something else is refused.
     pub fn new(dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir).map_err(|e| Error::io("create directory", dir, e))?;
-        let mut entries = fs::read_dir(dir).map_err(|e| Error::io("list", dir, e))?;
-        let version = dir.join("version");
-        if entries.next().is_some() && !version.exists() {
-            let source = std::io::Error::from(std::io::ErrorKind::DirectoryNotEmpty);
-            return Err(Error::io("use as dir:", dir, source));
+        match fs::read_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("list", dir, error)),
+            Ok(mut entries) => {
+                if entries.next().is_some() && !dir.join("version").exists() {
+                    let source = std::io::Error::from(ErrorKind::DirectoryNotEmpty);
+                    return Err(Error::io("use as dir:", dir, source));
+                }
+            }
         }
-        fs::write(&version, VERSION).map_err(|e| Error::io("write", version, e))?;
         Ok(Self { dir: dir.to_path_buf() })
     }
 }
 
 impl Sink for DirectorySink {
+    fn prepare(&self) -> Result<()> {
+        fs::create_dir_all(&self.dir).map_err(|e| Error::io("create directory", &self.dir, e))?;
+        let version = self.dir.join("version");
+        fs::write(&version, VERSION).map_err(|e| Error::io("write", version, e))
+    }
+
     fn has_blob(&self, blob: &Descriptor, _: Option<&(String, String)>) -> Result<Found> {
         let size = self.dir.join(blob.digest.hex()).metadata().map(|found| found.len()).ok();
         Ok(if size == Some(blob.size) { Found::Exists } else { Found::Absent })
@@ -117,7 +125,7 @@ impl Sink for DirectorySink {
 
     fn put_blob(&self, blob: &Blob<'_>) -> Result<()> {
         let mut source = Counting::new((blob.open)(0)?, 0, blob);
-        write_beside(&self.dir.join(blob.descriptor.digest.hex()), &mut source)?;
+        write_whole(&self.dir.join(blob.descriptor.digest.hex()), &mut source)?;
         blob.progress.layer(&blob.descriptor.digest, State::Moved);
         Ok(())
     }
@@ -127,6 +135,6 @@ impl Sink for DirectorySink {
             true => "manifest.json".to_owned(),
             false => format!("{}.manifest.json", document.descriptor.digest.hex()),
         };
-        write_beside(&self.dir.join(name), &mut document.bytes.as_slice())
+        write_whole(&self.dir.join(name), &mut document.bytes.as_slice())
     }
 }

@@ -81,6 +81,12 @@ impl std::fmt::Debug for Blob<'_> {
 
 /// Takes an image.
 pub trait Sink: Sync {
+    /// Makes the place. Nothing is made before what can be refused has been: opening a sink only
+    /// looks.
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// An image comes: its layers next, one by one and in no order.
     fn begin(&self, _: &View) -> Result<()> {
         Ok(())

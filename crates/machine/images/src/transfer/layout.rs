@@ -1,7 +1,7 @@
 //! Archives and OCI layouts as sinks: `oci:`, `oci-archive:`, `docker-archive:`.
 //!
 //! A layout is a directory that others may use at the same time: blobs appear by rename, `index.json`
-//! last. An archive is written beside its place and appears there when it is whole; Docker's has an
+//! last. An archive appears at its place when it is whole; Docker's has an
 //! OCI layout around its own table, so that nothing of the image is lost.
 
 use super::image::{Blob, Found, Sink, View};
@@ -11,9 +11,10 @@ use crate::error::{Error, Result};
 use crate::remote::Document;
 use crate::store::attached;
 use crate::tar::{Builder, Kind, WriteEntry};
+use crate::whole::WholeFile;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use teu_oci::image::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, Descriptor, Index};
@@ -75,17 +76,11 @@ pub struct LayoutSink {
 }
 
 impl LayoutSink {
-    /// Makes the directory, or adds to the layout that is there.
-    pub fn new(dir: &Path, name: Option<&str>) -> Result<Self> {
-        fs::create_dir_all(dir.join("blobs/sha256"))
-            .map_err(|e| Error::io("create directory", dir, e))?;
-        let layout = dir.join("oci-layout");
-        if !layout.exists() {
-            fs::write(&layout, LAYOUT).map_err(|e| Error::io("write", layout, e))?;
-        }
+    /// Will make the directory, or add to the layout that is there.
+    pub fn new(dir: &Path, name: Option<&str>) -> Self {
         let name = name.map(str::to_owned);
         let (root, referrers) = (Mutex::new(None), Mutex::default());
-        Ok(Self { dir: dir.to_path_buf(), name, root, referrers })
+        Self { dir: dir.to_path_buf(), name, root, referrers }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -97,28 +92,35 @@ impl LayoutSink {
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent).map_err(|e| Error::io("create directory", parent, e))?;
         }
-        write_beside(&place, source)
+        write_whole(&place, source)
     }
 }
 
-/// Writes a file whole: beside its place, then there.
-pub(super) fn write_beside(place: &Path, source: &mut dyn Read) -> Result<()> {
-    let beside = place.with_extension(format!("new-{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| {
+/// Writes a file whole.
+pub(super) fn write_whole(place: &Path, source: &mut dyn Read) -> Result<()> {
+    let written = WholeFile::create(place).and_then(|mut file| {
         std::io::copy(source, &mut file)?;
-        file.sync_data()?;
-        fs::rename(&beside, place)
+        file.file().sync_data()?;
+        file.put()
     });
-    written.map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        match Error::stream("write", source) {
-            Error::Stream { source, .. } => Error::io("write", place, source),
-            own => own,
-        }
+    written.map_err(|source| match Error::stream("write", source) {
+        Error::Stream { source, .. } => Error::io("write", place, source),
+        own => own,
     })
 }
 
 impl Sink for LayoutSink {
+    fn prepare(&self) -> Result<()> {
+        let dir = &self.dir;
+        fs::create_dir_all(dir.join("blobs/sha256"))
+            .map_err(|e| Error::io("create directory", dir, e))?;
+        let layout = dir.join("oci-layout");
+        match layout.exists() {
+            true => Ok(()),
+            false => fs::write(&layout, LAYOUT).map_err(|e| Error::io("write", layout, e)),
+        }
+    }
+
     fn has_blob(&self, blob: &Descriptor, _: Option<&(String, String)>) -> Result<Found> {
         let size = self.path(&blob.digest).metadata().map(|found| found.len()).ok();
         Ok(if size == Some(blob.size) { Found::Exists } else { Found::Absent })
@@ -174,7 +176,7 @@ impl Sink for LayoutSink {
         index.manifests.push(entry);
         let referrers = self.referrers.lock().unwrap_or_else(|p| p.into_inner());
         add_referrers(&mut index, &referrers);
-        write_beside(&path, &mut json("index.json", &index)?.as_slice())
+        write_whole(&path, &mut json("index.json", &index)?.as_slice())
     }
 }
 
@@ -192,14 +194,13 @@ pub enum ArchiveKind {
 pub struct ArchiveSink {
     kind: ArchiveKind,
     place: PathBuf,
-    beside: PathBuf,
     name: Option<String>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    tar: Option<Builder<BufWriter<File>>>,
+    tar: Option<Builder<BufWriter<WholeFile>>>,
     seen: HashSet<Digest>,
     view: Option<View>,
     root: Option<Document>,
@@ -207,10 +208,9 @@ struct Inner {
 }
 
 impl ArchiveSink {
-    /// Begins an archive beside its place.
+    /// Begins an archive that will be at its place.
     pub fn new(kind: ArchiveKind, place: &Path, name: Option<&str>) -> Result<Self> {
-        let beside = place.with_extension(format!("new-{}", std::process::id()));
-        let file = File::create(&beside).map_err(|e| Error::io("create", &beside, e))?;
+        let file = WholeFile::create(place).map_err(|e| Error::io("create", place, e))?;
         let mut tar = Builder::new(BufWriter::with_capacity(1 << 20, file));
         append(&mut tar, "oci-layout", LAYOUT.as_bytes())?;
         for directory in ["blobs/", "blobs/sha256/"] {
@@ -225,7 +225,7 @@ impl ArchiveSink {
             referrers: Vec::new(),
         };
         let (place, name) = (place.to_path_buf(), name.map(str::to_owned));
-        Ok(Self { kind, place, beside, name, inner: Mutex::new(inner) })
+        Ok(Self { kind, place, name, inner: Mutex::new(inner) })
     }
 
     fn add(&self, descriptor: &Descriptor, source: &mut dyn Read) -> Result<()> {
@@ -256,7 +256,7 @@ fn member(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
-fn append(tar: &mut Builder<BufWriter<File>>, name: &str, bytes: &[u8]) -> Result<()> {
+fn append(tar: &mut Builder<BufWriter<WholeFile>>, name: &str, bytes: &[u8]) -> Result<()> {
     let entry = WriteEntry::new(name.as_bytes(), Kind::File, 0o644, bytes.len() as u64);
     tar.append(&entry, bytes).map_err(written)
 }
@@ -324,19 +324,13 @@ impl Sink for ArchiveSink {
             let table = json("manifest.json", &table(view, self.name.as_deref()))?;
             append(&mut tar, "manifest.json", &table)?;
         }
-        let mut out = tar.finish().map_err(written)?;
-        out.flush().and_then(|()| out.get_ref().sync_data()).map_err(written)?;
-        fs::rename(&self.beside, &self.place).map_err(|e| Error::io("put in place", &self.place, e))
+        let out = tar.finish().map_err(written)?;
+        let whole = out.into_inner().map_err(|error| written(error.into_error()))?;
+        whole.file().sync_data().map_err(written)?;
+        whole.put().map_err(|e| Error::io("put in place", &self.place, e))
     }
 
     fn holds_index(&self) -> bool {
         self.kind == ArchiveKind::Oci
-    }
-}
-
-impl Drop for ArchiveSink {
-    fn drop(&mut self) {
-        // Gone already where all went well.
-        let _ = fs::remove_file(&self.beside);
     }
 }

@@ -64,7 +64,9 @@ pub fn pull(store: &Store, client: &Client, request: &PullRequest<'_>) -> Result
             progress: request.progress,
         },
     )?;
-    Ok(Pulled { descriptor: copied.root.descriptor, was_there })
+    let descriptor = copied.root.descriptor;
+    store.remember_published(request.name, &descriptor.digest, &descriptor.digest)?;
+    Ok(Pulled { descriptor, was_there })
 }
 
 /// What is pushed.
@@ -82,9 +84,10 @@ pub struct PushRequest<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Pushes an image of the store; gives what the registry has now.
+/// Pushes an image of the store; gives what the registry has now, and remembers it by the name.
 pub fn push(store: &Store, client: &Client, request: &PushRequest<'_>) -> Result<Descriptor> {
     let source = StoreSource::new(store, &request.name.to_string(), request.platform)?;
+    let local = source.named().clone();
     let sink = RegistrySink::new(client, request.name)?;
     let copied = copy(
         &source.beside(request.name, &sink),
@@ -98,5 +101,7 @@ pub fn push(store: &Store, client: &Client, request: &PushRequest<'_>) -> Result
             progress: request.progress,
         },
     )?;
-    Ok(copied.root.descriptor)
+    let pushed = copied.root.descriptor;
+    store.remember_published(request.name, &local, &pushed.digest)?;
+    Ok(pushed)
 }

@@ -92,13 +92,14 @@ pub fn config(layers: &[&Layer]) -> ImageConfig {
             diff_ids: layers.iter().map(|layer| layer.diff_id.clone()).collect(),
         },
         history: Vec::new(),
+        inline_cache: None,
     }
 }
 
 pub fn image_of(store: &Store, layers: &[&Layer], names: &[&str]) -> Image {
     let names: Vec<Reference> = names.iter().map(|text| name(text)).collect();
     let descriptors: Vec<_> = layers.iter().map(|layer| layer.descriptor.clone()).collect();
-    store.write_image(&config(layers), &descriptors, &names).unwrap()
+    store.write_image(&config(layers), &descriptors, Some(&names)).unwrap()
 }
 
 /// An image of one file, which makes it unlike others.

@@ -37,6 +37,9 @@ pub struct ImageConfig {
     /// How it was made, first step first.
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<History>,
+    /// BuildKit's inline build cache: base64 of its records.
+    #[serde(rename = "moby.buildkit.cache.v0", default, skip_serializing_if = "Option::is_none")]
+    pub inline_cache: Option<String>,
 }
 
 /// How a container starts.

@@ -108,7 +108,7 @@ impl Place {
         })
     }
 
-    /// Opens it for writing.
+    /// Opens it for writing; nothing is made there yet.
     pub fn sink<'a>(
         &self,
         ctx: &'a Context,
@@ -132,7 +132,7 @@ impl Place {
                 }
                 Box::new(StoreSink::new(store, vec![name], progress).with_artifacts())
             }
-            Self::Layout(path, name) => Box::new(LayoutSink::new(path, name.as_deref())?),
+            Self::Layout(path, name) => Box::new(LayoutSink::new(path, name.as_deref())),
             Self::OciArchive(path, name) => {
                 Box::new(ArchiveSink::new(ArchiveKind::Oci, path, name.as_deref())?)
             }

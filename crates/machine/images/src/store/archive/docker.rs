@@ -83,7 +83,7 @@ impl Store {
             })
             .collect();
         let layers = self.load_layers(members, &sources)?;
-        let image = self.write_image_bytes(&bytes, &config, &layers, &names)?;
+        let image = self.write_image_bytes(&bytes, &config, &layers, Some(&names))?;
         Ok(Loaded { image, names })
     }
 

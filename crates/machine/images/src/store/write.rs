@@ -1,0 +1,109 @@
+//! Images made here: configuration, manifest, and over several of them an index.
+
+use super::Store;
+use super::image::Image;
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use teu_oci::image::{Descriptor, ImageConfig, Index, Manifest};
+use teu_oci::{Platform, Reference, media};
+
+impl Store {
+    /// Stores a configuration and a manifest for it over layers of this store, and gives it the names
+    /// (an empty list: a dangling image); then all of it is on disk. With `None` it is in no table,
+    /// and is there as long as this handle is.
+    pub fn write_image(
+        &self,
+        config: &ImageConfig,
+        layers: &[Descriptor],
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
+        let bytes = serde_json::to_vec(config)
+            .map_err(|e| Error::document("the image configuration", e))?;
+        self.write_image_bytes(&bytes, config, layers, names)
+    }
+
+    /// As [`Store::write_image`], with a configuration whose bytes (and so the image's id) are
+    /// given.
+    pub(super) fn write_image_bytes(
+        &self,
+        bytes: &[u8],
+        config: &ImageConfig,
+        layers: &[Descriptor],
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
+        let (descriptor, manifest) = self.put_image(bytes, config, layers)?;
+        if let Some(names) = names {
+            self.give_names(&descriptor, names)?;
+        }
+        let names = self.names_of(&descriptor.digest)?;
+        let chosen = descriptor.clone();
+        Ok(self.assemble(descriptor, chosen, manifest, config.clone(), names))
+    }
+
+    /// Stores an image for each of several platforms and an index of them, which gets the names as
+    /// in [`Store::write_image`]. Gives the index as this machine sees it.
+    pub fn write_index(
+        &self,
+        parts: &[(ImageConfig, Vec<Descriptor>)],
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
+        let mut manifests = Vec::with_capacity(parts.len());
+        for (config, layers) in parts {
+            let bytes = serde_json::to_vec(config)
+                .map_err(|e| Error::document("the image configuration", e))?;
+            manifests.push(self.put_image(&bytes, config, layers)?.0);
+        }
+        let index = Index {
+            schema_version: 2,
+            media_type: Some(media::INDEX.to_owned()),
+            artifact_type: None,
+            manifests,
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        let text = serde_json::to_vec(&index).map_err(|e| Error::document("the index", e))?;
+        let descriptor = self.put_blob(media::INDEX, &text)?;
+        if let Some(names) = names {
+            self.give_names(&descriptor, names)?;
+        }
+        let names = self.names_of(&descriptor.digest)?;
+        self.load_image(&descriptor, names, None)
+    }
+
+    /// Stores a configuration and its manifest.
+    fn put_image(
+        &self,
+        bytes: &[u8],
+        config: &ImageConfig,
+        layers: &[Descriptor],
+    ) -> Result<(Descriptor, Manifest)> {
+        let config_descriptor = self.put_blob(media::CONFIG, bytes)?;
+        let diff_ids = config.rootfs.diff_ids.len();
+        if diff_ids != layers.len() {
+            let (image, layers) = (config_descriptor.digest, layers.len());
+            return Err(Error::LayerCount { image, layers, diff_ids });
+        }
+        self.claim(layers.iter().map(|layer| &layer.digest))?;
+        for layer in layers {
+            if !self.has_blob(&layer.digest) {
+                return Err(Error::Missing { digest: layer.digest.clone(), what: "a layer" });
+            }
+        }
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(media::MANIFEST.to_owned()),
+            artifact_type: None,
+            config: config_descriptor,
+            layers: layers.to_vec(),
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        let text = serde_json::to_vec(&manifest).map_err(|e| Error::document("the manifest", e))?;
+        let mut descriptor = self.put_blob(media::MANIFEST, &text)?;
+        let mut platform = Platform::linux(&config.architecture);
+        platform.os.clone_from(&config.os);
+        platform.variant.clone_from(&config.variant);
+        descriptor.platform = Some(platform);
+        Ok((descriptor, manifest))
+    }
+}
