@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub mod bench;
+mod caches;
+mod platforms;
 
 /// Bytes of a file that must not be sent twice.
 const LARGE_BYTES: usize = 3 << 20;
@@ -170,7 +172,8 @@ fn what_fails_says_where_and_why() {
     let cases = [
         ("-f missing app", "missing"),
         ("https://127.0.0.1:1/app.git", "fetches no git repositories"),
-        ("--platform linux/amd64,linux/s390x app", "one build is for one platform"),
+        ("--platform linux/amd64,linux/s390x -o type=tar,dest=x app", "files of one platform"),
+        ("--cache-to type=s3,bucket=b,region=r app", "cache type \"s3\" is not supported"),
         ("--output type=oci,tar=false,dest=layout app", "tar=false"),
     ];
     for (line, expected) in cases {

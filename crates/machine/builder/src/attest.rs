@@ -6,7 +6,6 @@
 //! signed them; who needs that signs the artifacts.
 
 use crate::error::{Error, Result};
-use crate::outcome::Outcome;
 use crate::progress::{Event, Step};
 use crate::solve::{Built, Solver};
 use serde_json::{Value, json};
@@ -26,12 +25,12 @@ const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 const SPDX: &str = "https://spdx.dev/Document";
 
 /// Attaches to the image what was asked for.
-pub fn attach(solver: &Solver<'_>, built: &Built, outcome: &Outcome) -> Result<()> {
+pub fn attach(solver: &Solver<'_>, built: &Built, image: Option<&Image>) -> Result<()> {
     let asked = &solver.request.attest;
     if asked.is_empty() {
         return Ok(());
     }
-    let Some(image) = &outcome.image else {
+    let Some(image) = image else {
         let message =
             "attestations are attached to an image in the store, and this build makes none";
         let message = message.to_owned();

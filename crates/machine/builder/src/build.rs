@@ -1,5 +1,6 @@
 //! One build from request to outcome.
 
+use crate::cache::import::Import;
 use crate::context;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::instruction::Instruction;
@@ -8,16 +9,19 @@ use crate::dockerfile::words::expand_word;
 use crate::error::{Error, RequestProblem, Result};
 use crate::export;
 use crate::outcome::Outcome;
-use crate::plan::{self, Plan};
-use crate::progress::{Event, Progress};
-use crate::request::{BuildRequest, Environment};
+use crate::plan;
+use crate::progress::{Event, Progress, Step};
+use crate::request::{BuildRequest, Environment, Output};
 use crate::session::Session;
-use crate::solve::{Inputs, Solver};
+use crate::solve::{Common, Solved, Solver, Target};
 use crate::stage::{Scope, is_proxy};
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
 use teu_oci::Platform;
 
 /// See [`crate::build`].
@@ -33,44 +37,67 @@ pub fn build(
     let opened = context::open(&mut request, environment.state, &streamed)?;
     let file = Dockerfile::parse(&opened.name, &opened.text)?;
     let epoch = epoch(&request)?;
-    let platform = request.platform.clone().unwrap_or_else(Platform::host);
-    supported(&platform)?;
-    let scope = global_scope(&file, &request, &platform)?;
-    let contexts: Vec<&str> =
-        request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
-    let plan = plan::plan(&file, request.target.as_deref(), &scope, &contexts)?;
-    progress.event(Event::Planned { steps: plan.steps });
+    let targets = targets(&file, &request)?;
+    let steps = targets.iter().map(|target| target.plan.steps).sum();
+    progress.event(Event::Planned { steps });
     warn(&file, &request, progress);
     if request.check_only {
-        return Ok(Outcome { steps: plan.steps, ..Outcome::default() });
+        return Ok(Outcome { steps, ..Outcome::default() });
     }
-    let inputs = Inputs {
+    let common = Common {
         request: &request,
         environment,
         file: &file,
-        plan: &plan,
-        scope,
-        platform,
         context: opened.tree,
         session: &session,
         epoch,
+        ids: Arc::default(),
+        is_one_of_several: targets.len() > 1,
     };
-    solve(inputs, &plan, progress)
+    solve(&common, &targets, progress)
 }
 
-/// Solves on threads of its own; this one passes on what they say.
-fn solve(inputs: Inputs<'_>, plan: &Plan, progress: &mut dyn Progress) -> Result<Outcome> {
+/// What is built for each platform.
+fn targets(file: &Dockerfile, request: &BuildRequest) -> Result<Vec<Target>> {
+    let contexts: Vec<&str> =
+        request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
+    let plan = |platform: Platform| {
+        known(&platform)?;
+        let scope = global_scope(file, request, &platform)?;
+        let plan = plan::plan(file, request.target.as_deref(), &scope, &contexts)?;
+        Ok(Target { platform, scope, plan })
+    };
+    request.targets().into_iter().map(plan).collect()
+}
+
+/// Solves on threads of its own, one platform after another; this one passes on what they say.
+fn solve(common: &Common<'_>, targets: &[Target], progress: &mut dyn Progress) -> Result<Outcome> {
     let (events, heard) = mpsc::channel();
-    let (request, budget) = (inputs.request, inputs.environment.cache_budget_bytes);
+    let (request, budget) = (common.request, common.environment.cache_budget_bytes);
     std::thread::scope(|scope| {
         let worker = scope.spawn(move || {
-            let solver = Solver::new(inputs, events)?;
-            let result = solver.solve().and_then(|built| {
-                let exported = export::export(&solver, &built)?;
-                Ok(Outcome { steps: plan.steps, cached: solver.cached(), ..exported })
-            });
-            solver.save_stat_caches();
-            if solver.has_learnt() {
+            let imports = Arc::new(imports(common, &events));
+            let mut solvers = Vec::new();
+            for target in targets {
+                let shared = (events.clone(), Arc::clone(&imports));
+                solvers.push(Solver::new(common, target, shared)?);
+            }
+            drop(events);
+            let solved = || -> Result<Outcome> {
+                let mut results = Vec::new();
+                for solver in &solvers {
+                    results.push(Solved { solver, built: solver.solve()? });
+                }
+                let exported = export::export(&results)?;
+                let steps = targets.iter().map(|target| target.plan.steps).sum();
+                let cached = solvers.iter().map(Solver::cached).sum();
+                Ok(Outcome { steps, cached, ..exported })
+            };
+            let result = solved();
+            for solver in &solvers {
+                solver.save_stat_caches();
+            }
+            if let Some(solver) = solvers.iter().find(|solver| solver.has_learnt()) {
                 solver.records().renew_lease(budget)?;
             }
             result
@@ -84,10 +111,43 @@ fn solve(inputs: Inputs<'_>, plan: &Plan, progress: &mut dyn Progress) -> Result
     })
 }
 
+/// Caches of other machines; one that cannot be read is told of, and no more.
+fn imports<'a>(common: &Common<'a>, events: &Sender<Event>) -> Vec<Import<'a>> {
+    let mut imports = Vec::new();
+    for from in &common.request.cache_from {
+        let id = common.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = format!("importing cache manifest from {}", from.shown());
+        let begun = Instant::now();
+        // Nobody listens any more when the build is being given up.
+        let tell = |event| drop(events.send(event));
+        tell(Event::Started(Step { id, name, stage: String::new(), line: 0 }));
+        match Import::open(from, common.environment) {
+            Ok(import) => {
+                let text = format!("{} steps", import.len());
+                tell(Event::Note { step: id, text });
+                tell(Event::Done { step: id, elapsed: begun.elapsed() });
+                imports.push(import);
+            }
+            Err(problem) => tell(Event::Failed { step: id, error: problem.to_string() }),
+        }
+    }
+    imports
+}
+
 fn check(request: &BuildRequest) -> Result<()> {
     let refuse = |flag, problem| Err(Error::Request { flag, problem });
     if request.squash {
         return refuse("--squash", RequestProblem::Squash);
+    }
+    if request.targets().len() > 1 {
+        for output in &request.outputs {
+            let kind = match output {
+                Output::Docker { .. } => "type=docker",
+                Output::Tar { .. } => "type=tar",
+                _ => continue,
+            };
+            return refuse("--output", RequestProblem::OnePlatform(kind));
+        }
     }
     if !request.annotations.is_empty() {
         return refuse("--annotation", RequestProblem::Annotations);
@@ -122,21 +182,24 @@ fn epoch(request: &BuildRequest) -> Result<Option<i64>> {
     }
 }
 
-/// Refuses platforms whose programs this machine cannot run.
-pub fn supported(platform: &Platform) -> Result<()> {
-    let host = Platform::host();
+/// Refuses platforms of which nothing is known here.
+pub fn known(platform: &Platform) -> Result<()> {
+    match platform.os.as_str() {
+        "linux" => Ok(()),
+        _ => Err(Error::Platform { wanted: platform.to_string() }),
+    }
+}
+
+/// Says whether this machine runs programs of a platform: its own, or with an emulator's help.
+pub fn runs(platform: &Platform) -> bool {
     let interpreter = match platform.architecture.as_str() {
         "amd64" => "x86_64",
         "arm64" => "aarch64",
         "386" => "i386",
         other => other,
     };
-    let emulated =
-        || Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{interpreter}")).exists();
-    if platform.os == "linux" && (host.satisfies(platform) || emulated()) {
-        return Ok(());
-    }
-    Err(Error::Platform { wanted: platform.to_string(), host: host.to_string() })
+    let emulator = || Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{interpreter}"));
+    platform.os == "linux" && (Platform::host().satisfies(platform) || emulator().exists())
 }
 
 /// Variables before the first stage.

@@ -61,15 +61,11 @@ pub enum Error {
         /// A stage of nearly that name.
         near: Option<String>,
     },
-    /// Another platform than the host's.
-    #[error(
-        "cannot build for platform {wanted}: this machine runs {host} and emulation (binfmt_misc) is not set up for it"
-    )]
+    /// A platform of another system.
+    #[error("cannot build for platform {wanted}: only linux is known here")]
     Platform {
         /// What was asked for.
         wanted: String,
-        /// What there is.
-        host: String,
     },
     /// A choice of the request that there is no way to honour.
     #[error("{flag}: {problem}")]
@@ -84,6 +80,15 @@ pub enum Error {
     Push {
         /// Which name.
         name: String,
+        /// Why.
+        #[source]
+        problem: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A cache could not be written; the image is made.
+    #[error("failed to export cache to {place}: {problem}")]
+    Cache {
+        /// Where to.
+        place: String,
         /// Why.
         #[source]
         problem: Box<dyn std::error::Error + Send + Sync>,
@@ -110,6 +115,10 @@ pub enum RequestProblem {
     SecretTooLarge { id: String },
     #[error("{} is not a socket; start ssh-agent and give its socket", .0.display())]
     NotASocket(PathBuf),
+    #[error(
+        "{0} holds the files of one platform: use type=image, type=oci or type=local for several"
+    )]
+    OnePlatform(&'static str),
     #[error("layers cannot be squashed; use --output type=tar, then teu import")]
     Squash,
     #[error("the context stream is neither a tar (plain, gzip, zstd) nor a Dockerfile")]
@@ -147,6 +156,16 @@ pub enum Cause {
         oom: bool,
         /// Last lines of its output.
         tail: Vec<String>,
+    },
+    /// A program of another machine.
+    #[error(
+        "a program for {wanted} cannot run on this machine ({host}): cross-compile in a stage that is FROM --platform=$BUILDPLATFORM, or register an emulator (binfmt_misc: qemu-user-static)"
+    )]
+    Foreign {
+        /// Whose programs.
+        wanted: String,
+        /// What runs here.
+        host: String,
     },
     /// The command could not be started.
     #[error("process {command:?} could not be started: {reason}")]

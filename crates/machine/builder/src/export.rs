@@ -4,21 +4,25 @@ use crate::error::{Cause, Error, Result};
 use crate::outcome::Outcome;
 use crate::progress::{Event, Step};
 use crate::request::{BuildRequest, Destination, Output};
-use crate::solve::{Built, Solver};
+use crate::solve::{Built, Solved, Solver};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 use teu_images::tree::{TreeKind, TreeOptions, write_tree};
+use teu_images::whole::WholeFile;
 use teu_images::{Image, SaveFormat, Store};
 use teu_oci::Reference;
-use teu_oci::image::ImageConfig;
+use teu_oci::image::{Descriptor, ImageConfig};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Sends the target to every output.
-pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
+/// Sends the target, as it is for every platform, to every output.
+pub fn export(results: &[Solved<'_>]) -> Result<Outcome> {
+    let Some(Solved { solver, .. }) = results.first() else {
+        return Err(Error::Internal("a build for no platform"));
+    };
     let default = [Output::Image { name: None }];
     let outputs = match &solver.request.outputs[..] {
         [] => &default[..],
@@ -38,7 +42,7 @@ pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
         let step = Step { id, name: name.to_owned(), stage: String::new(), line: 0 };
         solver.tell(Event::Started(step));
         let begun = Instant::now();
-        match one(solver, built, output, &mut outcome) {
+        match one(results, output, &mut outcome) {
             Ok(()) => {
                 if let (Some(id_text), Output::Image { .. }) = (&outcome.image_id, output) {
                     let text = format!("writing image {id_text}");
@@ -56,11 +60,28 @@ pub fn export(solver: &Solver<'_>, built: &Built) -> Result<Outcome> {
             }
         }
     }
-    crate::attest::attach(solver, built, &outcome)?;
+    attest(results, &outcome)?;
     if solver.request.push && outcome.image.is_some() {
         push(solver)?;
     }
+    crate::cache::export::all(results)?;
     Ok(outcome)
+}
+
+/// Says of the image, or of every image of the index, how it was made.
+fn attest(results: &[Solved<'_>], outcome: &Outcome) -> Result<()> {
+    for Solved { solver, built } in results {
+        let image = match (&outcome.image, results.len()) {
+            (Some(whole), 2..) => {
+                let digest = whole.descriptor.digest.as_str();
+                let platform = Some(&solver.platform);
+                Some(solver.environment.images.resolve_platform(digest, platform)?)
+            }
+            (image, _) => image.clone(),
+        };
+        crate::attest::attach(solver, built, image.as_ref())?;
+    }
+    Ok(())
 }
 
 /// Sends the tags to their registries.
@@ -84,17 +105,18 @@ fn push(solver: &Solver<'_>) -> Result<()> {
     Ok(())
 }
 
-fn one(solver: &Solver<'_>, built: &Built, output: &Output, outcome: &mut Outcome) -> Result<()> {
+fn one(results: &[Solved<'_>], output: &Output, outcome: &mut Outcome) -> Result<()> {
+    let Some(Solved { solver, built }) = results.first() else { return Ok(()) };
     match output {
         Output::Image { name } => {
             let mut names = solver.request.tags.clone();
             for name in name.iter().flat_map(|names| names.split(',')) {
                 names.push(name.parse().map_err(teu_images::Error::from)?);
             }
-            image(solver, built, &names, outcome).map(drop)
+            image(results, Some(&names), outcome).map(drop)
         }
         Output::Oci { destination, tar: true } => {
-            archive(solver, built, destination, SaveFormat::Oci, outcome)
+            archive(results, destination, SaveFormat::Oci, outcome)
         }
         Output::Oci { destination, tar: false } => {
             let Destination::Path(path) = destination else {
@@ -102,41 +124,63 @@ fn one(solver: &Solver<'_>, built: &Built, output: &Output, outcome: &mut Outcom
             };
             let file = scratch(solver)?;
             let target = Destination::Path(file.clone());
-            archive(solver, built, &target, SaveFormat::Oci, outcome)?;
+            archive(results, &target, SaveFormat::Oci, outcome)?;
             std::fs::create_dir_all(path).map_err(|source| Error::io("make", path, source))?;
             let file = File::open(&file).map_err(|source| Error::io("open", &file, source))?;
             crate::archive::unpack(Box::new(file), path).map_err(Error::Images)
         }
         Output::Docker { destination } => {
-            archive(solver, built, destination, SaveFormat::Docker, outcome)
+            archive(results, destination, SaveFormat::Docker, outcome)
         }
         Output::Tar { destination } => write(destination, |out| tree(solver, built, out)),
-        Output::Local { directory } => local(solver, built, directory),
+        Output::Local { directory } if results.len() == 1 => local(solver, built, directory),
+        Output::Local { directory } => results.iter().try_for_each(|Solved { solver, built }| {
+            let name = solver.platform.to_string().replace('/', "_");
+            local(solver, built, &directory.join(name))
+        }),
         Output::CacheOnly => Ok(()),
     }
 }
 
+/// Puts the image, or the index of images, into the store: under names (none: dangling), or with
+/// `None` for a moment only, for whoever makes something else of it.
 fn image(
-    solver: &Solver<'_>,
-    built: &Built,
-    names: &[Reference],
+    results: &[Solved<'_>],
+    names: Option<&[Reference]>,
     outcome: &mut Outcome,
 ) -> Result<Image> {
+    let parts: Vec<_> = results.iter().map(part).collect();
+    let image = match (&parts[..], results.first()) {
+        ([(config, layers)], Some(Solved { solver, .. })) => {
+            let images = solver.environment.images;
+            match names.and_then(|names| unchanged(images, config, names)) {
+                Some(image) => image,
+                None => images.write_image(config, layers, names)?,
+            }
+        }
+        (several, Some(Solved { solver, .. })) => {
+            solver.environment.images.write_index(several, names)?
+        }
+        (_, None) => return Err(Error::Internal("a build for no platform")),
+    };
+    outcome.image_id = Some(image.id.clone());
+    outcome.manifest_digest = Some(match results.len() {
+        1 => image.manifest_digest.clone(),
+        _ => image.descriptor.digest.clone(),
+    });
+    outcome.image = Some(image.clone());
+    Ok(image)
+}
+
+/// One platform's configuration and layers.
+fn part(Solved { solver, built }: &Solved<'_>) -> (ImageConfig, Vec<Descriptor>) {
     let mut config = built.state.finish(&solver.request.labels);
     // Triggers of this image stay; a person's SOURCE_DATE_EPOCH is when it was made.
     if solver.epoch.is_some() {
         config.created = Some(solver.now());
     }
-    let layers: Vec<_> = built.state.layers.iter().map(|layer| layer.descriptor.clone()).collect();
-    let images = solver.environment.images;
-    let image = match unchanged(images, &config, names) {
-        Some(image) => image,
-        None => images.write_image(&config, &layers, names)?,
-    };
-    outcome.image_id = Some(image.id.clone());
-    outcome.manifest_digest = Some(image.manifest_digest.clone());
-    outcome.image = Some(image.clone());
-    Ok(image)
+    config.inline_cache = crate::cache::export::inline(solver, built);
+    (config, built.state.layers.iter().map(|layer| layer.descriptor.clone()).collect())
 }
 
 /// The image, if it is in the store already under all its names: then nothing has to be written,
@@ -151,66 +195,49 @@ fn unchanged(images: &Store, config: &ImageConfig, names: &[Reference]) -> Optio
 }
 
 fn archive(
-    solver: &Solver<'_>,
-    built: &Built,
+    results: &[Solved<'_>],
     destination: &Destination,
     format: SaveFormat,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let tags = &solver.request.tags;
-    let images = solver.environment.images;
-    // The archive is made from the store, where the image must not stay without being asked for.
+    let Some(Solved { solver, .. }) = results.first() else { return Ok(()) };
     let named = outcome.image.is_some();
-    let before: Vec<_> = images.list()?.into_iter().map(|image| image.id).collect();
-    let existed = |image: &Image| before.contains(&image.id);
     let image = match &outcome.image {
         Some(image) => image.clone(),
-        None => image(solver, built, &[], outcome)?,
+        // In the store only as long as the archive is written.
+        None => image(results, None, outcome)?,
     };
-    let result = write(destination, |out| {
-        images.save(&[(image.clone(), tags.clone())], format, out).map_err(Error::from)
-    });
     if !named {
         outcome.image = None;
-        if !existed(&image) {
-            let text = image.id.to_string();
-            let request = teu_images::RemoveRequest { text: &text, force: false, in_use: &[] };
-            images.remove(&request)?;
-        }
     }
-    result
+    let tags = solver.request.tags.clone();
+    write(destination, |out| {
+        let images = solver.environment.images;
+        images.save(&[(image, tags)], format, out).map_err(Error::from)
+    })
 }
 
+/// A file appears when it is whole.
 fn write(
     destination: &Destination,
     produce: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
-    let (path, file) = match destination {
+    let buffered = |file: &mut dyn Write| {
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
+        produce(&mut out)?;
+        out.flush().map_err(|source| Error::io("write", "the output", source))
+    };
+    match destination {
         Destination::Stdout => {
             let copy = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)
                 .map_err(|errno| Error::io("open", "standard output", errno))?;
-            (None, File::from(copy))
+            buffered(&mut File::from(copy))
         }
         Destination::Path(path) => {
-            let mut partial = path.as_os_str().to_owned();
-            partial.push(".partial");
-            let partial = std::path::PathBuf::from(partial);
-            let file =
-                File::create(&partial).map_err(|source| Error::io("create", &partial, source))?;
-            (Some((partial, path)), file)
-        }
-    };
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
-    let result = produce(&mut out)
-        .and_then(|()| out.flush().map_err(|source| Error::io("write", "the output", source)));
-    match (path, result) {
-        (None, result) => result,
-        (Some((partial, path)), Ok(())) => {
-            std::fs::rename(&partial, path).map_err(|source| Error::io("rename to", path, source))
-        }
-        (Some((partial, _)), Err(error)) => {
-            let _ = std::fs::remove_file(partial);
-            Err(error)
+            let mut whole =
+                WholeFile::create(path).map_err(|source| Error::io("create", path, source))?;
+            buffered(&mut whole)?;
+            whole.put().map_err(|source| Error::io("put in place", path, source))
         }
     }
 }

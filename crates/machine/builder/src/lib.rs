@@ -21,6 +21,7 @@ pub mod archive;
 mod attest;
 pub mod beneath;
 mod build;
+pub mod cache;
 pub mod context;
 pub mod copy;
 pub mod dockerfile;
@@ -50,9 +51,9 @@ pub use error::{Error, Result};
 pub use outcome::{Outcome, PruneReport, PruneRequest, RecordUsage};
 pub use progress::{Event, Progress, Step, StepId, Stream};
 pub use request::{
-    Attached, Attest, AttestDetail, BuildRequest, ContextSource, Destination, DockerfileSource,
-    Entitlement, Environment, NamedContext, NetworkAttach, NetworkMode, Output, Outside, Secret,
-    SecretSource, SshAgent, Vault, WebFile,
+    Attached, Attest, AttestDetail, BuildRequest, CachePlace, CacheSource, CacheTarget,
+    ContextSource, Destination, DockerfileSource, Entitlement, Environment, NamedContext,
+    NetworkAttach, NetworkMode, Output, Outside, Secret, SecretSource, SshAgent, Vault, WebFile,
 };
 pub use solve::cancel::Cancel;
 

@@ -18,15 +18,26 @@ use teu_oci::Platform;
 /// is for the build to say.
 pub fn of_context(text: &[u8], request: &BuildRequest, images: &Store) -> Option<BTreeSet<String>> {
     let file = Dockerfile::parse("Dockerfile", text).ok()?;
-    let platform = request.platform.clone().unwrap_or_else(Platform::host);
-    let scope = global_scope(&file, request, &platform).ok()?;
+    let mut paths = BTreeSet::new();
+    for platform in request.targets() {
+        of_platform(&file, request, (images, &platform), &mut paths)?;
+    }
+    Some(paths)
+}
+
+fn of_platform(
+    file: &Dockerfile,
+    request: &BuildRequest,
+    (images, platform): (&Store, &Platform),
+    paths: &mut BTreeSet<String>,
+) -> Option<()> {
+    let scope = global_scope(file, request, platform).ok()?;
     let contexts: Vec<&str> =
         request.build_contexts.iter().map(|(name, _)| name.as_str()).collect();
-    let plan = plan::plan(&file, request.target.as_deref(), &scope, &contexts).ok()?;
-    let mut paths = BTreeSet::new();
+    let plan = plan::plan(file, request.target.as_deref(), &scope, &contexts).ok()?;
     for index in plan.needed {
         if let Origin::Image(name) = &plan.bases[index] {
-            let image = images.resolve_platform(name, Some(&platform)).ok()?;
+            let image = images.resolve_platform(name, Some(platform)).ok()?;
             let triggers = image.config.config.on_build.unwrap_or_default();
             if !triggers.is_empty() || request.pull {
                 return None;
@@ -36,10 +47,10 @@ pub fn of_context(text: &[u8], request: &BuildRequest, images: &Store) -> Option
             return None;
         }
         for located in &file.stages[index].instructions {
-            add(located, file.directives.escape, &mut paths)?;
+            add(located, file.directives.escape, paths)?;
         }
     }
-    Some(paths)
+    Some(())
 }
 
 fn add(located: &Located, escape: char, paths: &mut BTreeSet<String>) -> Option<()> {

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use teu_images::Store;
 pub use teu_images::remote::WebFile;
+use teu_images::transfer::{Sink, Source};
 use teu_oci::runtime::{Resources, Rlimit};
-use teu_oci::{Platform, Reference};
+use teu_oci::{Digest, Platform, Reference};
 
 pub mod attest;
+pub mod cache;
 pub mod output;
 
 pub use attest::{Attest, Detail as AttestDetail};
+pub use cache::{CachePlace, CacheSource, CacheTarget};
 pub use output::{Destination, Output};
 
 /// Everything one `teu build` was asked for.
@@ -50,10 +53,14 @@ pub struct BuildRequest {
     pub push: bool,
     /// `--output`; empty for the store.
     pub outputs: Vec<Output>,
-    /// `--platform`; only the host's is built.
-    pub platform: Option<Platform>,
+    /// `--platform`: the host's when empty. Of several the result is an index.
+    pub platforms: Vec<Platform>,
     /// `--build-context name=…`
     pub build_contexts: Vec<(String, NamedContext)>,
+    /// `--cache-from`
+    pub cache_from: Vec<CacheSource>,
+    /// `--cache-to`
+    pub cache_to: Vec<CacheTarget>,
     /// `--no-cache`: no step is taken from the cache.
     pub no_cache: bool,
     /// `--no-cache-filter`: nor are those of these stages.
@@ -126,6 +133,18 @@ pub trait Outside: fmt::Debug {
     /// Sends an image of the store to its registry.
     fn push(&self, name: &Reference) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
+    /// Reads what a registry has under a name, whatever it is: a build's cache.
+    fn source(
+        &self,
+        name: &Reference,
+    ) -> Result<Box<dyn Source + Send>, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Writes to a registry under a name.
+    fn sink(
+        &self,
+        name: &Reference,
+    ) -> Result<Box<dyn Sink>, Box<dyn std::error::Error + Send + Sync>>;
+
     /// Opens a file for `ADD`.
     fn get(&self, url: &str) -> Result<WebFile, Box<dyn std::error::Error + Send + Sync>>;
 }
@@ -138,6 +157,16 @@ pub trait Vault: fmt::Debug {
 
     /// An agent's socket; `None` if there is none of that id.
     fn agent(&self, id: &str) -> Result<Option<PathBuf>, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// A file with content of one of the client's stores, by digest, not checked; `None` if there is
+    /// none.
+    fn content(
+        &self,
+        _store: &str,
+        _digest: &Digest,
+    ) -> Result<Option<PathBuf>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(None)
+    }
 }
 
 /// How the builder reaches a network without knowing about networks: one namespace serves all steps
@@ -275,6 +304,20 @@ pub enum Entitlement {
 }
 
 impl BuildRequest {
+    /// What is built for: every platform once, this machine's where none is asked for.
+    pub fn targets(&self) -> Vec<Platform> {
+        let mut targets: Vec<Platform> = Vec::new();
+        for platform in &self.platforms {
+            if !targets.contains(platform) {
+                targets.push(platform.clone());
+            }
+        }
+        if targets.is_empty() {
+            targets.push(Platform::host());
+        }
+        targets
+    }
+
     /// True if `entitlement` was given, or follows from the request.
     pub fn allows(&self, entitlement: Entitlement) -> bool {
         self.entitlements.contains(&entitlement)

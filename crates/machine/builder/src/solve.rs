@@ -5,14 +5,15 @@
 //! needed, so nobody waits in a circle). Work that takes the machine is bounded by permits. The
 //! calling thread only passes events on. The first failure stops everything else.
 
+use crate::cache::import::Import;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::instruction::{Located, parse_trigger};
 use crate::dockerfile::problem::{ParseError, Problem};
 use crate::dockerfile::source::Lines;
 use crate::error::{Cause, Error, StepError};
-use crate::plan::Plan;
+use crate::plan::{Origin, Plan};
 use crate::progress::{Event, Step as Shown, StepId};
-use crate::record::Records;
+use crate::record::{Record, Records};
 use crate::request::{BuildRequest, Environment};
 use crate::session::{Scratch, Session};
 use crate::stage::{Scope, StageState, Step};
@@ -69,6 +70,7 @@ pub struct Solver<'a> {
     pub(crate) records: Records,
     pub(crate) session: &'a Session,
     pub(crate) epoch: Option<i64>,
+    is_one_of_several: bool,
     pub(crate) events: Sender<Event>,
     pub(crate) cancel: Arc<Cancel>,
     pub(crate) network: run::Network,
@@ -77,7 +79,9 @@ pub struct Solver<'a> {
     named: Mutex<HashMap<String, Arc<Tree>>>,
     images: Mutex<HashMap<String, Arc<Built>>>,
     fetched: Mutex<BTreeMap<String, Digest>>,
-    ids: AtomicU32,
+    imports: Arc<Vec<Import<'a>>>,
+    used: Mutex<Vec<Used>>,
+    ids: Arc<AtomicU32>,
     cached: AtomicU32,
     learnt: AtomicU32,
 }
@@ -104,52 +108,86 @@ pub(crate) struct Made {
     pub trusted: bool,
 }
 
-/// What is given to a new solver.
+/// What is the same for all platforms of a build.
 #[derive(Debug)]
-pub struct Inputs<'a> {
+pub struct Common<'a> {
     /// The request.
     pub request: &'a BuildRequest,
     /// What it works with.
     pub environment: &'a Environment<'a>,
     /// The Dockerfile.
     pub file: &'a Dockerfile,
-    /// Which stages.
-    pub plan: &'a Plan,
-    /// Variables before the first stage.
-    pub scope: Scope,
-    /// What is built for.
-    pub platform: Platform,
     /// The context.
     pub context: Option<Arc<Tree>>,
     /// Scratch space.
     pub session: &'a Session,
     /// `SOURCE_DATE_EPOCH`
     pub epoch: Option<i64>,
+    /// Steps are numbered through.
+    pub ids: Arc<AtomicU32>,
+    /// Steps say what platform they are for.
+    pub is_one_of_several: bool,
+}
+
+/// What differs between them.
+#[derive(Debug)]
+pub struct Target {
+    /// What is built for.
+    pub platform: Platform,
+    /// Variables before the first stage.
+    pub scope: Scope,
+    /// Which stages.
+    pub plan: Plan,
+}
+
+/// A step that this build needed, and its layer.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// Its stage.
+    pub stage: usize,
+    /// Its key.
+    pub key: String,
+    /// What it became.
+    pub record: Record,
+}
+
+/// A platform's build that is done.
+#[derive(Debug)]
+pub struct Solved<'a> {
+    /// What built it.
+    pub solver: &'a Solver<'a>,
+    /// Its target stage.
+    pub built: Arc<Built>,
 }
 
 impl<'a> Solver<'a> {
     /// Prepares a build.
-    pub fn new(inputs: Inputs<'a>, events: Sender<Event>) -> Result<Self, Error> {
-        let records = Records::open(inputs.environment.state, inputs.environment.images)?;
-        let parallelism = match inputs.request.parallelism {
+    pub fn new(
+        common: &Common<'a>,
+        target: &'a Target,
+        (events, imports): (Sender<Event>, Arc<Vec<Import<'a>>>),
+    ) -> Result<Self, Error> {
+        let records = Records::open(common.environment.state, common.environment.images)?;
+        let parallelism = match common.request.parallelism {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             given => given,
         };
-        let slots = inputs.file.stages.iter().map(|_| (Mutex::new(Slot::Idle), Condvar::new()));
+        let slots = common.file.stages.iter().map(|_| (Mutex::new(Slot::Idle), Condvar::new()));
         Ok(Self {
             slots: slots.collect(),
-            request: inputs.request,
-            environment: inputs.environment,
-            file: inputs.file,
-            plan: inputs.plan,
-            scope: inputs.scope,
-            platform: inputs.platform,
-            context: inputs.context,
-            session: inputs.session,
-            epoch: inputs.epoch,
+            request: common.request,
+            environment: common.environment,
+            file: common.file,
+            plan: &target.plan,
+            scope: target.scope.clone(),
+            platform: target.platform.clone(),
+            context: common.context.clone(),
+            session: common.session,
+            epoch: common.epoch,
+            is_one_of_several: common.is_one_of_several,
             records,
             events,
-            cancel: match &inputs.environment.cancel {
+            cancel: match &common.environment.cancel {
                 Some(given) => Arc::clone(given),
                 None => Arc::new(
                     Cancel::new()
@@ -161,7 +199,9 @@ impl<'a> Solver<'a> {
             named: Mutex::default(),
             images: Mutex::default(),
             fetched: Mutex::default(),
-            ids: AtomicU32::new(0),
+            imports,
+            used: Mutex::default(),
+            ids: Arc::clone(&common.ids),
             cached: AtomicU32::new(0),
             learnt: AtomicU32::new(0),
         })
@@ -207,6 +247,18 @@ impl<'a> Solver<'a> {
     /// Files that were fetched by URL so far, with their digests.
     pub fn fetched(&self) -> Vec<(String, Digest)> {
         lock(&self.fetched).iter().map(|(url, digest)| (url.clone(), digest.clone())).collect()
+    }
+
+    /// Steps that were needed so far, from the cache or not: those of the target and the stages it
+    /// is built on, or with `max` of all stages.
+    pub fn used(&self, max: bool) -> Vec<Used> {
+        let mut stages: Vec<usize> = vec![self.plan.target];
+        while let Some(Origin::Stage(base)) = stages.last().map(|&last| &self.plan.bases[last]) {
+            stages.push(*base);
+        }
+        let mut used = lock(&self.used).clone();
+        used.retain(|used| max || stages.contains(&used.stage));
+        used
     }
 
     /// Steps that the cache answered.
@@ -367,8 +419,15 @@ impl<'a> Solver<'a> {
             None if self.file.stages.len() > 1 => format!("stage-{index}"),
             None => String::new(),
         };
-        let space = if stage.is_empty() { "" } else { " " };
-        Place { name: format!("[{stage}{space}{rest}"), stage, lines }
+        let platform = match self.is_one_of_several {
+            true => {
+                self.stage_platform(index).unwrap_or_else(|_| self.platform.clone()).to_string()
+            }
+            false => String::new(),
+        };
+        let words = [platform.as_str(), stage.as_str(), rest];
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        Place { name: format!("[{}", words.join(" ")), stage, lines }
     }
 
     pub(crate) fn started(&self, place: &Place) -> (StepId, Instant) {

@@ -81,6 +81,7 @@ impl StageState {
             },
             rootfs: teu_oci::image::RootFs { kind: "layers".to_owned(), diff_ids: Vec::new() },
             history: Vec::new(),
+            inline_cache: None,
         };
         Self::over(image, Vec::new(), scope)
     }
@@ -101,6 +102,14 @@ impl StageState {
             cmd_set: false,
             said_bytes: 0,
         }
+    }
+
+    /// The machine that it is for.
+    pub fn platform(&self) -> teu_oci::Platform {
+        let mut platform = teu_oci::Platform::linux(&self.image.architecture);
+        platform.os.clone_from(&self.image.os);
+        platform.variant.clone_from(&self.image.variant);
+        platform
     }
 
     /// The triggers of the base, which fire now and are gone.
@@ -376,6 +385,8 @@ impl StageState {
     pub fn finish(&self, labels: &BTreeMap<String, String>) -> ImageConfig {
         let mut image = self.image.clone();
         image.created.clone_from(&self.created);
+        // Of the base, whose steps are not this image's.
+        image.inline_cache = None;
         image.rootfs.diff_ids = self.layers.iter().map(|layer| layer.diff_id.clone()).collect();
         image.config.labels.extend(labels.clone());
         image

@@ -57,6 +57,13 @@ pub enum Question {
     Agent(String),
     /// Who the client is at this registry.
     Credentials(String),
+    /// Content of one of the client's stores.
+    Content {
+        /// The client's name for the store.
+        store: String,
+        /// Which.
+        digest: Digest,
+    },
 }
 
 /// The answer to one question.
@@ -77,6 +84,8 @@ pub enum Found {
     Secret(Vec<u8>),
     /// An agent's socket.
     Agent(PathBuf),
+    /// A file, which is there as long as the build.
+    File(PathBuf),
     /// A login: without a name, the secret is an identity token.
     Credentials {
         /// Who.
@@ -273,6 +282,19 @@ impl Vault for Worker {
     fn agent(&self, id: &str) -> Result<Option<PathBuf>, Box<dyn std::error::Error + Send + Sync>> {
         match self.ask(Question::Agent(id.to_owned()))? {
             Found::Agent(socket) => Ok(Some(socket)),
+            Found::Error(reason) => Err(reason.into()),
+            _ => Ok(None),
+        }
+    }
+
+    fn content(
+        &self,
+        store: &str,
+        digest: &Digest,
+    ) -> Result<Option<PathBuf>, Box<dyn std::error::Error + Send + Sync>> {
+        let (store, digest) = (store.to_owned(), digest.clone());
+        match self.ask(Question::Content { store, digest })? {
+            Found::File(path) => Ok(Some(path)),
             Found::Error(reason) => Err(reason.into()),
             _ => Ok(None),
         }

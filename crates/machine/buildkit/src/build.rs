@@ -19,6 +19,7 @@ use teu_builder::{
     BuildRequest, ContextSource, DockerfileSource, NamedContext, beneath, ignore, needs,
 };
 
+mod cache;
 mod failure;
 mod listener;
 
@@ -112,15 +113,7 @@ pub async fn execute(
     asked: &SolveRequest,
 ) -> Result<HashMap<String, String>, Status> {
     let Prepared { mut request, dockerfile, outbox, kept } = prepared;
-    for cache in asked.cache.iter().flat_map(|cache| &cache.exports) {
-        if cache.kind != "inline" {
-            let text = format!("cache export {:?} is not supported by this engine", cache.kind);
-            return Err(Status::refused(text));
-        }
-        let vertex = job.log.begin("exporting inline cache");
-        let reason = "inline caches are not written by this engine: its own cache is used";
-        job.log.end(&vertex, Ending::Failed(reason));
-    }
+    let caches = cache::plan(asked, &outbox, &mut request)?;
     let exports = export::plan(asked, &outbox, &mut request)?;
     let client = Client::new(job, begun, dockerfile.as_ref(), &outbox);
     let ended = crate::worker::run(&inner.config.worker, &request, &client).await;
@@ -129,7 +122,11 @@ pub async fn execute(
     for delivery in &exports.deliveries {
         deliver((job, begun), delivery).await?;
     }
-    Ok(exports.response(&ended))
+    let mut response = exports.response(&ended);
+    for cache in &caches {
+        response.extend(cache::deliver((job, begun), cache).await?);
+    }
+    Ok(response)
 }
 
 async fn deliver((job, begun): (&Job, &Begun), delivery: &export::Delivery) -> Result<(), Status> {

@@ -91,7 +91,7 @@ async fn control(inner: &Inner, method: &str, mut call: Call) -> Result<(), Stat
 }
 
 /// One build from its request to its result.
-async fn solve(inner: &Inner, request: SolveRequest) -> Result<SolveResponse, Status> {
+pub async fn solve(inner: &Inner, request: SolveRequest) -> Result<SolveResponse, Status> {
     let defined = |definition: &Definition| !definition.def.is_empty();
     if request.definition.as_ref().is_some_and(defined) || !request.frontend_inputs.is_empty() {
         return Err(bridge::no_llb());

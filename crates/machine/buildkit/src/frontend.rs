@@ -5,9 +5,9 @@
 
 use crate::rpc::{Code, Status};
 use crate::wire::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
-use teu_builder::{BuildRequest, Entitlement, NetworkMode};
+use teu_builder::{BuildRequest, CacheSource, Entitlement, NetworkMode};
 use teu_oci::Platform;
 use teu_oci::runtime::Rlimit;
 
@@ -111,7 +111,7 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
     match key {
         "filename" | "context" => {}
         "target" => request.target = Some(value.to_owned()).filter(|target| !target.is_empty()),
-        "platform" => request.platform = platform(value)?,
+        "platform" => request.platforms = platforms(value)?,
         "image-resolve-mode" => request.pull = value == "pull",
         "no-cache" if value.is_empty() => request.no_cache = true,
         "no-cache" => request.no_cache_filter = list(value),
@@ -132,8 +132,12 @@ fn option(asked: &mut Asked, key: &str, value: &str) -> Result<(), Status> {
         "source-date-epoch" if !value.is_empty() => {
             request.source_date_epoch = Some(number(key, value)?);
         }
-        "cache-from" => asked.skipped.extend(list(value).iter().map(|name| import(name))),
-        "cache-imports" => asked.skipped.extend(imports(value)),
+        "cache-from" => {
+            for name in list(value) {
+                import(asked, "registry", &BTreeMap::from([("ref".to_owned(), name)]));
+            }
+        }
+        "cache-imports" => imports(asked, value),
         "multi-platform" if matches!(value, "true" | "1") => {
             let text =
                 "an index of one platform is not made by this engine: leave out multi-platform";
@@ -153,18 +157,36 @@ struct Imported {
     #[serde(rename = "Type")]
     kind: String,
     #[serde(rename = "Attrs", default)]
-    attrs: Options,
+    attrs: BTreeMap<String, String>,
 }
 
-fn imports(value: &str) -> Vec<(String, String)> {
+fn imports(asked: &mut Asked, value: &str) {
     let entries: Vec<Imported> = serde_json::from_str(value).unwrap_or_default();
-    entries.iter().map(|entry| import(entry.attrs.get("ref").unwrap_or(&entry.kind))).collect()
+    for entry in entries {
+        import(asked, &entry.kind, &entry.attrs);
+    }
 }
 
-/// A cache of a registry is not used: noted, and no error, as a cache that cannot be reached is not.
-fn import(name: &str) -> (String, String) {
-    let reason = "caches of registries are not imported by this engine: its own cache is used";
-    (format!("importing cache manifest from {name}"), reason.to_owned())
+/// A cache that cannot be used is noted, and no error, as one that cannot be reached is not.
+fn import(asked: &mut Asked, kind: &str, attributes: &BTreeMap<String, String>) {
+    let shown = attributes.get("ref").or_else(|| attributes.get("src"));
+    let name = format!("importing cache manifest from {}", shown.map_or(kind, String::as_str));
+    let source = match CacheSource::of(kind, attributes) {
+        // A directory of the client, which says what it found there.
+        Ok(CacheSource::Local { .. }) => client_cache(attributes)
+            .ok_or_else(|| "the client has not found a cache in the directory".to_owned()),
+        given => given.map_err(|problem| problem.to_string()),
+    };
+    match source {
+        Ok(source) if asked.request.cache_from.contains(&source) => {}
+        Ok(source) => asked.request.cache_from.push(source),
+        Err(reason) => asked.skipped.push((name, reason)),
+    }
+}
+
+fn client_cache(attributes: &BTreeMap<String, String>) -> Option<CacheSource> {
+    let (store, digest) = (attributes.get("src")?.clone(), attributes.get("digest")?.parse().ok()?);
+    Some(CacheSource::Client { store, digest })
 }
 
 /// `docker-image://…`, `local:…`, `http://buildkit-session/…`; others cannot be fetched.
@@ -191,18 +213,9 @@ fn origin(url: &str) -> Result<Origin, Status> {
     Err(Status::refused(format!("the context {url} is {what}")))
 }
 
-fn platform(value: &str) -> Result<Option<Platform>, Status> {
-    let names = list(value);
-    match &names[..] {
-        [] => Ok(None),
-        [name] => Platform::from_str(name).map(Some).map_err(|error| invalid(error.to_string())),
-        _ => {
-            let text = format!(
-                "one build is for one platform with this engine, not for {value}: build them one after another"
-            );
-            Err(Status::refused(text))
-        }
-    }
+fn platforms(value: &str) -> Result<Vec<Platform>, Status> {
+    let parse = |name: &String| Platform::from_str(name).map_err(|e| invalid(e.to_string()));
+    list(value).iter().map(parse).collect()
 }
 
 /// `name=address,…`

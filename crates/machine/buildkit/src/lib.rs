@@ -13,21 +13,25 @@
 //! [`BuildKit::serve_session`]); nothing here knows of HTTP/1 or sockets. A crate of its own for the
 //! sake of its dependencies, and because it can be tested without an engine.
 //!
-//! Refused, in words: LLB of the client's own making (so: remote contexts), several platforms in one
-//! build, attestations, caches of registries. Start reading at `control`, then `build`.
+//! Refused, in words: LLB of the client's own making (so: remote contexts), caches other than those of
+//! registries, directories and images. Start reading at `control`, then `build`.
 
 #![forbid(unsafe_code)]
 
 use http::HeaderMap;
+use prost::Message as _;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use teu_images::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 
 mod bridge;
 mod build;
+mod content;
 mod control;
 mod export;
 mod frontend;
@@ -95,6 +99,36 @@ impl BuildKit {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Ok(rpc::server::serve(io, Arc::clone(&self.0)).await?)
+    }
+
+    /// One build for a client that has a session and speaks no more of the protocol. `told` hears
+    /// what happens, as encoded [`wire::StatusResponse`]s; dropping the future gives the build up.
+    pub async fn build(
+        &self,
+        request: wire::SolveRequest,
+        told: mpsc::Sender<Vec<u8>>,
+    ) -> Result<HashMap<String, String>, Status> {
+        // One without a session has no job, which nobody would end.
+        self.0.sessions.wait(&request.session).await?;
+        let job = self.0.jobs.named(&request.reference)?;
+        let tell = async {
+            let mut next = 0;
+            while let Some((entries, after)) = job.log.read(next).await {
+                for entry in &entries {
+                    // The build goes on for whoever waits for its end.
+                    let _ = told.send(entry.encode_to_vec()).await;
+                }
+                next = after;
+            }
+            drop(told);
+        };
+        let solve = async {
+            let solved = control::solve(&self.0, request).await;
+            job.log.close();
+            solved
+        };
+        let (solved, ()) = tokio::join!(solve, tell);
+        solved.map(|response| response.exporter_response)
     }
 
     /// Serves an upgraded `POST /session`, on which the client answers calls, until it ends.

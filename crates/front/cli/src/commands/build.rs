@@ -10,9 +10,11 @@ use rustix::termios::isatty;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
-    Attest, BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
-    NetworkMode, Outcome, Output, Outside, Secret, SecretSource, SshAgent, Vault,
+    Attest, BuildRequest, CacheSource, CacheTarget, ContextSource, DockerfileSource, Entitlement,
+    Environment, NamedContext, NetworkMode, Outcome, Output, Outside, Secret, SecretSource,
+    SshAgent, Vault,
 };
+use teu_oci::Platform;
 
 mod network;
 mod outside;
@@ -45,8 +47,14 @@ const FLAGS: &[Flag] = &[
     Flag::list("attest", "Attach an attestation (type=provenance[,mode=max], type=sbom)"),
     Flag::list("build-arg", "Set build-time variables"),
     Flag::list("build-context", "Additional build contexts (name=path)"),
-    Flag::list("cache-from", "External cache sources").hidden(),
-    Flag::list("cache-to", "Cache export destinations").hidden(),
+    Flag::list(
+        "cache-from",
+        "External cache sources (NAME, type=registry,ref=NAME, type=local,src=DIR)",
+    ),
+    Flag::list(
+        "cache-to",
+        "Cache export destinations (type=registry,ref=NAME, type=local,dest=DIR, type=inline)",
+    ),
     Flag::switch("check", "Check the Dockerfile and stop"),
     Flag::switch("compress", "").hidden(),
     Flag::text("file", "string", "Name of the Dockerfile (default: PATH/Dockerfile)")
@@ -65,7 +73,10 @@ const FLAGS: &[Flag] = &[
     Flag::list("no-cache-filter", "Do not cache specified stages"),
     Flag::list("output", "Output destination (type=local|tar|oci|docker|image,dest=PATH)")
         .short('o'),
-    Flag::text("platform", "string", "Set target platform for build"),
+    Flag::list(
+        "platform",
+        "Set target platform for build (linux/amd64,linux/arm64 makes an index)",
+    ),
     Flag::text("progress", "string", "Set type of progress output (auto|plain|tty|json|quiet)")
         .completes(Completes::Words(&["auto", "plain", "tty", "json", "quiet"])),
     Flag::text("provenance", "string", "Shorthand for --attest type=provenance (true, mode=max)"),
@@ -257,12 +268,22 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
             .map(str::parse)
             .collect::<std::result::Result<_, _>>()?,
         outputs,
-        platform: matches.nonempty("platform").map(str::parse).transpose()?,
+        platforms: platforms(matches)?,
         build_contexts: matches
             .list("build-context")
             .into_iter()
             .map(named_context)
             .collect::<Result<_>>()?,
+        cache_from: matches
+            .list("cache-from")
+            .into_iter()
+            .map(CacheSource::parse)
+            .collect::<std::result::Result<_, _>>()?,
+        cache_to: matches
+            .list("cache-to")
+            .into_iter()
+            .map(CacheTarget::parse)
+            .collect::<std::result::Result<_, _>>()?,
         no_cache: matches.switch("no-cache"),
         no_cache_filter: matches
             .list("no-cache-filter")
@@ -287,6 +308,16 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         push: false,
         parallelism: 0,
     })
+}
+
+/// `--platform`, with commas or several times.
+fn platforms(matches: &Matches) -> Result<Vec<Platform>> {
+    let texts = matches.list("platform");
+    let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    Ok(names
+        .filter(|name| !name.is_empty())
+        .map(str::parse)
+        .collect::<std::result::Result<_, _>>()?)
 }
 
 fn attest(matches: &Matches) -> Result<Attest> {

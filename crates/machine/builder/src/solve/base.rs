@@ -45,8 +45,8 @@ impl Solver<'_> {
         }
     }
 
-    /// `FROM --platform=`, which must be one that this machine runs.
-    fn stage_platform(&self, index: usize) -> Result<Platform, Cause> {
+    /// `FROM --platform=`, or the platform that is built for.
+    pub(super) fn stage_platform(&self, index: usize) -> Result<Platform, Cause> {
         let Some(word) = &self.file.stages[index].platform else {
             return Ok(self.platform.clone());
         };
@@ -57,8 +57,7 @@ impl Solver<'_> {
             return Ok(self.platform.clone());
         }
         let platform: Platform = text.parse().map_err(|_| Problem::Platform(text.clone()))?;
-        crate::build::supported(&platform)
-            .map_err(|error| Cause::User(error.to_string().into()))?;
+        crate::build::known(&platform).map_err(|error| Cause::User(error.to_string().into()))?;
         Ok(platform)
     }
 

@@ -1,7 +1,8 @@
 //! A step's layer: from the cache, or made, committed and remembered.
 
-use super::{At, Ending, Made, Solver};
+use super::{At, Ending, Made, Solver, Used, lock};
 use crate::error::Cause;
+use crate::progress::Event;
 use crate::record::Record;
 use crate::stage::{LayerRef, StageState};
 use std::sync::atomic::Ordering;
@@ -20,7 +21,7 @@ impl Solver<'_> {
     ) -> Result<Ending, Cause> {
         let images = self.environment.images;
         if self.may_use_cache(at.index)
-            && let Some(record) = self.records.get(key)
+            && let Some(record) = self.record(state, at, key, &description)?
         {
             let chain = ChainId::extend(state.chain.as_ref(), &record.diff_id);
             // A layer that stands alone may come to lie on others than those it was made on.
@@ -31,6 +32,7 @@ impl Solver<'_> {
                 images.layer_from_tar(&mut tar, state.chain.as_ref())?;
             }
             if images.has_chain(&chain)? {
+                self.note_used(at, key, &record);
                 let layer = LayerRef { diff_id: record.diff_id, descriptor: record.descriptor };
                 state.commit(layer, description, &record.created)?;
                 return Ok(Ending::Cached);
@@ -56,7 +58,51 @@ impl Solver<'_> {
             // Not remembering costs time the next build, nothing else.
             let _ = self.records.put(key, &record);
             self.learnt.fetch_add(1, Ordering::Relaxed);
+            self.note_used(at, key, &record);
         }
         Ok(Ending::Done)
+    }
+
+    fn note_used(&self, at: &At<'_>, key: &str, record: &Record) {
+        let (key, record) = (key.to_owned(), record.clone());
+        lock(&self.used).push(Used { stage: at.index, key, record });
+    }
+
+    /// A step as it is remembered here, or brought here from another machine's cache.
+    fn record(
+        &self,
+        state: &StageState,
+        at: &At<'_>,
+        key: &str,
+        description: &str,
+    ) -> Result<Option<Record>, Cause> {
+        if let Some(record) = self.records.get(key) {
+            return Ok(Some(record));
+        }
+        for import in &*self.imports {
+            let Some(entry) = import.get(key) else { continue };
+            self.lower(state, at.base)?;
+            let permit = self.permits.take(&self.cancel).ok_or(Cause::Canceled)?;
+            let fetched = import.fetch(entry, self.environment.images, state.chain.as_ref());
+            drop(permit);
+            let text = match &fetched {
+                Ok(_) => format!("layer {} from {}", entry.descriptor.digest, import.name()),
+                // The step can be done here as well.
+                Err(cause) => format!("cache {} cannot be used: {cause}", import.name()),
+            };
+            self.tell(Event::Note { step: at.id, text });
+            let Ok(layer) = fetched else { continue };
+            let record = Record {
+                chain: layer.chain_id.digest().clone(),
+                diff_id: layer.diff_id,
+                descriptor: layer.descriptor,
+                created: entry.created.clone(),
+                description: description.to_owned(),
+            };
+            let _ = self.records.put(key, &record);
+            self.learnt.fetch_add(1, Ordering::Relaxed);
+            return Ok(Some(record));
+        }
+        Ok(None)
     }
 }

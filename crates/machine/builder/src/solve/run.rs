@@ -14,6 +14,7 @@ use crate::step::{Bind, NetworkOrder, Order, Source};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use teu_oci::Platform;
 use teu_runtime::Cgroup;
 
 mod mounts;
@@ -63,7 +64,14 @@ impl Solver<'_> {
         let build_args = state.scope.run_args();
         let description = history::run(&command.args, &build_args);
         let snapshot = state.clone();
-        self.layer(state, at, &key, description, || self.execute(&snapshot, command, at))
+        self.layer(state, at, &key, description, || {
+            let platform = snapshot.platform();
+            if !crate::build::runs(&platform) {
+                let (wanted, host) = (platform.to_string(), Platform::host().to_string());
+                return Err(Cause::Foreign { wanted, host });
+            }
+            self.execute(&snapshot, command, at)
+        })
     }
 
     fn command(&self, state: &StageState, run: &Run, at: &At<'_>) -> Result<Command, Cause> {
@@ -140,7 +148,7 @@ impl Solver<'_> {
         let mut key = Key::new("run")
             .optional("chain", state.chain.as_ref().map(ToString::to_string))
             .optional("epoch", self.epoch.map(i64::to_le_bytes))
-            .field("platform", self.platform.to_string())
+            .field("platform", state.platform().to_string())
             .list("args", &command.args)
             .list("env", &command.env)
             .field("user", &config.user)

@@ -53,7 +53,11 @@ impl Solver<'_> {
         };
         match (self.environment.outside, text.parse::<Reference>()) {
             (Some(outside), Ok(name)) => {
-                if let Err(problem) = outside.pull(&name, platform) {
+                if let Err(mut problem) = outside.pull(&name, platform) {
+                    // It is here, but for another machine.
+                    if let Some(other @ ImagesError::NoPlatform { .. }) = &absent {
+                        problem = format!("{other}; {problem}").into();
+                    }
                     let near = absent.and_then(|error| self.near(text, error));
                     return Err(Cause::Pull { name: name.familiar(), problem, near });
                 }

@@ -131,7 +131,7 @@ fn a_hostile_base_cannot_make_the_build_do_things() {
         let mut config = image.config.clone();
         config.config.on_build = Some(vec![trigger.to_owned()]);
         let name = "hostile".parse().expect("a name");
-        world.images.write_image(&config, &image.manifest.layers, &[name]).expect("writes");
+        world.images.write_image(&config, &image.manifest.layers, Some(&[name])).expect("writes");
         let error = world.fails("FROM hostile\n").to_string();
         assert!(error.contains(expected), "{trigger}: {error}");
     }

@@ -78,10 +78,10 @@ fn requests_that_cannot_be_honoured() {
         error(BuildRequest { target, ..BuildRequest::default() }).contains("did you mean one?")
     );
     assert!(error(BuildRequest { squash: true, ..BuildRequest::default() }).contains("--squash"));
-    let platform = Some(teu_oci::Platform::linux("s390x"));
+    let platforms = vec!["windows/amd64".parse().expect("a platform")];
     assert!(
-        error(BuildRequest { platform, ..BuildRequest::default() })
-            .contains("cannot build for platform")
+        error(BuildRequest { platforms, ..BuildRequest::default() })
+            .contains("cannot build for platform windows/amd64")
     );
     let build_args = vec![("SOURCE_DATE_EPOCH".to_owned(), "soon".to_owned())];
     assert!(

@@ -4,9 +4,11 @@
 
 mod attacks;
 mod cache;
+mod cache_travels;
 mod copies;
 mod errors;
 mod outputs;
+mod platforms;
 mod runs;
 mod whole;
 mod world;

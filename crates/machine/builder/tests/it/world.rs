@@ -9,6 +9,7 @@ use teu_builder::{
 };
 use teu_images::Store;
 use teu_images::remote::{Client, RemoteConfig};
+use teu_images::transfer::{Sink, Source};
 use teu_oci::image::ImageConfig;
 use teu_oci::{Platform, Reference};
 
@@ -26,6 +27,20 @@ impl Outside for Web {
     }
 
     fn push(&self, name: &Reference) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("{}: a test has no registry", name.familiar()).into())
+    }
+
+    fn source(
+        &self,
+        name: &Reference,
+    ) -> Result<Box<dyn Source + Send>, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("{}: a test has no registry", name.familiar()).into())
+    }
+
+    fn sink(
+        &self,
+        name: &Reference,
+    ) -> Result<Box<dyn Sink>, Box<dyn std::error::Error + Send + Sync>> {
         Err(format!("{}: a test has no registry", name.familiar()).into())
     }
 

@@ -1,5 +1,6 @@
 //! What a worker says goes into the build's status; what it asks, the client's session answers.
 
+use crate::content;
 use crate::jobs::{Begun, Job};
 use crate::outbox::Outbox;
 use crate::rpc::{Code, Status};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use teu_builder::Event;
 use teu_builder::worker::{Found, Question};
+use teu_oci::Digest;
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
@@ -111,6 +113,14 @@ impl<'a> Client<'a> {
         Ok(Found::Agent(path))
     }
 
+    async fn content(&self, store: &str, digest: &Digest) -> Result<Found, Status> {
+        let path = self.outbox.join(&format!("content-{}", digest.hex()));
+        if path.exists() || content::fetch(&self.session, store, digest, &path).await? {
+            return Ok(Found::File(path));
+        }
+        Ok(Found::Nothing)
+    }
+
     fn agents(&self) -> std::sync::MutexGuard<'_, Agents> {
         self.agents.lock().unwrap_or_else(|error| error.into_inner())
     }
@@ -131,6 +141,7 @@ impl Listener for Client<'_> {
             Question::Secret(id) => self.secret(id).await,
             Question::Agent(id) => self.agent(id).await,
             Question::Credentials(registry) => self.credentials(registry).await,
+            Question::Content { store, digest } => self.content(&store, &digest).await,
         };
         found.unwrap_or_else(|status| Found::Error(status.message))
     }

@@ -25,7 +25,7 @@ fn what_buildx_sends_is_understood() {
         ("build-arg:BUILDKIT_SYNTAX", "docker/dockerfile:1"),
         ("label:l", "v"),
         ("no-cache", "one,two"),
-        ("platform", "linux/amd64"),
+        ("platform", "linux/amd64,linux/arm64"),
         ("add-hosts", "a=127.0.0.1,b=::1"),
         ("shm-size", "1024"),
         ("ulimit", "nofile=10:20,nproc=-1"),
@@ -44,6 +44,8 @@ fn what_buildx_sends_is_understood() {
     assert_eq!(request.no_cache_filter, ["one", "two"]);
     assert!(!request.no_cache);
     assert_eq!(request.add_hosts[1], ("b".to_owned(), "::1".to_owned()));
+    let platforms: Vec<String> = request.platforms.iter().map(ToString::to_string).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
     assert_eq!(request.shm_size_bytes, 1024);
     assert_eq!((request.rlimits[0].soft, request.rlimits[0].hard), (10, 20));
     assert_eq!(
@@ -79,16 +81,19 @@ fn attestations() {
 #[test]
 fn what_is_not_done_is_said() {
     let asked = asked(&[("cache-from", "registry/x"), ("attest:sbom", "generator=x")]);
-    assert_eq!(asked.skipped.len(), 2);
-    let entries = r#"[{"Type":"registry","Attrs":{"ref":"host/cache"}},{"Type":"gha"}]"#;
+    assert_eq!((asked.skipped.len(), asked.request.cache_from.len()), (1, 1));
+    let entries = r#"[{"Type":"registry","Attrs":{"ref":"host/cache"}},{"Type":"gha"},
+        {"Type":"local","Attrs":{"src":"/c","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}]"#;
     let asked = self::asked(&[("cache-imports", entries)]);
-    assert_eq!(asked.skipped[0].0, "importing cache manifest from host/cache");
-    assert_eq!(asked.skipped[1].0, "importing cache manifest from gha");
+    assert_eq!(asked.request.cache_from[0].shown(), "host/cache:latest");
+    assert_eq!(asked.request.cache_from[1].shown(), "/c");
+    assert_eq!(asked.skipped[0].0, "importing cache manifest from gha");
+    assert!(asked.skipped[0].1.contains("type=registry"), "{}", asked.skipped[0].1);
     refused(&[("multi-platform", "true")], "index of one platform");
     refused(&[("contextsubdir", "x")], "contextsubdir");
     refused(&[("context", "https://example.invalid/x.git")], "fetches no git repositories");
     refused(&[("context:x", "oci-layout://x")], "OCI layout");
-    refused(&[("platform", "linux/amd64,linux/arm64")], "one build is for one platform");
+    refused(&[("platform", "linux/amd64,a b")], "invalid platform");
     refused(&[("surprise", "1")], "\"surprise\"");
     refused(&[("ulimit", "nofile")], "invalid ulimit");
     refused(&[("add-hosts", "a=b")], "invalid host");

@@ -108,3 +108,54 @@ pub struct CredentialsResponse {
     #[prost(string, tag = "2")]
     pub secret: String,
 }
+
+/// `containerd.services.content.v1.ReadContentRequest`
+#[derive(Clone, PartialEq, Message)]
+pub struct ReadContentRequest {
+    #[prost(string, tag = "1")]
+    pub digest: String,
+    #[prost(int64, tag = "2")]
+    pub offset: i64,
+    #[prost(int64, tag = "3")]
+    pub size: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ReadContentResponse {
+    #[prost(int64, tag = "1")]
+    pub offset: i64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: bytes::Bytes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
+#[repr(i32)]
+pub enum WriteAction {
+    Stat = 0,
+    Write = 1,
+    Commit = 2,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct WriteContentRequest {
+    #[prost(enumeration = "WriteAction", tag = "1")]
+    pub action: i32,
+    #[prost(string, tag = "2")]
+    pub r#ref: String,
+    #[prost(int64, tag = "3")]
+    pub total: i64,
+    #[prost(string, tag = "4")]
+    pub expected: String,
+    #[prost(int64, tag = "5")]
+    pub offset: i64,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub data: bytes::Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct WriteContentResponse {
+    #[prost(enumeration = "WriteAction", tag = "1")]
+    pub action: i32,
+    #[prost(int64, tag = "4")]
+    pub offset: i64,
+}

@@ -31,21 +31,16 @@ pub struct Asked {
 /// Reads the query.
 pub fn read(call: &Call) -> Result<Asked> {
     let query = &call.query;
-    if query.text("version") == "2" {
-        return Err(Error::bad(
-            "BuildKit is reached through /grpc and /session: use docker buildx, or DOCKER_BUILDKIT=0",
-        ));
-    }
     let text = |name: &str| query.nonempty(name).map(str::to_owned);
     let mut tags = Vec::new();
     for name in query.all("t").filter(|name| !name.is_empty()) {
         tags.push(name.parse().map_err(|_| Error::bad("invalid reference format"))?);
     }
     let arguments: BTreeMap<String, Option<String>> = query.json("buildargs")?;
-    let platform = match query.nonempty("platform") {
-        None => None,
+    let platforms = match query.nonempty("platform") {
+        None => Vec::new(),
         Some(text) => {
-            Some(text.parse().map_err(|_| Error::bad(format!("invalid platform {text:?}")))?)
+            vec![text.parse().map_err(|_| Error::bad(format!("invalid platform {text:?}")))?]
         }
     };
     let hosts = query.all("extrahosts").flat_map(|all| all.split(',')).filter(|h| !h.is_empty());
@@ -64,7 +59,7 @@ pub fn read(call: &Call) -> Result<Asked> {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
         labels: query.json("labels")?,
-        platform,
+        platforms,
         no_cache: query.flag("nocache"),
         network,
         entitlements: match network {

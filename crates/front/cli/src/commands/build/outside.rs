@@ -8,7 +8,10 @@ use teu_builder::worker::Worker;
 use teu_builder::{Outside, WebFile};
 use teu_images::Store;
 use teu_images::remote::{Client, CredentialSource, Credentials, RemoteError};
-use teu_images::transfer::{PullRequest, PushRequest, Quiet, Recode, Selection, pull, push};
+use teu_images::transfer::{
+    PullRequest, PushRequest, Quiet, Recode, RegistrySink, RegistrySource, Selection, Sink, Source,
+    pull, push,
+};
 use teu_oci::{Platform, Reference};
 
 /// What a build reaches out with; settings are read when it does.
@@ -82,6 +85,22 @@ impl Outside for BuildOutside {
             PushRequest { name, platform: None, referrers: true, recode, progress: &Quiet };
         push(&self.images, &client, &request)?;
         Ok(())
+    }
+
+    fn source(
+        &self,
+        name: &Reference,
+    ) -> std::result::Result<Box<dyn Source + Send>, Box<dyn Error + Send + Sync>> {
+        let client = self.client().map_err(|failure| failure.message)?;
+        Ok(Box::new(RegistrySource::new(&client, name, false)))
+    }
+
+    fn sink(
+        &self,
+        name: &Reference,
+    ) -> std::result::Result<Box<dyn Sink>, Box<dyn Error + Send + Sync>> {
+        let client = self.client().map_err(|failure| failure.message)?;
+        Ok(Box::new(RegistrySink::new(&client, name)?))
     }
 
     fn get(&self, url: &str) -> std::result::Result<WebFile, Box<dyn Error + Send + Sync>> {

@@ -17,6 +17,8 @@ use teu_compose::load::paths::is_remote;
 use teu_compose::model::{Build, Service};
 use teu_compose::project::Project;
 use teu_containers::options::{environment, lists};
+use teu_oci::Platform;
+use teu_oci::platform::ParsePlatformError;
 
 /// The command.
 pub const BUILD: Command = Command {
@@ -50,6 +52,8 @@ pub struct BuildOptions {
     pub progress: Option<String>,
     /// Nothing is shown.
     pub quiet: bool,
+    /// `build.platforms` counts: the images are not only for this machine.
+    pub all_platforms: bool,
 }
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
@@ -65,6 +69,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         ssh: matches.nonempty("ssh").map(str::to_owned),
         progress: mode_of(matches).map(str::to_owned),
         quiet: matches.switch("quiet"),
+        all_platforms: true,
     };
     let names: BTreeSet<String> = project.model.services.keys().cloned().collect();
     let built = build_all(ctx, &project, &names, &options)?;
@@ -132,6 +137,21 @@ fn one(
     Ok(())
 }
 
+/// All that the build section lists, or what the service runs on: its own platform, or this
+/// machine's.
+fn platforms(
+    service: &Service,
+    build: &Build,
+    options: &BuildOptions,
+) -> std::result::Result<Vec<Platform>, ParsePlatformError> {
+    match &service.platform {
+        _ if options.all_platforms && !build.platforms.is_empty() => {
+            build.platforms.iter().map(|name| name.parse()).collect()
+        }
+        own => own.iter().map(|name| name.parse()).collect(),
+    }
+}
+
 /// A service's build section as the builder is asked for it.
 fn request(
     project: &Project,
@@ -188,6 +208,7 @@ fn request(
         ssh: ssh.map(agent).collect::<Result<_>>()?,
         labels: build.labels.clone(),
         tags,
+        platforms: platforms(service, build, options).map_err(|error| wrong(error.to_string()))?,
         build_contexts: contexts(project, build).map_err(wrong)?,
         no_cache: build.no_cache || options.no_cache,
         network: match build.network.as_deref() {
