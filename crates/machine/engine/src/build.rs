@@ -20,6 +20,7 @@ use teu_docker::message::Message;
 
 pub mod lines;
 pub mod request;
+pub mod session;
 
 /// Builds that can be cancelled, by the id their client gave.
 #[derive(Debug, Default)]

@@ -4,12 +4,13 @@
 //! threads: those that end by themselves on a few shared ones, those that last as long as somebody
 //! wants them on one each, up to [`LONG_LIMIT`]. A client that goes away is noticed by both.
 
+use crate::build::session;
 use crate::call::{Answer, Call, Input, Messenger, Outlet, Taker};
 use crate::containers::websocket::Accepted;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::query::{Query, decode};
-use crate::route::{Asked, BodyKind, Pace, Route, route};
+use crate::route::{Asked, BodyKind, BuildRoute, Pace, Route, route};
 use crate::version::NEWEST;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -111,6 +112,9 @@ impl Service {
         let upgrade = Upgrade::of(&mut request);
         if matches!(route, Route::Grpc | Route::Session) {
             return self.take_over(route, request, upgrade);
+        }
+        if route == Route::Build(BuildRoute::Build) && session::is_asked_for(&query) {
+            return session::build(&self.buildkit, &query);
         }
         let (parts, mut body) = request.into_parts();
         let input = match route.body() {
