@@ -42,7 +42,7 @@ fn an_index_is_built_and_pushed() {
         "--tls-verify=false",
         &format!("docker://{name}"),
     ]);
-    assert!(arm.contains("\"architecture\":\"arm64\""), "{arm}");
+    assert!(arm.contains("\"arm64\""), "{arm}");
     // By the command line, from what the engine's build has left in the cache: the same index.
     let own = format!("{}/cross:2", registry.host());
     let folder = bench.path("app").display().to_string();
