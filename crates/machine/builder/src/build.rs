@@ -123,7 +123,7 @@ fn imports<'a>(common: &Common<'a>, events: &Sender<Event>) -> Vec<Import<'a>> {
         tell(Event::Started(Step { id, name, stage: String::new(), line: 0 }));
         match Import::open(from, common.environment) {
             Ok(import) => {
-                let text = format!("{} steps", import.len());
+                let text = format!("{} steps", import.steps());
                 tell(Event::Note { step: id, text });
                 tell(Event::Done { step: id, elapsed: begun.elapsed() });
                 imports.push(import);

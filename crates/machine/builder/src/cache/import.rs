@@ -66,7 +66,7 @@ impl<'a> Import<'a> {
     }
 
     /// How many steps it has.
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.entries.len()
     }
 
