@@ -3,19 +3,18 @@
 use crate::context::{Context, out_is_terminal};
 use crate::failure::{Doing, Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
-use crate::options::{OptionError, environment, lists};
+use crate::options::{OptionError, environment, lists::ulimit};
 use crate::progress::{BuildPrinter, live::Live, plain::Plain};
 use crate::units;
 use rustix::termios::isatty;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
-    Attest, BuildRequest, CacheSource, CacheTarget, ContextSource, DockerfileSource, Entitlement,
-    Environment, NamedContext, NetworkMode, Outcome, Output, Outside, Secret, SecretSource,
-    SshAgent, Vault,
+    BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
+    NetworkMode, Outcome, Output, Outside, Secret, SecretSource, SshAgent, Vault,
 };
-use teu_oci::Platform;
 
+mod lists;
 mod network;
 mod outside;
 
@@ -243,7 +242,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
     let owned = |flag: &str| matches.nonempty(flag).map(str::to_owned);
     let mut rlimits = Vec::new();
     for text in matches.list("ulimit") {
-        rlimits.push(lists::ulimit(text)?);
+        rlimits.push(ulimit(text)?);
     }
     let mut outputs = Vec::new();
     for text in matches.list("output") {
@@ -261,29 +260,21 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         ssh: matches.list("ssh").into_iter().map(ssh).collect::<Result<_>>()?,
         labels: environment::labels(matches.list("label"))?,
         annotations: environment::labels(matches.list("annotation"))?,
-        attest: attest(matches)?,
+        attest: lists::attest(matches)?,
         tags: matches
             .list("tag")
             .into_iter()
             .map(str::parse)
             .collect::<std::result::Result<_, _>>()?,
         outputs,
-        platforms: platforms(matches)?,
+        platforms: lists::platforms(matches)?,
         build_contexts: matches
             .list("build-context")
             .into_iter()
             .map(named_context)
             .collect::<Result<_>>()?,
-        cache_from: matches
-            .list("cache-from")
-            .into_iter()
-            .map(CacheSource::parse)
-            .collect::<std::result::Result<_, _>>()?,
-        cache_to: matches
-            .list("cache-to")
-            .into_iter()
-            .map(CacheTarget::parse)
-            .collect::<std::result::Result<_, _>>()?,
+        cache_from: lists::cache_sources(matches)?,
+        cache_to: lists::cache_targets(matches)?,
         no_cache: matches.switch("no-cache"),
         no_cache_filter: matches
             .list("no-cache-filter")
@@ -308,29 +299,6 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         push: false,
         parallelism: 0,
     })
-}
-
-/// `--platform`, with commas or several times.
-fn platforms(matches: &Matches) -> Result<Vec<Platform>> {
-    let texts = matches.list("platform");
-    let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
-    Ok(names
-        .filter(|name| !name.is_empty())
-        .map(str::parse)
-        .collect::<std::result::Result<_, _>>()?)
-}
-
-fn attest(matches: &Matches) -> Result<Attest> {
-    let mut attest = Attest::default();
-    for text in matches.list("attest") {
-        attest.add(text)?;
-    }
-    for kind in ["provenance", "sbom"] {
-        if let Some(attributes) = matches.nonempty(kind) {
-            attest.add_kind(kind, attributes)?;
-        }
-    }
-    Ok(attest)
 }
 
 fn network_mode(text: Option<&str>) -> Result<NetworkMode> {

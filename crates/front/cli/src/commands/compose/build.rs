@@ -137,6 +137,15 @@ fn one(
     Ok(())
 }
 
+fn add_hosts(build: &Build) -> Result<Vec<(String, String)>> {
+    let mut hosts = Vec::new();
+    for text in &build.extra_hosts {
+        let host = environment::host(text)?;
+        hosts.extend(host.split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
+    Ok(hosts)
+}
+
 /// All that the build section lists, or what the service runs on: its own platform, or this
 /// machine's.
 fn platforms(
@@ -187,11 +196,6 @@ fn request(
         .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
         .collect();
     build_args.extend(options.args.iter().cloned());
-    let mut add_hosts = Vec::new();
-    for text in &build.extra_hosts {
-        let host = environment::host(text)?;
-        add_hosts.extend(host.split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())));
-    }
     let mut rlimits = Vec::new();
     for (name, limit) in &build.ulimits {
         let soft = limit.soft.or(limit.single).unwrap_or(0);
@@ -217,7 +221,7 @@ fn request(
             Some("host") => NetworkMode::Host,
             Some(other) => return Err(wrong(format!("network {other:?} is not supported"))),
         },
-        add_hosts,
+        add_hosts: add_hosts(build)?,
         shm_size_bytes: build.shm_size.as_deref().and_then(|s| s.parse().ok()).unwrap_or(0),
         rlimits,
         entitlements: entitlements(build).map_err(wrong)?,
