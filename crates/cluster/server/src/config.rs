@@ -2,8 +2,10 @@
 //!
 //! A file (TOML) says everything; flags say the usual, and win.
 
+use crate::history::Bounds;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use teu_store::etcd::Endpoint;
 
 /// Bytes of a configuration file.
@@ -29,6 +31,12 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where and why.
         source: Box<toml::de::Error>,
+    },
+    /// No time is meant by this.
+    #[error("history-span is {text:?}, which is no time: say 72h, 30m or 0")]
+    Span {
+        /// What was said.
+        text: String,
     },
     /// No store is meant by this.
     #[error(
@@ -84,6 +92,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// Whether webhooks and aggregated APIs may be on this machine's own addresses.
     pub allows_loopback: bool,
+    /// How much of what objects were is kept.
+    pub history: Bounds,
 }
 
 /// What a file may say.
@@ -97,6 +107,8 @@ struct File {
     tls_san: Vec<String>,
     #[serde(default)]
     allow_loopback: bool,
+    history_span: Option<String>,
+    history_mib: Option<u64>,
     etcd: Option<EtcdTls>,
 }
 
@@ -111,6 +123,7 @@ impl Config {
             bind: "0.0.0.0:6443".to_owned(),
             names: Vec::new(),
             allows_loopback: false,
+            history: Bounds::default(),
         }
     }
 
@@ -134,6 +147,12 @@ impl Config {
         self.bind = file.bind.unwrap_or_else(|| std::mem::take(&mut self.bind));
         self.names.extend(file.tls_san);
         self.allows_loopback |= file.allow_loopback;
+        if let Some(text) = file.history_span {
+            self.history.span = span(&text).ok_or(ConfigError::Span { text })?;
+        }
+        if let Some(mib) = file.history_mib {
+            self.history.max_bytes = mib.saturating_mul(1 << 20);
+        }
         self.etcd = file.etcd.unwrap_or_default();
         Ok(())
     }
@@ -147,6 +166,23 @@ impl Config {
     pub fn store_folder(&self) -> PathBuf {
         self.data.join("store")
     }
+}
+
+/// `72h`, `30m`, `10s`, `7d`, or `0`.
+fn span(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let unit = text.chars().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    Some(Duration::from_secs(u64::from(number) * seconds))
 }
 
 impl StoreConfig {
@@ -182,6 +218,19 @@ impl StoreConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans() {
+        let check = |text: &str, wanted: Option<u64>| {
+            assert_eq!(span(text), wanted.map(Duration::from_secs), "{text}");
+        };
+        check("72h", Some(72 * 3600));
+        check("7d", Some(7 * 86_400));
+        check("0", Some(0));
+        for bad in ["", "h", "5", "-5h", "1.5h", "5é"] {
+            check(bad, None);
+        }
+    }
 
     #[test]
     fn stores_are_named() {

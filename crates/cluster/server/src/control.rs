@@ -1,7 +1,9 @@
 //! The server's own door for its machine: a unix socket that only its owner may open, for what is no
-//! matter of the API (snapshots).
+//! matter of the API (snapshots, history).
 
+use crate::api::Api;
 use crate::config::Config;
+use crate::history::{History, Question, QuestionError, Told};
 use crate::snapshots::{self, SnapshotError};
 use http::{Method, StatusCode};
 use std::io::{self, Read as _, Write as _};
@@ -9,16 +11,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use teu_store::Store;
 use teu_web::{
     Error, Handler, Limits, Listener, Request, Response, Shutdown, UnixOptions, Workers, respond,
 };
 
-/// Longest path that may be asked for.
-const MAX_PATH_BYTES: u64 = 4096;
-/// Bytes of an answer.
-const MAX_ANSWER_BYTES: u64 = 64 << 10;
-/// A snapshot may take so long.
+/// Bytes of a path or a question.
+const MAX_QUESTION_BYTES: u64 = 4096;
+/// Bytes of an answer; two whole objects may differ in all lines.
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// An answer may take so long; a snapshot does.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where it is.
@@ -26,42 +27,78 @@ pub fn socket(config: &Config) -> PathBuf {
     config.run.join("control.sock")
 }
 
+/// What the door leads to.
+#[derive(Debug)]
+pub struct House {
+    /// The server.
+    pub api: Arc<Api>,
+    /// What objects were.
+    pub history: Arc<History>,
+    /// See there.
+    pub config: Config,
+}
+
 struct Door {
-    store: Arc<dyn Store>,
-    config: Config,
+    house: House,
     workers: Workers,
 }
 
 impl Handler for Door {
     async fn handle(&self, request: Request) -> Response {
-        if (request.method(), request.uri().path()) != (&Method::POST, "/snapshot") {
-            return respond::text(StatusCode::NOT_FOUND, "only POST /snapshot is here");
-        }
-        let body = match request.into_body().collect(MAX_PATH_BYTES).await {
+        let what = match (request.method(), request.uri().path()) {
+            (&Method::POST, path @ ("/snapshot" | "/history" | "/diff" | "/undo")) => {
+                path.to_owned()
+            }
+            _ => return respond::text(StatusCode::NOT_FOUND, "there is no such question"),
+        };
+        let body = match request.into_body().collect(MAX_QUESTION_BYTES).await {
             Ok(body) => body,
             Err(error) => return respond::text(error.status(), error.to_string()),
         };
-        let (store, config) = (Arc::clone(&self.store), self.config.clone());
+        let answer = match &*what {
+            "/snapshot" => self.snapshot(&body).await.map_err(|error| error.to_string()),
+            _ => match serde_json::from_slice(&body) {
+                Ok(question) => {
+                    self.past(&what, &question).await.map_err(|error| error.to_string())
+                }
+                Err(error) => Err(format!("the question is not understood: {error}")),
+            },
+        };
+        match answer {
+            Ok(text) => respond::text(StatusCode::OK, text),
+            Err(text) => respond::text(StatusCode::INTERNAL_SERVER_ERROR, text),
+        }
+    }
+}
+
+impl Door {
+    async fn snapshot(&self, body: &[u8]) -> Result<String, SnapshotError> {
+        let (store, config) = (Arc::clone(&self.house.api.store), self.house.config.clone());
+        let file = PathBuf::from(String::from_utf8_lossy(body).into_owned());
         let saved = self.workers.run(move || {
-            let file = String::from_utf8_lossy(&body).into_owned();
-            let file = Some(PathBuf::from(file)).filter(|file| file.is_absolute());
+            let file = Some(file).filter(|file| file.is_absolute());
             snapshots::save(&*store, &config, file.as_deref())
         });
-        match saved.await {
-            Ok(path) => respond::text(StatusCode::OK, path.display().to_string()),
-            Err(error) => respond::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        saved.await.map(|path| path.display().to_string())
+    }
+
+    async fn past(&self, what: &str, question: &Question) -> Result<String, QuestionError> {
+        let House { api, history, .. } = &self.house;
+        match what {
+            "/diff" => history.diff(api, question).await,
+            "/undo" => history.undo(api, question).await,
+            _ => {
+                let told = history.versions(api, question).await?;
+                Ok(serde_json::to_string(&told).unwrap_or_default())
+            }
         }
     }
 }
 
 /// Opens the door; it is served until the shutdown begins.
-pub async fn open(
-    config: &Config,
-    store: Arc<dyn Store>,
-    shutdown: &Shutdown,
-) -> Result<(), Error> {
-    let listener = Listener::unix(&socket(config), UnixOptions::default()).await?;
-    let door = Door { store, config: config.clone(), workers: Workers::new(1) };
+pub async fn open(house: House, shutdown: &Shutdown) -> Result<(), Error> {
+    let listener = Listener::unix(&socket(&house.config), UnixOptions::default()).await?;
+    let door = Door { house, workers: Workers::new(1) };
     let limits = Limits { connections: 16, ..Limits::default() };
     tokio::spawn(teu_web::serve(listener, limits, door, shutdown.clone()));
     Ok(())
@@ -72,14 +109,63 @@ pub fn save_snapshot(
     config: &Config,
     file: Option<&Path>,
 ) -> Result<Option<PathBuf>, SnapshotError> {
+    let body = file.map(|file| file.display().to_string()).unwrap_or_default();
+    match ask(config, "/snapshot", &body) {
+        Ok(answer) => Ok(answer.map(PathBuf::from)),
+        Err(AskError::Io { path, source }) => {
+            Err(SnapshotError::Io { action: "ask", path, source })
+        }
+        Err(AskError::Refused { answer }) => Err(SnapshotError::Server { answer }),
+    }
+}
+
+/// Why the server that runs did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The socket.
+    #[error("cannot ask the server at {}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It said why.
+    #[error("{answer}")]
+    Refused {
+        /// What it said.
+        answer: String,
+    },
+}
+
+/// What an object was; `None` if no server runs.
+pub fn history(config: &Config, question: &Question) -> Result<Option<Told>, AskError> {
+    let told = ask_past(config, "/history", question)?;
+    let refused = |error: serde_json::Error| AskError::Refused { answer: error.to_string() };
+    told.map(|told| serde_json::from_str(&told).map_err(refused)).transpose()
+}
+
+/// How an object differs from what it was; `None` if no server runs.
+pub fn diff(config: &Config, question: &Question) -> Result<Option<String>, AskError> {
+    ask_past(config, "/diff", question)
+}
+
+/// Makes an object what it was; `None` if no server runs.
+pub fn undo(config: &Config, question: &Question) -> Result<Option<String>, AskError> {
+    ask_past(config, "/undo", question)
+}
+
+fn ask_past(config: &Config, what: &str, question: &Question) -> Result<Option<String>, AskError> {
+    ask(config, what, &serde_json::to_string(question).unwrap_or_default())
+}
+
+fn ask(config: &Config, what: &str, body: &str) -> Result<Option<String>, AskError> {
     let path = socket(config);
     let Ok(mut stream) = UnixStream::connect(&path) else { return Ok(None) };
-    let failed =
-        |source: io::Error| SnapshotError::Io { action: "ask", path: path.clone(), source };
-    let body = file.map(|file| file.display().to_string()).unwrap_or_default();
+    let failed = |source: io::Error| AskError::Io { path: path.clone(), source };
     let length = body.len();
     let head = format!(
-        "POST /snapshot HTTP/1.1\r\nHost: teu\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST {what} HTTP/1.1\r\nHost: teu\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     stream.write_all(head.as_bytes()).map_err(failed)?;
@@ -87,7 +173,7 @@ pub fn save_snapshot(
     stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).map_err(failed)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.starts_with("HTTP/1.1 200 ") {
-        true => Ok(Some(PathBuf::from(body))),
-        false => Err(SnapshotError::Server { answer: body.to_owned() }),
+        true => Ok(Some(body.to_owned())),
+        false => Err(AskError::Refused { answer: body.to_owned() }),
     }
 }

@@ -26,6 +26,7 @@ pub mod encode;
 pub mod fairness;
 pub mod garbage;
 mod handler;
+pub mod history;
 pub mod id;
 pub mod local;
 pub mod metrics;

@@ -36,6 +36,7 @@ pub mod load;
 pub mod login;
 pub mod logs;
 pub mod network;
+pub mod object;
 pub mod pause;
 pub mod pod;
 pub mod port;
@@ -131,6 +132,7 @@ pub const ALL: &[&Command] = &[
     &stop::STOP,
     &tag::TAG,
     &top::TOP,
+    &object::UNDO,
     &pause::UNPAUSE,
     &update::UPDATE,
     &wait::WAIT,
@@ -202,6 +204,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "stop",
             "tag",
             "top",
+            "undo",
             "unpause",
             "update",
             "wait",

@@ -11,6 +11,7 @@ mod etcd;
 mod fairness;
 mod faults;
 mod garbage;
+mod history;
 mod kubectl;
 mod lists;
 mod nodes;

@@ -1,7 +1,7 @@
-//! `teu history`: the steps of an image, newest first.
+//! `teu history`: the steps of an image, newest first; or the changes of a cluster's object.
 
 use super::tag::find;
-use super::{FORMAT, NO_TRUNC, QUIET};
+use super::{FORMAT, NO_TRUNC, QUIET, object};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
@@ -15,7 +15,7 @@ const CREATED_BY_COLUMNS: usize = 45;
 
 /// The command.
 pub const HISTORY: Command = Command {
-    usage: "[OPTIONS] IMAGE",
+    usage: "[OPTIONS] IMAGE | KIND/NAME",
     arity: Arity::Exactly(1),
     flags: &[&[
         FORMAT,
@@ -28,10 +28,15 @@ pub const HISTORY: Command = Command {
         NO_TRUNC,
         Flag::text("platform", "string", "Show history for the given platform"),
         QUIET,
+        object::NAMESPACE,
+        object::DATA_DIR,
     ]],
     operands: Completes::Images,
-    examples: &[("teu history --no-trunc nginx", "whole command lines")],
-    ..Command::new("history", "Show the history of an image", run)
+    examples: &[
+        ("teu history --no-trunc nginx", "whole command lines"),
+        ("teu history deployment/web", "who changed what of a cluster's object, and when"),
+    ],
+    ..Command::new("history", "Show the history of an image, or of an object of the cluster", run)
 };
 
 const HEADS: &[(&str, &str)] = &[
@@ -44,7 +49,14 @@ const HEADS: &[(&str, &str)] = &[
 ];
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    let mut image = find(ctx, matches.operand(0))?;
+    let mut image = match find(ctx, matches.operand(0)) {
+        Ok(image) => image,
+        // A name with a slash may be an object's, if a server runs here that can say so.
+        Err(failure) if object::is_object(matches.operand(0)) => {
+            return object::history(ctx, matches)?.ok_or(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
     if let Some(platform) = matches.nonempty("platform") {
         let platform = platform.parse()?;
         image = ctx.images()?.resolve_platform(matches.operand(0), Some(&platform))?;

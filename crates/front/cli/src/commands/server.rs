@@ -59,18 +59,7 @@ fn server(ctx: &Context, matches: &Matches) -> Result<u8> {
 }
 
 fn config(ctx: &Context, matches: &Matches) -> Result<Config> {
-    let home = ctx.home();
-    let mut config = Config::new(home.data.join("server"), home.run.join("server"));
-    if let Some(file) = matches.nonempty("config") {
-        config.read(Path::new(file))?;
-    }
-    if let Some(folder) = matches.nonempty("data-dir") {
-        config.data = std::path::absolute(folder)?;
-    }
-    // Servers with other data are other servers, and keep what goes with a boot beside it.
-    if config.data != home.data.join("server") {
-        config.run = config.data.join("run");
-    }
+    let mut config = config_of(ctx, matches.nonempty("config"), matches.nonempty("data-dir"))?;
     if let Some(store) = matches.nonempty("store") {
         config.store = StoreConfig::parse(store)?;
     }
@@ -78,6 +67,23 @@ fn config(ctx: &Context, matches: &Matches) -> Result<Config> {
         bind.clone_into(&mut config.bind);
     }
     config.names.extend(matches.list("tls-san").into_iter().map(str::to_owned));
+    Ok(config)
+}
+
+/// The configuration of a file, in a data folder; the usual ones if none is said.
+pub fn config_of(ctx: &Context, file: Option<&str>, folder: Option<&str>) -> Result<Config> {
+    let home = ctx.home();
+    let mut config = Config::new(home.data.join("server"), home.run.join("server"));
+    if let Some(file) = file {
+        config.read(Path::new(file))?;
+    }
+    if let Some(folder) = folder {
+        config.data = std::path::absolute(folder)?;
+    }
+    // Servers with other data are other servers, and keep what goes with a boot beside it.
+    if config.data != home.data.join("server") {
+        config.run = config.data.join("run");
+    }
     Ok(config)
 }
 
