@@ -55,18 +55,26 @@ impl Handler for Door {
             Ok(body) => body,
             Err(error) => return respond::text(error.status(), error.to_string()),
         };
-        let answer = match &*what {
-            "/snapshot" => self.snapshot(&body).await.map_err(|error| error.to_string()),
-            _ => match serde_json::from_slice(&body) {
-                Ok(question) => {
-                    self.past(&what, &question).await.map_err(|error| error.to_string())
-                }
-                Err(error) => Err(format!("the question is not understood: {error}")),
-            },
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        if what == "/snapshot" {
+            return match self.snapshot(&body).await {
+                Ok(path) => respond::text(StatusCode::OK, path),
+                Err(error) => respond::text(failed, error.to_string()),
+            };
+        }
+        let question = match serde_json::from_slice(&body) {
+            Ok(question) => question,
+            Err(error) => {
+                let text = format!("the question is not understood: {error}");
+                return respond::text(StatusCode::BAD_REQUEST, text);
+            }
         };
-        match answer {
+        match self.past(&what, &question).await {
             Ok(text) => respond::text(StatusCode::OK, text),
-            Err(text) => respond::text(StatusCode::INTERNAL_SERVER_ERROR, text),
+            Err(error @ QuestionError::Kind { .. }) => {
+                respond::text(StatusCode::NOT_FOUND, error.to_string())
+            }
+            Err(error) => respond::text(failed, error.to_string()),
         }
     }
 }
@@ -115,7 +123,9 @@ pub fn save_snapshot(
         Err(AskError::Io { path, source }) => {
             Err(SnapshotError::Io { action: "ask", path, source })
         }
-        Err(AskError::Refused { answer }) => Err(SnapshotError::Server { answer }),
+        Err(AskError::Refused { answer } | AskError::NoKind { answer }) => {
+            Err(SnapshotError::Server { answer })
+        }
     }
 }
 
@@ -129,6 +139,12 @@ pub enum AskError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// What is asked about is of no kind that it has.
+    #[error("{answer}")]
+    NoKind {
+        /// What it said.
+        answer: String,
     },
     /// It said why.
     #[error("{answer}")]
@@ -172,8 +188,10 @@ fn ask(config: &Config, what: &str, body: &str) -> Result<Option<String>, AskErr
     let mut answer = String::new();
     stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).map_err(failed)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    match head.starts_with("HTTP/1.1 200 ") {
-        true => Ok(Some(body.to_owned())),
-        false => Err(AskError::Refused { answer: body.to_owned() }),
+    let answer = body.to_owned();
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(Some(answer)),
+        Some("404") => Err(AskError::NoKind { answer }),
+        _ => Err(AskError::Refused { answer }),
     }
 }

@@ -373,7 +373,7 @@ fn version(object: &Value) -> &str {
 fn manager(object: &Value) -> String {
     let all = object::at(object, &["metadata", "managedFields"]).and_then(Value::as_array);
     let time = |entry: &&Value| entry["time"].as_str().unwrap_or_default().to_owned();
-    let own = all.into_iter().flatten().filter(|entry| entry["subresource"].is_null());
+    let own = all.into_iter().flatten().filter(|entry| entry["subresource"] != "status");
     let last = own.max_by_key(time).and_then(|entry| entry["manager"].as_str());
     last.unwrap_or_default().to_owned()
 }

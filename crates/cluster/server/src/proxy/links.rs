@@ -319,4 +319,53 @@ mod tests {
         let long = format!("<a title='{}' href='/x'><a href='b'>", "y".repeat(MAX_TAG_BYTES));
         check(&long, &long);
     }
+
+    /// Whatever the page and however it comes, the same comes out, and without links it is untouched.
+    #[test]
+    fn any_page_in_any_pieces() {
+        const PARTS: [&str; 16] = [
+            "<a ",
+            "<",
+            ">",
+            "href=",
+            "\"",
+            "'",
+            "/x",
+            "<!--",
+            "-->",
+            "<script>",
+            "</script>",
+            "é",
+            " ",
+            "=",
+            "<img src=/y>",
+            "//api/z",
+        ];
+        let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % below as u64).expect("small")
+        };
+        let pass = |page: &[u8], mut size: Box<dyn FnMut() -> usize + '_>| {
+            let (mut passing, mut out, mut rest) = (Page::new(links()), Vec::new(), page);
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(size().min(rest.len()));
+                out.extend(passing.push(piece));
+                rest = after;
+            }
+            out.extend(passing.finish());
+            out
+        };
+        for _ in 0..3000 {
+            let count = random(30);
+            let page: String = (0..count).map(|_| PARTS[random(PARTS.len())]).collect();
+            let whole = pass(page.as_bytes(), Box::new(|| usize::MAX));
+            let pieces = pass(page.as_bytes(), Box::new(|| random(5) + 1));
+            assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&pieces), "{page}");
+            let added = "/p/proxy".len();
+            assert!(whole.len() <= page.len() + added * page.matches('/').count(), "{page}");
+        }
+    }
 }

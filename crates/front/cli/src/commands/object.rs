@@ -42,12 +42,14 @@ pub fn is_object(operand: &str) -> bool {
         && !operand.contains(':')
 }
 
-/// Shows the changes of an object; `None` if no server runs here.
+/// Shows the changes of an object; `None` if no server runs here, or none that has such objects.
 pub fn history(ctx: &Context, matches: &Matches) -> Result<Option<u8>> {
     let config = config(ctx, matches)?;
     let question = question(matches, "")?;
-    let Some(told) = control::history(&config, &question).map_err(failed)? else {
-        return Ok(None);
+    let told = match control::history(&config, &question) {
+        Ok(Some(told)) => told,
+        Ok(None) | Err(control::AskError::NoKind { .. }) => return Ok(None),
+        Err(error) => return Err(failed(error)),
     };
     let row = |row: &teu_server::history::Row| {
         Row::new()
