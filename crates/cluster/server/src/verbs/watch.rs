@@ -242,8 +242,13 @@ fn poll_store(
                     let previous = event.previous.as_ref().map(item);
                     let (item, previous) = match (kind, previous) {
                         (EventKind::Deleted, Some(last)) => (last, None),
-                        // What it was is forgotten, and so nobody can say whether it was selected.
-                        (EventKind::Deleted, None) => continue,
+                        // What it was is forgotten, so nobody can say whether it was selected: a
+                        // watcher that was told nothing would believe that nothing happened.
+                        (EventKind::Deleted | EventKind::Updated, None) => {
+                            let error =
+                                StoreError::Compacted { asked: event.kv.modified, compacted: 0 };
+                            return Poll::Ready(Err(error));
+                        }
                         (_, previous) => (item(&event.kv), previous),
                     };
                     let (revision, encodings) = (event.kv.modified, Encodings::default());
