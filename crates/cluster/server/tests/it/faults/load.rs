@@ -16,6 +16,7 @@ pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const KEYS: usize = 4;
 /// After a line that broke, and between two operations where somebody asked for it.
 const PAUSE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all clients of a load share.
 pub struct Load<'a> {
@@ -58,21 +59,28 @@ fn object(key: Key, value: Value, version: Option<u64>) -> String {
     map.to_string()
 }
 
-/// All keys as they are now, and as of which resource version.
-pub fn picture(door: &Door) -> io::Result<(Picture, u64)> {
-    let (code, list) = door.ask(Ask::get(MAPS))?;
-    if code != 200 {
-        return Err(io::Error::other(format!("{code}: {list}")));
+/// A list that must come: a store that has just found its leader may need another try.
+fn list(door: &Door, query: &str) -> Json {
+    let (path, begun) = (format!("{MAPS}{query}"), Instant::now());
+    loop {
+        let answer = door.ask(Ask::get(&path));
+        if let Ok((200, list)) = answer {
+            return list;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no list: {answer:?}");
+        std::thread::sleep(PAUSE);
     }
-    Ok((picture_of(&list), version_of(&list)))
+}
+
+/// All keys as they are now, and as of which resource version.
+pub fn picture(door: &Door) -> (Picture, u64) {
+    let list = list(door, "");
+    (picture_of(&list), version_of(&list))
 }
 
 /// All keys as a resource version had them.
 pub fn picture_at(door: &Door, version: u64) -> Picture {
-    let path = format!("{MAPS}?resourceVersion={version}&resourceVersionMatch=Exact");
-    let (code, list) = door.ask(Ask::get(&path)).expect("an answer");
-    assert_eq!(code, 200, "{list}");
-    picture_of(&list)
+    picture_of(&list(door, &format!("?resourceVersion={version}&resourceVersionMatch=Exact")))
 }
 
 fn picture_of(list: &Json) -> Picture {

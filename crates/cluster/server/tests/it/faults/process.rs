@@ -10,6 +10,8 @@ use teu_server::{Config, Event, StoreConfig, run};
 
 const FOLDER: &str = "TEU_SERVER_FAULTS_FOLDER";
 const STORE: &str = "TEU_SERVER_FAULTS_STORE";
+/// Starts that are tried.
+const TRIES: usize = 3;
 
 /// The configuration of a server in a folder.
 pub fn config(folder: &Path) -> Config {
@@ -60,20 +62,23 @@ impl Process {
         self.child = Some(child.expect("this program starts"));
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready. Its store may have to be found by another try.
     pub fn start(&mut self) -> Door {
-        self.begin();
-        let output = self.child.as_mut().and_then(|child| child.stdout.take()).expect("piped");
-        let mut lines = BufReader::new(output).lines();
-        let ready = loop {
-            let line = lines.next().expect("the server ended before it was ready").expect("text");
-            if let Some(address) = line.strip_prefix("ready on ") {
-                break address.parse().expect("an address");
+        for _ in 0..TRIES {
+            self.begin();
+            let output = self.child.as_mut().and_then(|child| child.stdout.take());
+            let mut lines = BufReader::new(output.expect("it is piped")).lines();
+            let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
+                line.strip_prefix("ready on ").map(|address| address.parse().expect("an address"))
+            });
+            if let Some(address) = ready {
+                // What else it says goes nowhere, but it must not find a closed pipe.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Door::read(address, &config(&self.folder).kubeconfig());
             }
-        };
-        // What else it says goes nowhere, but it must not find a closed pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Door::read(ready, &config(&self.folder).kubeconfig())
+            self.kill();
+        }
+        panic!("the server ended before it was ready, {TRIES} times");
     }
 
     /// SIGKILL.
