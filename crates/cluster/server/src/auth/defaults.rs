@@ -17,6 +17,7 @@ use teu_api::kinds::labels;
 use teu_api::rbac::GROUP;
 use teu_api::{Status, object};
 use teu_store::cache::{ListAt, WatchFrom};
+use tokio::task::JoinSet;
 
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 const BOOTSTRAPPING: &str = "kubernetes.io/bootstrapping";
@@ -24,14 +25,19 @@ const AGGREGATE: &str = "rbac.authorization.k8s.io/aggregate-to-";
 /// Two servers may mend one object at once; the second then looks again.
 const TRIES: usize = 5;
 
-/// Adds what is missing.
-pub async fn ensure(api: &Api, user: &Arc<User>) -> Result<(), Status> {
-    for role in ROLES {
-        ensure_one(api, user, "clusterroles", role_value(role), "rules").await?;
+/// Adds what is missing, all at once, so that the writes share the disk's time.
+pub async fn ensure(api: &Arc<Api>, user: &Arc<User>) -> Result<(), Status> {
+    let roles = ROLES.iter().map(|role| ("clusterroles", role_value(role), "rules"));
+    let bindings = BINDINGS.iter().map(|(name, role, members)| {
+        ("clusterrolebindings", binding_value(name, role, members), "subjects")
+    });
+    let mut tasks = JoinSet::new();
+    for (plural, wanted, list) in roles.chain(bindings) {
+        let (api, user) = (Arc::clone(api), Arc::clone(user));
+        tasks.spawn(async move { ensure_one(&api, &user, plural, wanted, list).await });
     }
-    for (name, role, members) in BINDINGS {
-        let binding = binding_value(name, role, members);
-        ensure_one(api, user, "clusterrolebindings", binding, "subjects").await?;
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(|_| Status::internal("the server is shutting down"))??;
     }
     Ok(())
 }
