@@ -8,9 +8,10 @@ use super::user::AUTHENTICATED;
 use super::{User, lookup};
 use crate::api::Api;
 use crate::id;
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use teu_api::{Cause, Status, object};
 use teu_pki::Signer;
 
@@ -25,10 +26,14 @@ const MAX_AUDIENCES: usize = 64;
 /// The claim that says what the token is bound to.
 const PRIVATE: &str = "kubernetes.io";
 
+/// Tokens whose signature is known to be good; beyond, all are forgotten and looked at anew.
+const MAX_VERIFIED: usize = 1024;
+
 /// Issues and checks them.
 #[derive(Debug)]
 pub struct Accounts {
     signer: Arc<Signer>,
+    verified: Mutex<HashMap<[u8; SHA256_OUTPUT_LEN], Arc<Value>>>,
 }
 
 /// What a good token says.
@@ -43,7 +48,25 @@ pub struct Known {
 impl Accounts {
     /// By a key.
     pub fn new(signer: Arc<Signer>) -> Self {
-        Self { signer }
+        Self { signer, verified: Mutex::default() }
+    }
+
+    /// What a token says, if its signature is good. To find that out takes as long as the rest of a
+    /// small request, so it is done once for each token; a wrong one is never remembered.
+    fn verify(&self, token: &str) -> Option<Arc<Value>> {
+        let lock = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let print = digest(&SHA256, token.as_bytes());
+        let print: [u8; SHA256_OUTPUT_LEN] = print.as_ref().try_into().ok()?;
+        if let Some(claims) = lock().get(&print) {
+            return Some(Arc::clone(claims));
+        }
+        let claims = Arc::new(self.signer.verifier().verify(token)?);
+        let mut verified = lock();
+        if verified.len() >= MAX_VERIFIED {
+            verified.clear();
+        }
+        verified.insert(print, Arc::clone(&claims));
+        Some(claims)
     }
 
     /// The set of public keys (RFC 7517).
@@ -125,7 +148,7 @@ impl Accounts {
         token: &str,
         audiences: &[String],
     ) -> Result<Option<Known>, Status> {
-        let Some(claims) = self.signer.verifier().verify(token) else { return Ok(None) };
+        let Some(claims) = self.verify(token) else { return Ok(None) };
         let number = |field: &str| claims.get(field).and_then(Value::as_i64).unwrap_or(i64::MAX);
         let now = api.wall.seconds();
         // A second of grace: clocks of several servers differ.
