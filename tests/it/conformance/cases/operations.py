@@ -49,7 +49,7 @@ def all_operations(cluster, path, template, selector, patch, update, has_status)
         updated = put(cluster, one, "", change)
         equal(updated["metadata"]["annotations"]["updated"], "true")
         assert within(update, updated["spec"]), updated
-        watch.wait("MODIFIED", made["metadata"]["name"], lambda it: it["metadata"]["annotations"].get("patched") == "true")
+        watch.wait("MODIFIED", made["metadata"]["name"], lambda it: it["metadata"].get("annotations", {}).get("patched") == "true")
     if has_status:
         found = cluster.ok("GET", f"{one}/status")
         equal((found["kind"], found["metadata"]["uid"]), (made["kind"], made["metadata"]["uid"]))
