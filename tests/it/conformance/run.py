@@ -24,7 +24,7 @@ def one(kubeconfig, name):
         try:
             harness.CASES[name](cluster)
         finally:
-            cluster.core.delete_namespace(cluster.ns)
+            cluster.close()
         return name, None
     except Exception as error:
         trace = traceback.extract_tb(error.__traceback__)
