@@ -4,34 +4,41 @@
 //! simulation. All sleep while nothing changes. A controller that is cut off begins anew: it needs
 //! nothing but what the API says.
 //!
+//! ```text
+//! API ─watch─▶ Mirror (one a kind, shared) ─change─▶ Queue (keys) ─▶ work ─▶ plan ─▶ Context ─▶ API
+//!                  ▲                                                            │
+//!                  └── a write is over when the mirror shows it ◀───────────────┘
+//! ```
+//!
+//! - [`mirror`]: what there is of a kind, in memory, found by namespace, controller and label.
+//! - [`queue`], [`worker`]: which objects are to be looked at, and the loop that does it.
+//! - [`context`]: what a controller is given; its writes wait until its own mirror shows them, so that
+//!   nothing is ever decided on what stood before them.
+//! - [`recorder`]: events for people. [`leader`]: only one of several servers runs all this.
+//! - [`all`]: the list of them, each as a user of its own.
+//! - [`pods`], [`claim`], [`batch`], [`conditions`], [`hash`]: what controllers of pods share.
 //! - [`accounts`]: every namespace has its default service account and the cluster's authority.
+//! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`]: pods that end.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod all;
+pub mod batch;
+pub mod claim;
+pub mod conditions;
+pub mod context;
+pub mod deployment;
 mod follow;
+pub mod hash;
+pub mod job;
+pub mod leader;
+pub mod mirror;
+pub mod pods;
+pub mod queue;
+pub mod recorder;
+pub mod replicas;
+pub mod timer;
+pub mod worker;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use teu_client::Client;
-
-/// Waits; nothing here looks at a clock.
-pub trait Timer: Send + Sync + 'static {
-    /// For so many milliseconds.
-    fn sleep(&self, milliseconds: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-}
-
-/// What every controller needs.
-#[derive(Clone)]
-pub struct Context {
-    /// The API, as the controller's own user.
-    pub client: Arc<dyn Client>,
-    /// Time.
-    pub timer: Arc<dyn Timer>,
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").finish_non_exhaustive()
-    }
-}
+pub use context::{Context, Office};
+pub use timer::Timer;

@@ -5,6 +5,7 @@ use crate::auth::{Access, User, defaults};
 use crate::bootstrap;
 use crate::config::{Config, StoreConfig};
 use crate::control::House;
+use crate::controllers;
 use crate::credentials::{Credentials, CredentialsError, make_private_folder};
 use crate::fairness;
 use crate::handler::Service;
@@ -21,6 +22,7 @@ use teu_store::etcd::{self, Etcd};
 use teu_store::{Error as StoreError, Store};
 use teu_web::{ClientCertificates, Limits, Listener, Shutdown, Tls};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 /// For requests under way when the server stops; watches end at once.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -77,6 +79,7 @@ pub struct Server {
     listener: Listener,
     address: SocketAddr,
     shutdown: Shutdown,
+    singletons: JoinHandle<()>,
 }
 
 /// Runs a server until SIGTERM or SIGINT.
@@ -140,20 +143,18 @@ impl Server {
         tokio::spawn(history::run(past, store, Arc::clone(&api.wall), shutdown.clone()));
         let house = House { api: Arc::clone(&api), history, config: config.clone() };
         crate::control::open(house, shutdown).await?;
-        tokio::spawn(crate::namespaces::run(Arc::clone(&api)));
-        tokio::spawn(crate::garbage::run(Arc::clone(&api)));
-        crate::controllers::start(&api, credentials.authority.certificate_pem());
-        let authority = Arc::clone(&credentials.authority);
-        tokio::spawn(crate::certificates::run(Arc::clone(&api), authority));
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
         defaults::ensure(&api, &user).await.map_err(Error::Bootstrap)?;
         fairness::ensure(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(fairness::run(Arc::clone(&api)));
-        tokio::spawn(defaults::aggregate(Arc::clone(&api), user));
+        let is_shared = matches!(config.store, StoreConfig::Etcd { .. });
+        let authority = Arc::clone(&credentials.authority);
+        let singletons = tokio::spawn(controllers::lead(Arc::clone(&api), authority, is_shared));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
-        Ok(Self { api, listener: listener.with_tls(tls), address, shutdown: shutdown.clone() })
+        let (listener, shutdown) = (listener.with_tls(tls), shutdown.clone());
+        Ok(Self { api, listener, address, shutdown, singletons })
     }
 
     /// Where it can be reached from this machine.
@@ -171,6 +172,8 @@ impl Server {
         self.api.is_ready.store(true, Ordering::Release);
         let service = Service::new(Arc::clone(&self.api));
         let drained = teu_web::serve(self.listener, limits(), service, self.shutdown).await?;
+        // Leadership is given back, unless the store does not answer.
+        let _ = tokio::time::timeout(DRAIN, self.singletons).await;
         Ok(drained.cut)
     }
 }

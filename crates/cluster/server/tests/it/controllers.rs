@@ -9,7 +9,12 @@ const MAP: &str = "configmaps/kube-root-ca.crt";
 #[test]
 fn every_namespace_has_its_account_and_the_clusters_authority() {
     let world = World::new();
-    world.run(async { teu_server::controllers::start_accounts(&world.api, "PEM".to_owned()) });
+    let api = Arc::clone(&world.api);
+    world.run(async {
+        drop(tokio::spawn(async move {
+            teu_server::controllers::run(&api, "PEM".to_owned()).await;
+        }));
+    });
     let path = |namespace: &str, what: &str| format!("/api/v1/namespaces/{namespace}/{what}");
     let has = |namespace: &str, what: &str| world.get(&path(namespace, what)).code == 200;
     let said =

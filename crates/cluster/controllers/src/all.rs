@@ -1,0 +1,18 @@
+//! The list of controllers: who each of them is, and what its events are called.
+
+use crate::{Context, Office, accounts, deployment, job, replicas};
+use std::sync::Arc;
+use teu_client::Client;
+
+/// Runs them all until the future is dropped. `client` makes the API for one who is called
+/// `system:serviceaccount:kube-system:NAME`.
+pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, authority_pem: String) {
+    let context = |name: &'static str| -> Context { office.context(client(name), name) };
+    tokio::join!(
+        accounts::run(context("service-account-controller"), authority_pem),
+        replicas::run(context("replicaset-controller"), replicas::SETS),
+        replicas::run(context("replication-controller"), replicas::CONTROLLERS),
+        deployment::run(context("deployment-controller")),
+        job::run(context("job-controller")),
+    );
+}
