@@ -1,6 +1,6 @@
 //! The list of controllers: who each of them is, and what its events are called.
 
-use crate::{Context, Office, accounts, deployment, job, replicas};
+use crate::{Context, Office, accounts, cron, deployment, job, replicas, stateful};
 use std::sync::Arc;
 use teu_client::Client;
 
@@ -14,5 +14,7 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
         replicas::run(context("replication-controller"), replicas::CONTROLLERS),
         deployment::run(context("deployment-controller")),
         job::run(context("job-controller")),
+        cron::run(context("cronjob-controller")),
+        stateful::run(context("statefulset-controller")),
     );
 }

@@ -18,7 +18,9 @@
 //! - [`all`]: the list of them, each as a user of its own.
 //! - [`pods`], [`claim`], [`batch`], [`conditions`], [`hash`]: what controllers of pods share.
 //! - [`accounts`]: every namespace has its default service account and the cluster's authority.
-//! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`]: pods that end.
+//! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`], [`cron`]: pods that
+//!   end, once or at times of the calendar.
+//!   [`stateful`] (with [`revisions`]): pods with names and volumes of their own.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -27,6 +29,7 @@ pub mod batch;
 pub mod claim;
 pub mod conditions;
 pub mod context;
+pub mod cron;
 pub mod deployment;
 mod follow;
 pub mod hash;
@@ -37,6 +40,8 @@ pub mod pods;
 pub mod queue;
 pub mod recorder;
 pub mod replicas;
+pub mod revisions;
+pub mod stateful;
 pub mod timer;
 pub mod worker;
 

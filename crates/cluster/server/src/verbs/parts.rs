@@ -105,8 +105,30 @@ impl Api {
         if !matches!(phase, "Succeeded" | "Failed" | "Pending") && !object::is_terminating(&pod) {
             self.disrupt(call, &pod, &how).await?;
         }
+        if !object::is_terminating(&pod) && !how.is_dry_run {
+            self.note_disruption(call, options).await?;
+        }
         let target = Call { subresource: String::new(), ..call.clone() };
         self.delete(&target, &how).await.map(|_| ())
+    }
+
+    /// Says of a pod that it did not end by itself: jobs need not count that as a failure.
+    async fn note_disruption(&self, call: &Call, options: &WriteOptions) -> Result<(), Status> {
+        let now = self.wall.text();
+        self.rewrite(call, options, |pod| {
+            let status = object::child_mut(pod, "status");
+            let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+            if let Some(conditions) = conditions.as_array_mut() {
+                conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+                conditions.push(json!({
+                    "type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
+                    "lastTransitionTime": now, "reason": "EvictionByEvictionAPI",
+                    "message": "Eviction API: evicting",
+                }));
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Takes one from the budget that a pod falls under.

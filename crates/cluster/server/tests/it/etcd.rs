@@ -101,3 +101,58 @@ fn two_servers_on_one_etcd_are_one_cluster() {
     shutdown.begin();
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
+
+const LEASES: Kind<'static> =
+    Kind { group: "coordination.k8s.io", version: "v1", plural: "leases" };
+const ACCOUNTS: Kind<'static> = Kind { group: "", version: "v1", plural: "serviceaccounts" };
+const NAMESPACES: Kind<'static> = Kind { group: "", version: "v1", plural: "namespaces" };
+
+/// Who leads, as soon as it is somebody else.
+async fn leader(client: &Local, before: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let lease = client.get(LEASES, "kube-system", "kube-controller-manager").await;
+        let holder = lease.map(|lease| lease["spec"]["holderIdentity"].clone()).unwrap_or_default();
+        match holder.as_str() {
+            Some(holder) if !holder.is_empty() && holder != before => return holder.to_owned(),
+            _ => {}
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody leads instead of {before:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Makes a namespace; ends when somebody has given it its account.
+async fn is_served(client: &Local, name: &str) {
+    let namespace = json!({ "metadata": { "name": name } });
+    client.create(NAMESPACES, "", namespace).await.expect("made");
+    let begun = Instant::now();
+    while client.get(ACCOUNTS, name, "default").await.is_err() {
+        assert!(begun.elapsed() < PATIENCE, "{name} has no account");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn one_of_two_servers_leads_and_the_other_takes_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((_etcd, port)) = start_etcd(folder.path()) else { return };
+    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
+    let (first, second) = (Shutdown::new(), Shutdown::new());
+    runtime.block_on(async {
+        let store = format!("etcd://127.0.0.1:{port}");
+        let one = start(&folder.path().join("one"), &store, &first).await;
+        let client = Local::new(&one, User::internal("tester"), "tester");
+        let leader_before = leader(&client, "").await;
+        is_served(&client, "a").await;
+        let two = start(&folder.path().join("two"), &store, &second).await;
+        let client = Local::new(&two, User::internal("tester"), "tester");
+        is_served(&client, "b").await;
+        assert_eq!(leader(&client, "").await, leader_before);
+        first.begin();
+        leader(&client, &leader_before).await;
+        is_served(&client, "c").await;
+    });
+    second.begin();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}

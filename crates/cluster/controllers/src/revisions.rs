@@ -1,0 +1,110 @@
+//! `ControllerRevision`: the templates that a stateful set had, as patches of it, so that pods of an older
+//! one can be made again.
+
+use crate::Context;
+use crate::hash;
+use crate::mirror::Object;
+use crate::pods::{controller_ref, created};
+use serde_json::{Value, json};
+use teu_api::kinds::equal::same;
+use teu_api::kinds::field::At;
+use teu_api::{Status, object};
+use teu_client::{Deletion, Kind, Patch};
+
+/// Controller revisions.
+pub const REVISIONS: Kind<'static> =
+    Kind { group: "apps", version: "v1", plural: "controllerrevisions" };
+/// The label of pods that names theirs.
+pub const LABEL: &str = "controller-revision-hash";
+/// The hash, at the revision.
+const HASH: &str = "controller.kubernetes.io/hash";
+
+/// An owner's revisions: that of its template, and all, the oldest first.
+#[derive(Debug, Clone)]
+pub struct Revisions {
+    /// Of the template as it is.
+    pub newest: Value,
+    /// All there are.
+    pub all: Vec<Object>,
+}
+
+/// What a revision keeps of an owner.
+fn data(owner: &Value) -> Value {
+    let mut template = owner["spec"]["template"].clone();
+    template["$patch"] = "replace".into();
+    json!({ "spec": { "template": template } })
+}
+
+/// The template that a revision keeps.
+pub fn template(revision: &Value) -> Value {
+    let mut template = revision["data"]["spec"]["template"].clone();
+    if let Some(fields) = template.as_object_mut() {
+        fields.shift_remove("$patch");
+    }
+    template
+}
+
+fn number(revision: &Value) -> i64 {
+    At::root(revision).get("revision").int()
+}
+
+/// Finds the revision of the owner's template, gives it the highest number, or makes it. On a name that
+/// another template has, `Err` with `AlreadyExists`: the owner counts a collision then.
+pub async fn sync(
+    context: &Context,
+    owner: &Value,
+    mut all: Vec<Object>,
+) -> Result<Revisions, Status> {
+    all.sort_by_key(|revision| (number(revision), created(revision)));
+    let wanted = data(owner);
+    let next = all.last().map_or(0, |last| number(last)) + 1;
+    let equal = all.iter().rposition(|revision| same(&revision["data"], &wanted));
+    let newest = match equal {
+        Some(at) if at + 1 == all.len() => (*all[at]).clone(),
+        Some(at) => {
+            let at = (object::namespace(owner), object::name(&all[at]));
+            let patch = json!({ "revision": next });
+            context.client.patch(REVISIONS, at, "", Patch::Merge, patch).await?
+        }
+        None => {
+            let count = At::root(owner).get("status.collisionCount").opt_int();
+            let hash = hash::of(&wanted, count);
+            let mut labels = owner["spec"]["template"]["metadata"]["labels"].clone();
+            labels[HASH] = hash.clone().into();
+            let revision = json!({
+                "apiVersion": "apps/v1", "kind": "ControllerRevision",
+                "metadata": {
+                    "name": format!("{}-{hash}", object::name(owner)),
+                    "namespace": object::namespace(owner), "labels": labels,
+                    "ownerReferences": [controller_ref(owner)],
+                },
+                "data": wanted, "revision": next,
+            });
+            let made = context.create(REVISIONS, object::namespace(owner), revision).await?;
+            all.push(Object::new(made.clone()));
+            made
+        }
+    };
+    Ok(Revisions { newest, all })
+}
+
+impl Revisions {
+    /// One by its name.
+    pub fn find(&self, name: &str) -> Option<&Object> {
+        self.all.iter().find(|revision| object::name(revision) == name)
+    }
+
+    /// Deletes the oldest of those that nobody uses, beyond so many.
+    pub async fn forget(&self, context: &Context, used: &[&str], keep: i64) -> Result<(), Status> {
+        let is_used = |revision: &&Object| {
+            let name = object::name(revision);
+            used.contains(&name) || name == object::name(&self.newest)
+        };
+        let unused: Vec<&Object> = self.all.iter().filter(|one| !is_used(one)).collect();
+        let surplus = unused.len().saturating_sub(usize::try_from(keep).unwrap_or(0));
+        for revision in unused.into_iter().take(surplus) {
+            context.delete(REVISIONS, revision, Deletion::default()).await?;
+        }
+        Ok(())
+    }
+}
