@@ -184,3 +184,6 @@ impl Candidate {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

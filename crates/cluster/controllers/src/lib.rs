@@ -42,6 +42,8 @@ pub mod recorder;
 pub mod replicas;
 pub mod revisions;
 pub mod stateful;
+#[cfg(test)]
+mod testing;
 pub mod timer;
 pub mod worker;
 
