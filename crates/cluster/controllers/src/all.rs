@@ -1,6 +1,7 @@
 //! The list of controllers: who each of them is, and what its events are called.
 
-use crate::{Context, Office, accounts, cron, deployment, job, replicas, stateful};
+use crate::{Context, Office};
+use crate::{accounts, cron, daemon, deployment, job, replicas, stateful, ttl};
 use std::sync::Arc;
 use teu_client::Client;
 
@@ -16,5 +17,7 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
         job::run(context("job-controller")),
         cron::run(context("cronjob-controller")),
         stateful::run(context("statefulset-controller")),
+        daemon::run(office.context(client("daemon-set-controller"), "daemonset-controller")),
+        ttl::run(context("ttl-after-finished-controller")),
     );
 }

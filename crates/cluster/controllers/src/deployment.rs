@@ -11,6 +11,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use sets::scaled;
+
 use crate::Context;
 use crate::claim::{self, concerned};
 use crate::mirror::{Change, Mirror, Object, controller_uid, key_of};

@@ -21,6 +21,7 @@
 //! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`], [`cron`]: pods that
 //!   end, once or at times of the calendar.
 //!   [`stateful`] (with [`revisions`]): pods with names and volumes of their own.
+//!   [`daemon`]: a pod on every node. [`ttl`]: finished jobs go after their time.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -30,6 +31,7 @@ pub mod claim;
 pub mod conditions;
 pub mod context;
 pub mod cron;
+pub mod daemon;
 pub mod deployment;
 mod follow;
 pub mod hash;
@@ -45,6 +47,7 @@ pub mod stateful;
 #[cfg(test)]
 mod testing;
 pub mod timer;
+pub mod ttl;
 pub mod worker;
 
 pub use context::{Context, Office};

@@ -1,0 +1,164 @@
+//! `DaemonSet`: a pod on every node that fits.
+
+mod node;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use crate::Context;
+use crate::batch::slow_start;
+use crate::claim::{self, concerned};
+use crate::mirror::{Change, Mirror, Object, key_of};
+use crate::pods::{self, PODS};
+use crate::queue::Queue;
+use crate::replicas;
+use crate::revisions::{self, REVISIONS, Revisions};
+use crate::worker::{AT_ONCE, Look, work};
+use plan::{Plan, View};
+use serde_json::Value;
+use std::sync::Arc;
+use teu_api::kinds::field::At;
+use teu_api::{Status, object};
+use teu_client::Kind;
+
+/// Daemon sets.
+pub const DAEMON_SETS: Kind<'static> = Kind { group: "apps", version: "v1", plural: "daemonsets" };
+/// Nodes.
+pub const NODES: Kind<'static> = Kind { group: "", version: "v1", plural: "nodes" };
+
+struct DaemonSets {
+    context: Context,
+    owners: Arc<Mirror>,
+    pods: Arc<Mirror>,
+    nodes: Arc<Mirror>,
+    revisions: Arc<Mirror>,
+}
+
+/// Runs until the future is dropped.
+pub async fn run(context: Context) {
+    let queue = Queue::new(Arc::clone(&context.timer));
+    let (owners, pods) = (context.mirror(DAEMON_SETS), context.mirror(PODS));
+    let (nodes, revisions) = (context.mirror(NODES), context.mirror(REVISIONS));
+    for mirror in [&owners, &pods, &nodes, &revisions] {
+        mirror.ready().await;
+    }
+    let all = Arc::clone(&queue);
+    owners.subscribe(move |change| {
+        if let Some(owner) = change.newest() {
+            all.add(key_of(owner));
+        }
+    });
+    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
+    pods.subscribe(move |change| {
+        concerned(change, &known, "DaemonSet").into_iter().for_each(|key| all.add(key));
+    });
+    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
+    nodes.subscribe(move |change| {
+        if matters(change) {
+            known.all().iter().for_each(|owner| all.add(key_of(owner)));
+        }
+    });
+    let this = Arc::new(DaemonSets { context, owners, pods, nodes, revisions });
+    work(queue, AT_ONCE, |key| {
+        let this = Arc::clone(&this);
+        async move { this.look(&key).await }
+    })
+    .await;
+}
+
+/// Whether a node changed in what decides about pods: not its heartbeat.
+fn matters(change: &Change) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else { return true };
+    before["metadata"]["labels"] != after["metadata"]["labels"]
+        || before["spec"]["taints"] != after["spec"]["taints"]
+}
+
+impl DaemonSets {
+    async fn look(&self, key: &str) -> Look {
+        let Some(set) = self.owners.at(key) else { return Ok(None) };
+        let owned = self.pods.controlled_by(object::uid(&set));
+        let orphans = self.pods.orphans(object::namespace(&set));
+        let claim = claim::plan(&set, owned, orphans);
+        claim::settle(&self.context, (DAEMON_SETS, PODS), &set, claim).await?;
+        if object::is_terminating(&set) {
+            return Ok(None);
+        }
+        let revisions = self.revisions(&set).await?;
+        let newest = plan::hash(object::name(&revisions.newest));
+        let (nodes, now) = (self.nodes.all(), self.context.timer.seconds());
+        let owned = self.owned(&set);
+        let plan = View::new(&set, (&nodes, &owned), newest, now).plan();
+        let failure = self.act(&set, plan, &revisions.newest).await;
+        let owned = self.owned(&set);
+        let view = View::new(&set, (&nodes, &owned), newest, now);
+        let (status, after) = (view.status(), view.next_available());
+        self.context.write_status(DAEMON_SETS, &set, status).await?;
+        self.forget(&set, &owned, &revisions).await?;
+        failure.map_or(Ok(after), Err)
+    }
+
+    async fn revisions(&self, set: &Object) -> Result<Revisions, Status> {
+        let all = self.revisions.controlled_by(object::uid(set));
+        match revisions::sync(&self.context, set, all).await {
+            Err(status) if status.reason == "AlreadyExists" => {
+                let mut said = set["status"].clone();
+                let count = At::root(set).get("status.collisionCount").int() + 1;
+                said["collisionCount"] = count.into();
+                self.context.write_status(DAEMON_SETS, set, said).await?;
+                Err(status)
+            }
+            other => other,
+        }
+    }
+
+    async fn forget(
+        &self,
+        set: &Value,
+        owned: &[Object],
+        revisions: &Revisions,
+    ) -> Result<(), Status> {
+        let is_used = |revision: &&Object| {
+            let hash = plan::hash(object::name(revision));
+            owned.iter().any(|pod| object::label(pod, revisions::LABEL) == Some(hash))
+        };
+        let used: Vec<&str> =
+            revisions.all.iter().filter(is_used).map(|revision| object::name(revision)).collect();
+        let keep = At::root(set).get("spec.revisionHistoryLimit").opt_int().unwrap_or(10);
+        revisions.forget(&self.context, &used, keep).await
+    }
+
+    fn owned(&self, set: &Value) -> Vec<Object> {
+        let mut pods = self.pods.controlled_by(object::uid(set));
+        pods.retain(|pod| claim::is_selected(set, pod));
+        pods
+    }
+
+    async fn act(&self, set: &Object, plan: Plan, revision: &Value) -> Option<Status> {
+        for pod in &plan.failed {
+            let text = format!(
+                "Found failed daemon pod {}/{} on node {}, will try to kill it",
+                object::namespace(pod),
+                object::name(pod),
+                node::of_pod(pod).unwrap_or_default()
+            );
+            self.context.recorder.warning(set, "FailedDaemonPod", text);
+        }
+        // Those that failed are replaced with growing pauses: their failure is this look's.
+        let has_failed = !plan.failed.is_empty();
+        let doomed: Vec<Object> = plan.failed.into_iter().chain(plan.delete).collect();
+        let (_, failure) = slow_start(doomed, |pod| {
+            let (context, set) = (self.context.clone(), Arc::clone(set));
+            async move { replicas::delete(&context, &set, &pod).await }
+        })
+        .await;
+        let (_, refusal) = slow_start(plan.create, |node| {
+            let (context, set) = (self.context.clone(), Arc::clone(set));
+            let pod = plan::make(&set, &node, revision);
+            async move { replicas::create_pod(&context, &set, pod).await }
+        })
+        .await;
+        let refusal = refusal.filter(|status| !pods::is_of_ending_namespace(status));
+        let again = || has_failed.then(|| Status::internal("pods failed"));
+        failure.or(refusal).or_else(again)
+    }
+}
