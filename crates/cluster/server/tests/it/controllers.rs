@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const ACCOUNT: &str = "serviceaccounts/default";
 const MAP: &str = "configmaps/kube-root-ca.crt";
