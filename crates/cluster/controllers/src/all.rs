@@ -2,6 +2,7 @@
 
 use crate::{Context, Office};
 use crate::{accounts, cron, daemon, deployment, job, replicas, stateful, ttl};
+use crate::{disruption, networks, quota, services, volumes};
 use std::sync::Arc;
 use teu_client::Client;
 
@@ -11,6 +12,12 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
     let context = |name: &'static str| -> Context { office.context(client(name), name) };
     tokio::join!(
         accounts::run(context("service-account-controller"), authority_pem),
+        services::run(context("endpoint-controller")),
+        services::mirror(context("endpointslicemirroring-controller")),
+        networks::run(context("service-cidr-controller")),
+        disruption::run(context("disruption-controller")),
+        quota::run(context("resourcequota-controller")),
+        volumes::run(context("persistent-volume-binder")),
         replicas::run(context("replicaset-controller"), replicas::SETS),
         replicas::run(context("replication-controller"), replicas::CONTROLLERS),
         deployment::run(context("deployment-controller")),

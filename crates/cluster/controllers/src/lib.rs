@@ -22,6 +22,9 @@
 //!   end, once or at times of the calendar.
 //!   [`stateful`] (with [`revisions`]): pods with names and volumes of their own.
 //!   [`daemon`]: a pod on every node. [`ttl`]: finished jobs go after their time.
+//! - [`services`]: where their traffic may go; [`networks`]: of which addresses they are.
+//! - [`disruption`]: how many pods may be evicted. [`quota`]: what of a namespace is used.
+//! - [`volumes`]: which claim has which, and that neither goes while it is in use.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -33,21 +36,26 @@ pub mod context;
 pub mod cron;
 pub mod daemon;
 pub mod deployment;
+pub mod disruption;
 mod follow;
 pub mod hash;
 pub mod job;
 pub mod leader;
 pub mod mirror;
+pub mod networks;
 pub mod pods;
 pub mod queue;
+pub mod quota;
 pub mod recorder;
 pub mod replicas;
 pub mod revisions;
+pub mod services;
 pub mod stateful;
 #[cfg(test)]
 mod testing;
 pub mod timer;
 pub mod ttl;
+pub mod volumes;
 pub mod worker;
 
 pub use context::{Context, Office};

@@ -1,7 +1,16 @@
 //! ResourceQuota: what an object uses, of which quotas, and whether there is room.
+//!
+//! A quota is held to what its status says: a controller copies `spec.hard` there and counts; who
+//! makes an object adds to `status.used` in the same transaction. What has gone comes back by counting.
+
+mod names;
+mod scope;
+
+pub use names::{kind_of, version_of};
+pub use scope::takes;
 
 use super::limits::{amounts, pod_amounts};
-use crate::object::{at, is_terminating, text};
+use crate::object::{at, text};
 use crate::quantity::Quantity;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,75 +110,6 @@ fn claim(claim: &Value, usage: &mut Usage) {
     }
 }
 
-/// Whether a quota's scopes take an object.
-pub fn takes(quota: &Value, group: &str, resource: &str, object: &Value) -> bool {
-    let scopes = at(quota, &["spec", "scopes"]).and_then(Value::as_array);
-    let selector =
-        at(quota, &["spec", "scopeSelector", "matchExpressions"]).and_then(Value::as_array);
-    let is_pod = group.is_empty() && resource == "pods";
-    let mut conditions: Vec<(&str, &str, &[Value])> = Vec::new();
-    for scope in scopes.into_iter().flatten().filter_map(Value::as_str) {
-        conditions.push((scope, "Exists", &[]));
-    }
-    for expression in selector.into_iter().flatten() {
-        let word = |name: &str| expression[name].as_str().unwrap_or_default();
-        let values = expression["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-        conditions.push((word("scopeName"), word("operator"), values));
-    }
-    conditions.is_empty()
-        || is_pod
-            && conditions
-                .iter()
-                .all(|(scope, operator, values)| pod_is_in(object, scope, operator, values))
-}
-
-fn pod_is_in(pod: &Value, scope: &str, operator: &str, values: &[Value]) -> bool {
-    let spec = pod.get("spec").unwrap_or(&Value::Null);
-    let ends = spec["activeDeadlineSeconds"].as_i64().is_some();
-    match scope {
-        "Terminating" => ends,
-        "NotTerminating" => !ends,
-        "BestEffort" => is_best_effort(spec),
-        "NotBestEffort" => !is_best_effort(spec),
-        "PriorityClass" => {
-            let class = spec["priorityClassName"].as_str().unwrap_or_default();
-            let is_listed = values.iter().any(|value| value == class);
-            match operator {
-                "In" => is_listed,
-                "NotIn" => !is_listed,
-                "DoesNotExist" => class.is_empty(),
-                _ => !class.is_empty(),
-            }
-        }
-        "CrossNamespacePodAffinity" => crosses_namespaces(spec),
-        _ => false,
-    }
-}
-
-fn is_best_effort(spec: &Value) -> bool {
-    ["requests", "limits"].iter().all(|what| {
-        pod_amounts(spec, what)
-            .iter()
-            .all(|(name, amount)| !matches!(&**name, "cpu" | "memory") || amount.is_zero())
-    })
-}
-
-fn crosses_namespaces(spec: &Value) -> bool {
-    let kinds = ["podAffinity", "podAntiAffinity"];
-    let terms = kinds.iter().flat_map(|kind| {
-        let affinity = &spec["affinity"][kind];
-        let required = affinity["requiredDuringSchedulingIgnoredDuringExecution"].as_array();
-        let preferred = affinity["preferredDuringSchedulingIgnoredDuringExecution"].as_array();
-        let preferred = preferred.into_iter().flatten().map(|it| &it["podAffinityTerm"]);
-        required.into_iter().flatten().chain(preferred)
-    });
-    let crosses = |term: &Value| {
-        term["namespaces"].as_array().is_some_and(|it| !it.is_empty())
-            || term["namespaceSelector"].is_object()
-    };
-    terms.into_iter().any(crosses)
-}
-
 /// What a change adds to usage; what it frees is the controller's affair.
 pub fn growth(new: &Usage, old: Option<&Usage>) -> Usage {
     let mut growth = Usage::new();
@@ -183,28 +123,31 @@ pub fn growth(new: &Usage, old: Option<&Usage>) -> Usage {
     growth
 }
 
-/// Whether there is room in a quota: its `status.used` with the growth, or why not.
-pub fn charge(quota: &Value, new: &Usage, growth: &Usage) -> Result<Option<Value>, String> {
-    let hard = amounts(at(quota, &["spec", "hard"]));
+/// Whether there is room in a quota: its `status.used` with the growth (none if it is not about
+/// that), or why not.
+pub fn charge(quota: &Value, growth: &Usage) -> Result<Option<Value>, String> {
+    let hard = amounts(at(quota, &["status", "hard"]));
     let used = amounts(at(quota, &["status", "used"]));
+    let name = crate::object::name(quota);
+    let asked: Vec<(&String, Quantity)> =
+        hard.keys().filter_map(|name| Some((name, *growth.get(name)?))).collect();
+    let unknown: Vec<&str> =
+        asked.iter().map(|it| it.0.as_str()).filter(|name| !used.contains_key(*name)).collect();
+    if !unknown.is_empty() {
+        return Err(format!("status unknown for quota: {name}, resources: {}", unknown.join(",")));
+    }
     let mut after = used.clone();
     let mut exceeded = Vec::new();
-    for (name, limit) in &hard {
-        let Some(more) = growth.get(name) else { continue };
-        let before = used.get(name).copied().unwrap_or_default();
+    for (name, more) in &asked {
+        let (before, limit) = (used[*name], hard[*name]);
         let sum = before.add(*more);
-        if sum > *limit {
-            exceeded.push((name, *more, before, *limit));
+        if sum > limit {
+            exceeded.push((*name, *more, before, limit));
         }
-        after.insert(name.clone(), sum);
+        after.insert((*name).clone(), sum);
     }
     if exceeded.is_empty() {
-        let is_touched = after != used;
-        let list = |usage: &Usage| -> Map<String, Value> {
-            usage.iter().map(|(name, amount)| (name.clone(), amount.to_string().into())).collect()
-        };
-        debug_assert!(new.len() >= growth.len());
-        return Ok(is_touched.then(|| list(&after).into()));
+        return Ok((!asked.is_empty()).then(|| written(&after).into()));
     }
     let shown = |value: fn(&(&String, Quantity, Quantity, Quantity)) -> Quantity| {
         let list: Vec<String> =
@@ -212,17 +155,20 @@ pub fn charge(quota: &Value, new: &Usage, growth: &Usage) -> Result<Option<Value
         list.join(",")
     };
     Err(format!(
-        "exceeded quota: {}, requested: {}, used: {}, limited: {}",
-        crate::object::name(quota),
+        "exceeded quota: {name}, requested: {}, used: {}, limited: {}",
         shown(|it| it.1),
         shown(|it| it.2),
         shown(|it| it.3)
     ))
 }
 
+fn written(usage: &Usage) -> Map<String, Value> {
+    usage.iter().map(|(name, amount)| (name.clone(), amount.to_string().into())).collect()
+}
+
 /// What a pod has to say because a quota limits it: `must specify limits.cpu for: web`.
 pub fn must_specify(quota: &Value, pod: &Value) -> Option<String> {
-    let hard = at(quota, &["spec", "hard"])?.as_object()?;
+    let hard = at(quota, &["status", "hard"])?.as_object()?;
     let lists = ["containers", "initContainers"];
     let containers: Vec<&Value> =
         lists.iter().filter_map(|list| pod["spec"][*list].as_array()).flatten().collect();
@@ -264,8 +210,7 @@ pub fn status<'a>(
     let hard = at(quota, &["spec", "hard"]).cloned().unwrap_or_default();
     let mut sum = Usage::new();
     for (group, resource, object) in objects {
-        let is_gone = is_terminating(object) && has_ended(object);
-        if is_gone || !takes(quota, group, resource, object) {
+        if !takes(quota, group, resource, object) {
             continue;
         }
         for (name, amount) in usage(group, resource, object) {
@@ -274,11 +219,7 @@ pub fn status<'a>(
         }
     }
     let names = hard.as_object().into_iter().flatten().map(|(name, _)| name);
-    let used: Map<String, Value> = names
-        .map(|name| {
-            let amount = sum.get(name).copied().unwrap_or_default();
-            (name.clone(), amount.to_string().into())
-        })
-        .collect();
-    serde_json::json!({"hard": hard, "used": used})
+    let used: Usage =
+        names.map(|name| (name.clone(), sum.get(name).copied().unwrap_or_default())).collect();
+    serde_json::json!({"hard": hard, "used": written(&used)})
 }

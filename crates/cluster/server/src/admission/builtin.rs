@@ -4,7 +4,7 @@
 use super::Subject;
 use crate::api::{Api, Call, store_status};
 use crate::id;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use teu_api::admission::security::{Standard, Standards, is_significant, violation};
 use teu_api::admission::{
@@ -36,7 +36,9 @@ impl Api {
                 let class = self.runtime_class(subject, new).await?;
                 runtime_class::fill(new, class.as_ref()).map_err(forbidden)?;
             }
+            ("", "persistentvolumes") => keep_while_used(new, "kubernetes.io/pv-protection"),
             ("", "persistentvolumeclaims") => {
+                keep_while_used(new, "kubernetes.io/pvc-protection");
                 let all = self.all(&call.rows, ("storage.k8s.io", "storageclasses"), "").await?;
                 classes::fill_claim(new, &all);
             }
@@ -172,6 +174,16 @@ impl Api {
             [one] => Err(call.forbidden(one)),
             many => Err(call.forbidden(&format!("[{}]", many.join(", ")))),
         }
+    }
+}
+
+/// A finalizer that a controller takes away when nothing uses the object any more.
+fn keep_while_used(new: &mut Value, finalizer: &str) {
+    let list = object::metadata_mut(new).entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut()
+        && !list.iter().any(|name| name == finalizer)
+    {
+        list.push(finalizer.into());
     }
 }
 

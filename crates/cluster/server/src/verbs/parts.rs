@@ -11,6 +11,8 @@ use teu_store::{Change, Expect, Outcome, Txn};
 
 /// How often a change is made anew on what somebody else wrote meanwhile.
 const TRIES: usize = 20;
+/// Evictions of one budget that the controller has not confirmed.
+const MAX_ANNOUNCED: usize = 2000;
 
 impl Api {
     /// Makes a part of an object.
@@ -109,6 +111,8 @@ impl Api {
             self.note_disruption(call, options).await?;
         }
         let target = Call { subresource: String::new(), ..call.clone() };
+        self.announce(&target, &WriteOptions { is_dry_run: how.is_dry_run, ..options.clone() })
+            .await?;
         self.delete(&target, &how).await.map(|_| ())
     }
 
@@ -160,27 +164,48 @@ impl Api {
         let options = WriteOptions { is_dry_run: how.is_dry_run, ..WriteOptions::default() };
         let now = self.wall.text();
         self.rewrite(&budget, &options, |budget| {
-            let number = |name: &str| object::at(budget, &["status", name]).and_then(Value::as_i64).unwrap_or(0);
-            let (allowed, healthy, wanted) =
-                (number("disruptionsAllowed"), number("currentHealthy"), number("desiredHealthy"));
-            let is_behind = number("observedGeneration") < object::generation(budget);
-            if allowed <= 0 || is_behind {
-                let mut status = Status::too_many_requests(
-                    "Cannot evict pod as it would violate the pod's disruption budget.",
-                    if is_behind { 10 } else { 0 },
-                );
-                status.retry_seconds = status.retry_seconds.filter(|seconds| *seconds > 0);
-                status.causes.push(Cause {
-                    reason: CauseKind::DisruptionBudget,
-                    message: format!("The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"),
-                    field: String::new(),
-                });
-                return Err(status);
+            if !is_counted(pod, budget) {
+                return Ok(());
             }
+            let allowed = number(budget, "disruptionsAllowed");
+            check_budget(budget, &name).map_err(|refusal| match refusal {
+                Refusal::Later { why, cause, seconds } => {
+                    let mut status = Status::too_many_requests(why, seconds);
+                    status.retry_seconds = status.retry_seconds.filter(|seconds| *seconds > 0);
+                    status.causes.push(Cause {
+                        reason: CauseKind::DisruptionBudget,
+                        message: cause,
+                        field: String::new(),
+                    });
+                    status
+                }
+                Refusal::Never(why) => {
+                    Status::forbidden("policy", "poddisruptionbudgets", &name, why)
+                }
+            })?;
             let status = object::child_mut(budget, "status");
             status.insert("disruptionsAllowed".to_owned(), (allowed - 1).into());
             let disrupted = status.entry("disruptedPods").or_insert_with(|| json!({}));
             disrupted[&call.name] = now.clone().into();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Says on a pod that it is about to be evicted.
+    async fn announce(&self, call: &Call, options: &WriteOptions) -> Result<(), Status> {
+        let now = self.wall.text();
+        self.rewrite(call, options, |pod| {
+            let status = object::child_mut(pod, "status");
+            let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+            if let Some(conditions) = conditions.as_array_mut() {
+                conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+                conditions.push(json!({
+                    "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+                    "message": "Eviction API: evicting", "lastProbeTime": null,
+                    "lastTransitionTime": now,
+                }));
+            }
             Ok(())
         })
         .await
@@ -195,9 +220,10 @@ impl Api {
     ) -> Result<(), Status> {
         for _ in 0..TRIES {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
-            let mut new = call.entry.open(&old.stored, old.revision)?;
+            let before = call.entry.open(&old.stored, old.revision)?;
+            let mut new = before.clone();
             change(&mut new)?;
-            if options.is_dry_run {
+            if options.is_dry_run || new == before {
                 return Ok(());
             }
             let value = call.entry.seal(&new)?.json().clone();
@@ -209,4 +235,63 @@ impl Api {
         }
         Err(call.modified())
     }
+}
+
+fn number(budget: &Value, name: &str) -> i64 {
+    object::at(budget, &["status", name]).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// Whether a pod's eviction takes from its budget. One that is not ready takes nothing if the budget
+/// says so, or has enough others.
+fn is_counted(pod: &Value, budget: &Value) -> bool {
+    let conditions = object::at(pod, &["status", "conditions"]).and_then(Value::as_array);
+    let is_ready =
+        conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True");
+    let (healthy, wanted) = (number(budget, "currentHealthy"), number(budget, "desiredHealthy"));
+    let always =
+        object::text(budget, &["spec", "unhealthyPodEvictionPolicy"]) == Some("AlwaysAllow");
+    is_ready || !(always || (healthy >= wanted && wanted > 0))
+}
+
+/// Why a budget does not allow an eviction.
+enum Refusal {
+    /// Not now.
+    Later { why: &'static str, cause: String, seconds: u32 },
+    /// Not as it stands.
+    Never(&'static str),
+}
+
+/// Whether one more pod may go.
+fn check_budget(budget: &Value, name: &str) -> Result<(), Refusal> {
+    const VIOLATES: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
+    let allowed = number(budget, "disruptionsAllowed");
+    if number(budget, "observedGeneration") < object::generation(budget) {
+        let cause = format!("The disruption budget {name} is still being processed by the server.");
+        return Err(Refusal::Later { why: VIOLATES, cause, seconds: 10 });
+    }
+    if allowed < 0 {
+        return Err(Refusal::Never("pdb disruptions allowed is negative"));
+    }
+    let announced = object::at(budget, &["status", "disruptedPods"]).and_then(Value::as_object);
+    if announced.is_some_and(|all| all.len() > MAX_ANNOUNCED) {
+        let why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller";
+        return Err(Refusal::Never(why));
+    }
+    if allowed > 0 {
+        return Ok(());
+    }
+    let conditions = object::at(budget, &["status", "conditions"]).and_then(Value::as_array);
+    let failed = conditions.into_iter().flatten().find(|it| it["reason"] == "SyncFailed");
+    let cause = match failed {
+        Some(condition) => format!(
+            "The disruption budget {name} does not allow evicting pods currently because it failed sync: {}",
+            condition["message"].as_str().unwrap_or_default()
+        ),
+        None => format!(
+            "The disruption budget {name} needs {} healthy pods and has {} currently",
+            number(budget, "desiredHealthy"),
+            number(budget, "currentHealthy")
+        ),
+    };
+    Err(Refusal::Later { why: VIOLATES, cause, seconds: 0 })
 }

@@ -73,6 +73,8 @@ fn evictions_ask_the_budget() {
         world.post(PODS, &pod(name)).good();
         let mut running = world.get(&format!("{PODS}/{name}")).good();
         running["status"]["phase"] = "Running".into();
+        // One that is not ready takes nothing from a budget that has enough others.
+        running["status"]["conditions"] = json!([{ "type": "Ready", "status": "True" }]);
         world.put(&format!("{PODS}/{name}/status"), &running).good();
     }
     let evict = |name: &str| {
@@ -89,4 +91,8 @@ fn evictions_ask_the_budget() {
     assert_eq!(world.get(&format!("{PODS}/p")).code, 404);
     assert_eq!(world.get(&format!("{budgets}/b")).good()["status"]["disruptionsAllowed"], 0);
     assert_eq!(evict("q").code, 429);
+    let mut unready = world.get(&format!("{PODS}/q")).good();
+    unready["status"]["conditions"] = json!([{ "type": "Ready", "status": "False" }]);
+    world.put(&format!("{PODS}/q/status"), &unready).good();
+    evict("q").good();
 }

@@ -1,7 +1,9 @@
 //! Limits and quotas.
 
 use crate::admission::limits::{check_claim, check_pod, fill_pod};
-use crate::admission::quota::{charge, growth, must_specify, status, takes, usage};
+use crate::admission::quota::{
+    charge, growth, kind_of, must_specify, status, takes, usage, version_of,
+};
 use serde_json::{Value, json};
 
 fn pod(resources: Value) -> Value {
@@ -136,25 +138,46 @@ fn scopes() {
     let affinity = json!({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"namespaces": ["x"]}]}}});
     check(json!({"scopes": ["CrossNamespacePodAffinity"]}), affinity, true);
     assert!(takes(&json!({"spec": {}}), "", "services", &json!({})));
+    let fast = json!({"spec": {"scopeSelector": {"matchExpressions": [{"scopeName": "VolumeAttributesClass", "operator": "In", "values": ["fast"]}]}}});
+    let claim = |class: &str| json!({"spec": {"volumeAttributesClassName": class}});
+    assert!(takes(&fast, "", "persistentvolumeclaims", &claim("fast")));
+    assert!(!takes(&fast, "", "persistentvolumeclaims", &claim("slow")));
+}
+
+#[test]
+fn names_say_what_they_are_about() {
+    let check = |name: &str, expected: (&str, &str)| assert_eq!(kind_of(name), expected, "{name}");
+    check("count/widgets.example.com", ("example.com", "widgets"));
+    check("count/pods", ("", "pods"));
+    check("limits.cpu", ("", "pods"));
+    check("requests.example.com/gpu", ("", "pods"));
+    check("services.nodeports", ("", "services"));
+    check("gold.storageclass.storage.k8s.io/requests.storage", ("", "persistentvolumeclaims"));
+    check("secrets", ("", "secrets"));
 }
 
 #[test]
 fn charges() {
-    let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "2", "requests.cpu": "1", "limits.memory": "1Gi"}}, "status": {"used": {"pods": "1", "requests.cpu": "600m", "limits.memory": "0"}}});
+    let quota = json!({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "2", "requests.cpu": "1", "limits.memory": "1Gi"}}, "status": {"hard": {"pods": "2", "requests.cpu": "1", "limits.memory": "1Gi"}, "used": {"pods": "1", "requests.cpu": "600m", "limits.memory": "0"}}});
     let new =
         usage("", "pods", &pod(json!({"requests": {"cpu": "400m"}, "limits": {"memory": "1Gi"}})));
-    let used =
-        charge(&quota, &new, &growth(&new, None)).expect("there is room").expect("it is charged");
+    let used = charge(&quota, &growth(&new, None)).expect("there is room").expect("it is charged");
     assert_eq!(used, json!({"limits.memory": "1Gi", "pods": "2", "requests.cpu": "1"}));
     let large =
         usage("", "pods", &pod(json!({"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}})));
     assert_eq!(
-        charge(&quota, &large, &growth(&large, None)),
+        charge(&quota, &growth(&large, None)),
         Err("exceeded quota: q, requested: limits.memory=2Gi,requests.cpu=500m, used: limits.memory=0,requests.cpu=600m, limited: limits.memory=1Gi,requests.cpu=1".to_owned())
     );
     // A change is charged with what it adds only; what shrinks is not.
     assert!(growth(&new, Some(&large)).is_empty());
-    assert_eq!(charge(&quota, &new, &growth(&new, Some(&large))), Ok(None));
+    assert_eq!(charge(&quota, &growth(&new, Some(&large))), Ok(None));
+    let uncounted =
+        json!({"metadata": {"name": "q"}, "status": {"hard": {"pods": "2", "cpu": "1"}}});
+    assert_eq!(
+        charge(&uncounted, &growth(&new, None)),
+        Err("status unknown for quota: q, resources: cpu,pods".to_owned())
+    );
     let asked = must_specify(&quota, &pod(json!({"requests": {"cpu": "1"}})));
     assert_eq!(asked.as_deref(), Some("failed quota: q: must specify limits.memory for: c"));
     assert_eq!(
@@ -164,4 +187,15 @@ fn charges() {
     let objects = [pod(json!({"requests": {"cpu": "1"}})), pod(json!({}))];
     let counted = status(&quota, objects.iter().map(|pod| ("", "pods", pod)));
     assert_eq!(counted["used"], json!({"pods": "2", "requests.cpu": "1", "limits.memory": "0"}));
+}
+
+#[test]
+fn counted_resources_have_versions() {
+    let check = |group: &str, plural: &str, expected: Option<&str>| {
+        assert_eq!(version_of(group, plural), expected, "{plural}");
+    };
+    check("", "pods", Some("v1"));
+    check("apps", "replicasets", Some("v1"));
+    check("", "nodes", None);
+    check("example.com", "widgets", None);
 }

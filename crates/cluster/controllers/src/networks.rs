@@ -1,0 +1,199 @@
+//! Ranges of services' addresses: each is ready, and stays while addresses of it are in use that no
+//! other range holds.
+
+use crate::Context;
+use crate::mirror::{Key, Mirror, key_of};
+use crate::queue::Queue;
+use crate::worker::{Look, work};
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use teu_api::{kinds, object};
+use teu_client::Kind;
+
+const RANGES: Kind<'static> =
+    Kind { group: "networking.k8s.io", version: "v1", plural: "servicecidrs" };
+const ADDRESSES: Kind<'static> =
+    Kind { group: "networking.k8s.io", version: "v1", plural: "ipaddresses" };
+const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";
+const IN_USE: &str = "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR";
+/// Each look reads all others.
+const AT_ONCE: usize = 1;
+
+struct Controller {
+    context: Context,
+    ranges: Arc<Mirror>,
+    queue: Arc<Queue>,
+    /// Only looked at when a range is to go.
+    addresses: OnceLock<Arc<Mirror>>,
+}
+
+/// Runs until the future is dropped.
+pub async fn run(context: Context) {
+    let ranges = context.mirror(RANGES);
+    ranges.ready().await;
+    let queue = Queue::new(Arc::clone(&context.timer));
+    let this = Arc::new(Controller {
+        context,
+        ranges: Arc::clone(&ranges),
+        queue: Arc::clone(&queue),
+        addresses: OnceLock::new(),
+    });
+    let (known, to) = (Arc::downgrade(&ranges), Arc::clone(&queue));
+    ranges.subscribe(move |change| {
+        if let Some(newest) = change.newest() {
+            to.add(key_of(newest));
+        }
+        // Another range may hold what keeps one that is to go.
+        let all = known.upgrade().map(|known| known.all()).unwrap_or_default();
+        all.iter().filter(|range| object::is_terminating(range)).for_each(|it| to.add(key_of(it)));
+    });
+    let look = |key: Key| {
+        let this = Arc::clone(&this);
+        async move { this.look(&key).await }
+    };
+    work(queue, AT_ONCE, look).await;
+}
+
+impl Controller {
+    async fn look(&self, key: &Key) -> Look {
+        let Some(range) = self.ranges.at(key) else { return Ok(None) };
+        if object::is_terminating(&range) {
+            return self.let_go(&range).await;
+        }
+        if !has_finalizer(&range) {
+            let mut new = Value::clone(&range);
+            finalizers(&mut new).push(FINALIZER.into());
+            self.context.update(RANGES, "", new).await?;
+        } else {
+            let now = self.context.timer.text();
+            let status = status(&range, ("True", "", "Kubernetes Service CIDR is ready"), &now);
+            self.context.write_status(RANGES, &range, status).await?;
+        }
+        Ok(None)
+    }
+
+    async fn let_go(&self, range: &Arc<Value>) -> Look {
+        if !has_finalizer(range) {
+            return Ok(None);
+        }
+        let addresses = self.addresses();
+        addresses.ready().await;
+        let others = self.ranges.all();
+        let others: Vec<&Value> = others
+            .iter()
+            .map(|it| &**it)
+            .filter(|it| object::name(it) != object::name(range) && !object::is_terminating(it))
+            .collect();
+        let names = addresses.all();
+        let used = names.iter().filter_map(|it| object::name(it).parse::<IpAddr>().ok());
+        if is_needed(range, &others, used) {
+            let now = self.context.timer.text();
+            let status = status(range, ("False", "Terminating", IN_USE), &now);
+            self.context.write_status(RANGES, range, status).await?;
+            return Ok(None);
+        }
+        let mut new = Value::clone(range);
+        finalizers(&mut new).retain(|name| name != FINALIZER);
+        self.context.update(RANGES, "", new).await?;
+        Ok(None)
+    }
+
+    fn addresses(&self) -> Arc<Mirror> {
+        let mirror = self.addresses.get_or_init(|| {
+            let mirror = self.context.mirror(ADDRESSES);
+            let (ranges, to) = (Arc::downgrade(&self.ranges), Arc::clone(&self.queue));
+            mirror.subscribe(move |change| {
+                let all = ranges.upgrade().filter(|_| change.after.is_none()).map(|it| it.all());
+                let going = all.into_iter().flatten().filter(|it| object::is_terminating(it));
+                going.for_each(|range| to.add(key_of(&range)));
+            });
+            mirror
+        });
+        Arc::clone(mirror)
+    }
+}
+
+fn cidrs(range: &Value) -> Vec<(IpAddr, u8)> {
+    let list = object::at(range, &["spec", "cidrs"]).and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(Value::as_str);
+    texts.filter_map(kinds::ip::network).collect()
+}
+
+fn holds(range: &Value, address: IpAddr) -> bool {
+    cidrs(range).iter().any(|(first, bits)| match (first, address) {
+        (IpAddr::V4(first), IpAddr::V4(address)) => {
+            let shift = 32 - u32::from(*bits).min(32);
+            let part = |it: std::net::Ipv4Addr| u32::from(it).checked_shr(shift).unwrap_or(0);
+            part(*first) == part(address)
+        }
+        (IpAddr::V6(first), IpAddr::V6(address)) => {
+            let shift = 128 - u32::from(*bits).min(128);
+            let part = |it: std::net::Ipv6Addr| u128::from(it).checked_shr(shift).unwrap_or(0);
+            part(*first) == part(address)
+        }
+        _ => false,
+    })
+}
+
+/// Whether an address is in use that only this range holds.
+fn is_needed(range: &Value, others: &[&Value], mut used: impl Iterator<Item = IpAddr>) -> bool {
+    used.any(|address| holds(range, address) && !others.iter().any(|it| holds(it, address)))
+}
+
+fn has_finalizer(range: &Value) -> bool {
+    let list = object::at(range, &["metadata", "finalizers"]).and_then(Value::as_array);
+    list.is_some_and(|names| names.iter().any(|name| name == FINALIZER))
+}
+
+fn finalizers(range: &mut Value) -> &mut Vec<Value> {
+    let list = object::metadata_mut(range).entry("finalizers").or_insert_with(|| json!([]));
+    if !list.is_array() {
+        *list = json!([]);
+    }
+    match list {
+        Value::Array(list) => list,
+        _ => unreachable!("made just above"),
+    }
+}
+
+/// The status with this `Ready`; its time changes only with it.
+fn status(range: &Value, (is, reason, why): (&str, &str, &str), now: &str) -> Value {
+    let list = object::at(range, &["status", "conditions"]).and_then(Value::as_array);
+    let mut list = list.cloned().unwrap_or_default();
+    let known = list.iter().find(|it| it["type"] == "Ready" && it["status"] == is);
+    let since = known.map_or_else(|| now.into(), |known| known["lastTransitionTime"].clone());
+    list.retain(|it| it["type"] != "Ready");
+    list.push(json!({
+        "type": "Ready", "status": is, "reason": reason, "message": why, "lastTransitionTime": since,
+    }));
+    json!({ "conditions": list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_needed_for_what_only_it_holds() {
+        let range = |cidr: &str| json!({ "spec": { "cidrs": [cidr] } });
+        let check = |others: &[Value], used: &[&str], expected: bool| {
+            let others: Vec<&Value> = others.iter().collect();
+            let used = used.iter().filter_map(|it| it.parse().ok());
+            assert_eq!(is_needed(&range("10.1.0.0/24"), &others, used), expected);
+        };
+        check(&[], &["10.1.0.7"], true);
+        check(&[], &["10.1.1.7", "fd00::7"], false);
+        check(&[range("10.1.0.0/16")], &["10.1.0.7"], false);
+        check(&[range("10.1.0.0/30")], &["10.1.0.7"], true);
+    }
+
+    #[test]
+    fn its_time_changes_with_the_condition() {
+        let mut range = json!({});
+        range["status"] = status(&range, ("True", "", "x"), "then");
+        assert_eq!(status(&range, ("True", "", "x"), "now"), range["status"]);
+        let gone = status(&range, ("False", "Terminating", "y"), "now");
+        assert_eq!(gone["conditions"][0]["lastTransitionTime"], "now");
+    }
+}
