@@ -10,10 +10,12 @@ mod builtin;
 mod memo;
 mod nodes;
 mod policies;
+mod quotas;
 mod signers;
 mod webhooks;
 
 pub use memo::Memo;
+pub use quotas::{Charge, TRIES as CHARGES, Turns};
 
 use crate::api::{Api, Call, store_status};
 use crate::auth::User;
@@ -147,6 +149,11 @@ impl Api {
         let found = entry.shelf.cache().list(&entry.shelf.span(namespace), ListAt::Any).await;
         let items = found.map_err(store_status)?.items;
         entry.open_all(items.iter().map(|item| (&item.object, item.kv.modified)))
+    }
+
+    /// All objects of a resource of the cluster, as the cache has them.
+    pub async fn every(&self, rows: &Rows, kind: (&str, &str)) -> Result<Vec<Value>, Status> {
+        self.all(rows, kind, "").await
     }
 
     /// One object as the cache has it, or the store.

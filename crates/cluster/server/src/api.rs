@@ -3,11 +3,12 @@
 //! The operations themselves are methods of [`Api`] in `verbs`: they take a [`Call`] and values and
 //! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
 
-use crate::admission::Memo;
+use crate::admission::{Memo, Turns};
 use crate::aggregate::Aggregated;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::connect::Nodes;
 use crate::fairness::Fairness;
+use crate::lifetimes::Lifetimes;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::table::{Entry, Rows, Table};
@@ -60,6 +61,10 @@ pub struct Api {
     pub policies: Memo<Policy>,
     /// Policies that change, compiled.
     pub mutators: Memo<Mutator>,
+    /// Where writers wait whose objects are counted by a quota.
+    pub quota_turns: Turns,
+    /// Leases for what does not stay.
+    pub lifetimes: Lifetimes,
     /// Whether it has done what has to be done before the first request.
     pub is_ready: AtomicBool,
 }
@@ -85,6 +90,8 @@ impl Api {
             webhooks: Memo::default(),
             policies: Memo::default(),
             mutators: Memo::default(),
+            quota_turns: Turns::default(),
+            lifetimes: Lifetimes::default(),
             is_ready: AtomicBool::new(false),
         }
     }

@@ -5,8 +5,7 @@ use crate::auth::User;
 use crate::credentials::{Credentials, PROXY_CLIENT};
 use crate::local::Local;
 use crate::services::{API_ADDRESS, RANGE};
-use serde_json::json;
-use std::net::SocketAddr;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::Status;
 use teu_api::admission::priority::SYSTEM;
@@ -80,10 +79,7 @@ pub async fn service_range(api: &Arc<Api>) -> Result<(), Status> {
     }
     let cidr = format!("{}/{}", RANGE.0, RANGE.1);
     let range = json!({ "metadata": { "name": "kubernetes" }, "spec": { "cidrs": [cidr] } });
-    match client.create(RANGES, "", range).await {
-        Err(status) if status.reason != "AlreadyExists" => return Err(status),
-        _ => {}
-    }
+    unless_there(client.create(RANGES, "", range).await)?;
     let ready = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
         "metadata": { "name": "kubernetes" },
@@ -97,53 +93,29 @@ pub async fn service_range(api: &Arc<Api>) -> Result<(), Status> {
     client.patch(RANGES, ("", "kubernetes"), "status", patch, ready).await.map(|_| ())
 }
 
-/// The service by which pods reach this server, and where that is.
-pub async fn api_service(api: &Arc<Api>, address: SocketAddr) -> Result<(), Status> {
+/// The service by which pods reach this server.
+pub async fn api_service(api: &Arc<Api>, port: u16) -> Result<(), Status> {
+    const SERVICES: Kind<'_> = Kind { group: "", version: "v1", plural: "services" };
     let client = Local::new(api, User::internal("system:apiserver"), "kube-apiserver");
-    let kind = |group, plural| Kind { group, version: "v1", plural };
-    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
-    let services = kind("", "services");
-    if client.get(services, "default", "kubernetes").await.is_err() {
-        let service = json!({
-            "metadata": { "name": "kubernetes", "labels": labels },
-            "spec": {
-                "clusterIP": API_ADDRESS.to_string(), "type": "ClusterIP",
-                "ports": [{ "name": "https", "port": 443, "targetPort": address.port(), "protocol": "TCP" }],
-            },
-        });
-        match client.create(services, "default", service).await {
-            Err(status) if status.reason != "AlreadyExists" => return Err(status),
-            _ => {}
-        }
-    }
-    // Endpoints may not be this machine's own addresses: then nobody else can reach it anyway.
-    if address.ip().is_loopback() || address.ip().is_unspecified() {
+    if client.get(SERVICES, "default", "kubernetes").await.is_ok() {
         return Ok(());
     }
-    let (ip, port) = (address.ip().to_string(), address.port());
-    let ports = json!([{ "name": "https", "port": port, "protocol": "TCP" }]);
-    let endpoints = json!({
-        "apiVersion": "v1", "kind": "Endpoints",
-        "metadata": {
-            "name": "kubernetes", "namespace": "default",
-            "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
+    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+    let service = json!({
+        "metadata": { "name": "kubernetes", "labels": labels },
+        "spec": {
+            "clusterIP": API_ADDRESS.to_string(), "type": "ClusterIP",
+            "ports": [{ "name": "https", "port": 443, "targetPort": port, "protocol": "TCP" }],
         },
-        "subsets": [{ "addresses": [{ "ip": ip }], "ports": ports }],
     });
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {
-            "name": "kubernetes", "namespace": "default",
-            "labels": { "kubernetes.io/service-name": "kubernetes" },
-        },
-        "addressType": if address.is_ipv6() { "IPv6" } else { "IPv4" },
-        "endpoints": [{ "addresses": [ip], "conditions": { "ready": true } }],
-        "ports": ports,
-    });
-    let patch = Patch::Apply("kube-apiserver");
-    let at = ("default", "kubernetes");
-    client.patch(kind("", "endpoints"), at, "", patch, endpoints).await?;
-    client.patch(kind("discovery.k8s.io", "endpointslices"), at, "", patch, slice).await.map(|_| ())
+    unless_there(client.create(SERVICES, "default", service).await)
+}
+
+fn unless_there(made: Result<Value, Status>) -> Result<(), Status> {
+    match made {
+        Err(status) if status.reason != "AlreadyExists" => Err(status),
+        _ => Ok(()),
+    }
 }
 
 /// The two classes of pods that a cluster cannot do without.
@@ -159,10 +131,7 @@ pub async fn priorities(api: &Arc<Api>) -> Result<(), Status> {
             "metadata": { "name": name }, "value": value,
             "description": "Used for system critical pods that must not be moved from where they are.",
         });
-        match client.create(CLASSES, "", class).await {
-            Err(status) if status.reason != "AlreadyExists" => return Err(status),
-            _ => {}
-        }
+        unless_there(client.create(CLASSES, "", class).await)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use crate::history::Bounds;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use teu_store::etcd::Endpoint;
@@ -12,6 +13,9 @@ use teu_store::etcd::Endpoint;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The port of etcd's clients.
 const ETCD_PORT: u16 = 2379;
+
+/// Seconds that events are kept, unless somebody says otherwise.
+pub const EVENT_SECONDS: u64 = 3600;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,10 @@ pub struct Config {
     pub bind: String,
     /// Further names and addresses that the server's certificate is for.
     pub names: Vec<String>,
+    /// By which address others reach it, if not by the one it listens on.
+    pub advertise: Option<IpAddr>,
+    /// Seconds that events are kept after they were last written.
+    pub event_seconds: u64,
     /// Whether webhooks and aggregated APIs may be on this machine's own addresses.
     pub allows_loopback: bool,
     /// How much of what objects were is kept.
@@ -105,6 +113,8 @@ struct File {
     bind: Option<String>,
     #[serde(default)]
     tls_san: Vec<String>,
+    advertise_address: Option<IpAddr>,
+    event_ttl_seconds: Option<u64>,
     #[serde(default)]
     allow_loopback: bool,
     history_span: Option<String>,
@@ -122,6 +132,8 @@ impl Config {
             etcd: EtcdTls::default(),
             bind: "0.0.0.0:6443".to_owned(),
             names: Vec::new(),
+            advertise: None,
+            event_seconds: EVENT_SECONDS,
             allows_loopback: false,
             history: Bounds::default(),
         }
@@ -146,6 +158,8 @@ impl Config {
         }
         self.bind = file.bind.unwrap_or_else(|| std::mem::take(&mut self.bind));
         self.names.extend(file.tls_san);
+        self.advertise = file.advertise_address.or(self.advertise);
+        self.event_seconds = file.event_ttl_seconds.unwrap_or(self.event_seconds);
         self.allows_loopback |= file.allow_loopback;
         if let Some(text) = file.history_span {
             self.history.span = span(&text).ok_or(ConfigError::Span { text })?;

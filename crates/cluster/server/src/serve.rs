@@ -10,6 +10,8 @@ use crate::credentials::{Credentials, CredentialsError, make_private_folder};
 use crate::fairness;
 use crate::handler::Service;
 use crate::history::{self, History};
+use crate::lifetimes::Lifetimes;
+use crate::masters::{self, Sharing};
 use crate::outgoing::Outgoing;
 use crate::services::API_ADDRESS;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -120,7 +122,8 @@ impl Server {
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let bound = listener.tcp_address().unwrap_or(unspecified);
         let address = reachable(bound);
-        let names = [address.ip(), machine_address(bound), API_ADDRESS.into()];
+        let own = config.advertise.unwrap_or_else(|| machine_address(bound));
+        let names = [address.ip(), own, API_ADDRESS.into()];
         let credentials = Credentials::open(config, &names.map(|ip| ip.to_string()))?;
         credentials.write_kubeconfig(config, &address.to_string())?;
         let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
@@ -128,16 +131,21 @@ impl Server {
         let access = Access::of_cluster(Arc::clone(&credentials.signer));
         let mut api = Api::new(store, access, shutdown.clone());
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
+        api.lifetimes = Lifetimes::new(config.event_seconds);
         api.proxy_identity = Some(Arc::clone(&credentials.proxy));
         api.nodes = credentials.nodes.clone();
         let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
-        let machine = SocketAddr::new(machine_address(bound), bound.port());
         bootstrap::priorities(&api).await.map_err(Error::Bootstrap)?;
-        bootstrap::service_range(&api).await.map_err(Error::Bootstrap)?;
-        bootstrap::api_service(&api, machine).await.map_err(Error::Bootstrap)?;
+        let own = SocketAddr::new(own, bound.port());
+        let sharing = match config.store {
+            StoreConfig::Embedded => Sharing::Alone,
+            StoreConfig::Etcd { .. } => Sharing::Shared,
+        };
+        masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
+        tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
         let history = Arc::new(History::new(config.data.join("history"), config.history));
         let (past, store) = (Arc::clone(&history), Arc::clone(&api.store));
         tokio::spawn(history::run(past, store, Arc::clone(&api.wall), shutdown.clone()));

@@ -3,12 +3,16 @@
 //! Each is claimed by a key of its own (an address by its `IPAddress` object, as in the real server)
 //! that is written in the same transaction as the service, so that two never have the same and none
 //! is lost when a server dies. Which ones are free is not searched for: one is drawn, and another if
-//! it was taken.
+//! it was taken. Addresses are of the cluster's ranges ([`Networks`]).
+
+mod networks;
+
+pub use networks::Networks;
 
 use crate::api::Call;
 use crate::id;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -40,6 +44,8 @@ pub struct Given {
     pub writes: Vec<Write>,
     /// Keys of what was asked for by its number, so that no other draw helps.
     asked: BTreeSet<Bytes>,
+    /// What cannot be given.
+    pub faults: Vec<Cause>,
 }
 
 impl Given {
@@ -58,11 +64,23 @@ pub fn is_service(call: &Call) -> bool {
 }
 
 /// Gives a service what it needs and has not, and takes back what it needs no more.
-pub fn give(call: &Call, new: &mut Value, old: Option<&Value>) -> Given {
+pub fn give(call: &Call, new: &mut Value, old: Option<&Value>, networks: &Networks) -> Given {
     let mut given = Given::default();
-    given.asked.extend(claims(new).iter().map(|claim| key(call, claim)));
-    fill(new);
-    let (before, after) = (old.map(claims).unwrap_or_default(), claims(new));
+    let before = old.map(claims).unwrap_or_default();
+    let asked = claims(new);
+    given.asked.extend(asked.iter().map(|claim| key(call, claim)));
+    for claim in asked.difference(&before) {
+        if let Claim::Address(address) = claim
+            && !networks.contains(*address)
+        {
+            let why = format!(
+                "failed to allocate IP {address}: the provided network does not match the current range"
+            );
+            given.faults.push(Cause::invalid("spec.clusterIPs", &json!([address]), why));
+        }
+    }
+    fill(new, networks, &mut given.faults);
+    let after = claims(new);
     let owner = (object::namespace(new).to_owned(), object::name(new).to_owned());
     for claim in after.difference(&before) {
         let value = taken(claim, &owner.0, &owner.1);
@@ -88,58 +106,127 @@ pub fn refused(new: &Value) -> Vec<Cause> {
     vec![Cause::invalid("spec.clusterIPs", &addresses, why)]
 }
 
-/// Draws what is missing; says whether anything was.
-fn fill(service: &mut Value) -> bool {
+/// Draws what is missing.
+fn fill(service: &mut Value, networks: &Networks, faults: &mut Vec<Cause>) {
     let kind = object::text(service, &["spec", "type"]).unwrap_or("ClusterIP").to_owned();
     let has_checks = kind == "LoadBalancer"
         && object::text(service, &["spec", "externalTrafficPolicy"]) == Some("Local");
     let spec = object::child_mut(service, "spec");
-    let address = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default().to_owned();
     if kind == "ExternalName" {
-        return false;
+        return;
     }
-    let mut is_drawn = false;
-    if address.is_empty() {
-        let drawn = draw_address().to_string();
-        spec.insert("clusterIPs".to_owned(), json!([drawn]));
-        spec.insert("clusterIP".to_owned(), drawn.into());
-        is_drawn = true;
+    let families = families(spec, networks, faults);
+    let first = spec.get("clusterIP").and_then(Value::as_str).unwrap_or_default();
+    if first != "None" {
+        fill_addresses(spec, &families, networks, faults);
     }
-    let is_v6 = address.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
-    let family = if is_v6 { "IPv6" } else { "IPv4" };
-    spec.entry("ipFamilies").or_insert_with(|| json!([family]));
-    spec.entry("ipFamilyPolicy").or_insert_with(|| "SingleStack".into());
+    let policy = if families.len() > 1 { "PreferDualStack" } else { "SingleStack" };
+    spec.insert("ipFamilies".to_owned(), json!(families));
+    spec.entry("ipFamilyPolicy").or_insert_with(|| policy.into());
     let gives_ports = spec.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false));
     if kind == "NodePort" || (kind == "LoadBalancer" && gives_ports) {
         let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
         for port in ports.into_iter().flatten() {
             if let Some(port) = port.as_object_mut() {
-                is_drawn |= draw_port(port, "nodePort");
+                draw_port(port, "nodePort");
             }
         }
     }
     if has_checks {
-        is_drawn |= draw_port(spec, "healthCheckNodePort");
+        draw_port(spec, "healthCheckNodePort");
     }
-    is_drawn
 }
 
-fn draw_port(fields: &mut serde_json::Map<String, Value>, name: &str) -> bool {
-    let is_missing = fields.get(name).and_then(Value::as_u64).unwrap_or(0) == 0;
-    if is_missing {
+fn texts(spec: &Map<String, Value>, field: &str) -> Vec<String> {
+    let list = spec.get(field).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The families of a service, the first of which is its own: those of its addresses, those it names, the
+/// cluster's; two if it wants them and there are two.
+fn families(
+    spec: &Map<String, Value>,
+    networks: &Networks,
+    faults: &mut Vec<Cause>,
+) -> Vec<String> {
+    let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or_default();
+    let addresses =
+        texts(spec, "clusterIPs").into_iter().filter_map(|it| it.parse::<IpAddr>().ok());
+    let mut families = texts(spec, "ipFamilies");
+    for address in addresses {
+        let family = if address.is_ipv6() { "IPv6" } else { "IPv4" }.to_owned();
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    if families.is_empty() {
+        let own = if networks.has("IPv4") || !networks.has("IPv6") { "IPv4" } else { "IPv6" };
+        families.push(own.to_owned());
+    }
+    let is_headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
+    if is_headless {
+        return families;
+    }
+    let other = if families.iter().any(|it| it == "IPv4") { "IPv6" } else { "IPv4" };
+    if families.len() == 1 && policy.ends_with("DualStack") {
+        match networks.has(other) {
+            true => families.push(other.to_owned()),
+            false if policy == "RequireDualStack" => {
+                let why = "this cluster is not configured for dual-stack services";
+                faults.push(Cause::invalid("spec.ipFamilyPolicy", &policy.into(), why));
+            }
+            false => {}
+        }
+    }
+    if policy == "SingleStack" {
+        families.truncate(1);
+    }
+    families
+}
+
+/// An address of each family.
+fn fill_addresses(
+    spec: &mut Map<String, Value>,
+    families: &[String],
+    networks: &Networks,
+    faults: &mut Vec<Cause>,
+) {
+    let mut addresses = texts(spec, "clusterIPs");
+    if addresses.is_empty()
+        && let Some(one) = spec.get("clusterIP").and_then(Value::as_str).filter(|it| !it.is_empty())
+    {
+        addresses.push(one.to_owned());
+    }
+    for (at, family) in families.iter().enumerate().skip(addresses.len()) {
+        match networks.draw(family, id::random()) {
+            Some(address) => addresses.push(address.to_string()),
+            None if networks.has(family) => {
+                let why = "failed to allocate a serviceIP: range is full";
+                faults.push(Cause::invalid("spec.clusterIPs", &Value::Null, why.to_owned()));
+            }
+            None => {
+                let path = format!("spec.ipFamilies[{at}]");
+                faults.push(Cause::invalid(
+                    &path,
+                    &json!(family),
+                    "not configured on this cluster",
+                ));
+            }
+        }
+    }
+    addresses.truncate(families.len());
+    if let Some(first) = addresses.first() {
+        spec.insert("clusterIP".to_owned(), first.clone().into());
+        spec.insert("clusterIPs".to_owned(), json!(addresses));
+    }
+}
+
+fn draw_port(fields: &mut Map<String, Value>, name: &str) {
+    if fields.get(name).and_then(Value::as_u64).unwrap_or(0) == 0 {
         let count = NODE_PORTS.end - NODE_PORTS.start;
         let port = NODE_PORTS.start + u16::from_le_bytes(id::random()) % count;
         fields.insert(name.to_owned(), port.into());
     }
-    is_missing
-}
-
-/// Any address of the range but the network's, the API's and the last.
-fn draw_address() -> Ipv4Addr {
-    let (first, bits) = RANGE;
-    let size = 1_u32 << (32 - bits);
-    let offset = 2 + u32::from_le_bytes(id::random()) % (size - 3);
-    Ipv4Addr::from(u32::from(first) + offset)
 }
 
 fn claims(service: &Value) -> BTreeSet<Claim> {
@@ -195,26 +282,47 @@ fn taken(claim: &Claim, namespace: &str, name: &str) -> Bytes {
 mod tests {
     use super::*;
 
+    fn filled(spec: Value, ranges: &[&str]) -> (Value, Vec<Cause>) {
+        let ranges: Vec<Value> =
+            ranges.iter().map(|it| json!({ "spec": { "cidrs": [it] } })).collect();
+        let (mut service, mut faults) = (json!({ "spec": spec }), Vec::new());
+        fill(&mut service, &Networks::of(&ranges), &mut faults);
+        (service, faults)
+    }
+
+    const FOUR: &str = "10.96.0.0/12";
+    const SIX: &str = "fd00::/108";
+
     #[test]
     fn what_is_missing_is_drawn() {
-        let mut service = json!({ "spec": { "type": "NodePort", "ports": [{ "port": 1 }, { "port": 2, "nodePort": 30001 }] } });
-        assert!(fill(&mut service));
+        let spec = json!({ "type": "NodePort", "ports": [{ "port": 1 }, { "port": 2, "nodePort": 30001 }] });
+        let (service, faults) = filled(spec, &[FOUR]);
         let all = claims(&service);
         assert_eq!(all.len(), 3, "{all:?}");
-        assert!(all.contains(&Claim::Port(30001)));
-        assert!(!fill(&mut service));
-        let mut headless = json!({ "spec": { "clusterIP": "None", "clusterIPs": ["None"] } });
-        assert!(!fill(&mut headless) && claims(&headless).is_empty());
+        assert!(all.contains(&Claim::Port(30001)) && faults.is_empty());
+        let (again, _) = filled(service["spec"].clone(), &[FOUR]);
+        assert_eq!(again, service);
+        let (headless, _) = filled(json!({ "clusterIP": "None", "clusterIPs": ["None"] }), &[FOUR]);
+        assert!(claims(&headless).is_empty());
     }
 
     #[test]
-    fn addresses_are_of_the_range() {
-        for _ in 0..1000 {
-            let address = draw_address();
-            assert!(
-                u32::from(address) >> 20 == u32::from(RANGE.0) >> 20 && address != API_ADDRESS,
-                "{address}"
-            );
-        }
+    fn families() {
+        let check = |policy: Option<&str>, ranges: &[&str], found: &[&str], faults: usize| {
+            let spec =
+                policy.map_or_else(|| json!({}), |policy| json!({ "ipFamilyPolicy": policy }));
+            let (service, wrong) = filled(spec, ranges);
+            assert_eq!(service["spec"]["ipFamilies"], json!(found), "{policy:?} {ranges:?}");
+            assert_eq!(wrong.len(), faults, "{wrong:?}");
+            if faults == 0 {
+                assert_eq!(claims(&service).len(), found.len());
+            }
+        };
+        check(None, &[FOUR, SIX], &["IPv4"], 0);
+        check(None, &[SIX], &["IPv6"], 0);
+        check(Some("PreferDualStack"), &[FOUR], &["IPv4"], 0);
+        check(Some("PreferDualStack"), &[FOUR, SIX], &["IPv4", "IPv6"], 0);
+        check(Some("RequireDualStack"), &[FOUR], &["IPv4"], 1);
+        check(None, &[], &["IPv4"], 1);
     }
 }

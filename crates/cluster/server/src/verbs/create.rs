@@ -2,6 +2,7 @@
 
 use super::Written;
 use super::meta;
+use crate::admission::CHARGES;
 use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::id;
 use crate::services::{self, Given};
@@ -9,7 +10,7 @@ use crate::stored::Object;
 use serde_json::Value;
 use teu_api::admission::Operation;
 use teu_api::{Status, object};
-use teu_store::{Outcome, Txn};
+use teu_store::{Change, Expect, Outcome, Txn};
 
 /// Names that are tried for a `generateName`.
 const GENERATED_TRIES: usize = 8;
@@ -120,11 +121,12 @@ impl Api {
         self.begin(call, new);
         rules.prepare_create(new);
         let given = match services::is_service(call) {
-            true => services::give(call, new, None),
+            true => services::give(call, new, None, &self.service_networks(call).await?),
             false => Given::default(),
         };
         rules.stamp(new, &self.wall.text());
-        let causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
+        let mut causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
+        causes.extend(given.faults.iter().cloned());
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
@@ -143,24 +145,35 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
         let stored = call.entry.seal(new)?;
-        if options.is_dry_run {
-            return match self.current(call).await? {
-                Some(_) => Err(already_exists(call)),
-                None => Ok(Some(Object { stored, revision: 0 })),
-            };
+        for _ in 0..CHARGES {
+            let charge = self.charge(call, new, None).await?;
+            if options.is_dry_run {
+                return match self.current(call).await? {
+                    Some(_) => Err(already_exists(call)),
+                    None => Ok(Some(Object { stored, revision: 0 })),
+                };
+            }
+            let put = Change::Put { value: stored.json().clone(), lease: self.lease(call).await? };
+            let mut txn = Txn::one(call.key(), Expect::Absent, put);
+            txn.writes.extend(given.writes.iter().cloned());
+            txn.writes.extend(charge.writes.iter().cloned());
+            let charged = txn.writes.len() - charge.writes.len();
+            match self.store.commit(txn).await.map_err(store_status)? {
+                Outcome::Done { revision } => return Ok(Some(Object { stored, revision })),
+                Outcome::Conflict { current, .. } => match current.split_first() {
+                    Some((None, beside)) if given.is_refused(beside) => {
+                        return Err(call.invalid(services::refused(new)));
+                    }
+                    // Either what was drawn is taken, or only the quotas have changed.
+                    Some((None, _)) if current.iter().take(charged).any(Option::is_some) => {
+                        return Ok(None);
+                    }
+                    Some((None, _)) => {}
+                    _ => return Err(already_exists(call)),
+                },
+            }
         }
-        let mut txn = Txn::create(call.key(), stored.json().clone());
-        txn.writes.extend(given.writes.iter().cloned());
-        match self.store.commit(txn).await.map_err(store_status)? {
-            Outcome::Done { revision } => Ok(Some(Object { stored, revision })),
-            Outcome::Conflict { current, .. } => match current.split_first() {
-                Some((None, beside)) if given.is_refused(beside) => {
-                    Err(call.invalid(services::refused(new)))
-                }
-                Some((None, _)) => Ok(None),
-                _ => Err(already_exists(call)),
-            },
-        }
+        Err(call.conflict("its quotas changed again and again while it was written; try again"))
     }
 }
 

@@ -125,7 +125,8 @@ impl Api {
                 Plan::Remove => (Change::Delete, None),
                 Plan::Mark(new) => {
                     let stored = call.entry.seal(&new)?;
-                    (Change::Put { value: stored.json().clone(), lease: 0 }, Some(stored))
+                    let lease = self.lease(call).await?;
+                    (Change::Put { value: stored.json().clone(), lease }, Some(stored))
                 }
             };
             let mut revision = old.revision;

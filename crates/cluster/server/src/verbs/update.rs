@@ -78,7 +78,7 @@ impl Api {
             let mut warnings = told;
             call.entry.row.rules.default(&mut new);
             warnings.extend(self.mutate(&subject, &mut new).await?);
-            let (given, more) = self.prepare(call, &mut new, &before)?;
+            let (given, more) = self.prepare(call, &mut new, &before).await?;
             warnings.extend(more);
             warnings.extend(self.judge(&subject, Some(&new)).await?);
             self.check_escalation(call, &new).await?;
@@ -119,7 +119,7 @@ impl Api {
     }
 
     /// Checks a change and gives it what the server says.
-    fn prepare(
+    async fn prepare(
         &self,
         call: &Call,
         new: &mut Value,
@@ -138,12 +138,13 @@ impl Api {
             object::metadata_mut(new).insert("generation".to_owned(), generation.into());
         }
         let given = match services::is_service(call) {
-            true => services::give(call, new, Some(old)),
+            true => services::give(call, new, Some(old), &self.service_networks(call).await?),
             false => Given::default(),
         };
         rules.stamp(new, &self.wall.text());
         let faults = rules.validate_update(new, old, target);
-        let causes = meta::beside(faults, meta::change_faults(new, old));
+        let mut causes = meta::beside(faults, meta::change_faults(new, old));
+        causes.extend(given.faults.iter().cloned());
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
@@ -160,6 +161,7 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
         let stored = call.entry.seal(new)?;
+        let charge = self.charge(call, new, Some(before)).await?;
         if options.is_dry_run {
             return Ok(Some(Object { stored, revision: old.revision }));
         }
@@ -172,7 +174,8 @@ impl Api {
         } else if new == before || apply::same_beside_times(new, before) {
             return self.current(call).await;
         } else {
-            Change::Put { value: stored.json().clone(), lease: 0 }
+            beside.extend(charge.writes.iter().cloned());
+            Change::Put { value: stored.json().clone(), lease: self.lease(call).await? }
         };
         let mut txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
         txn.writes.extend(beside);

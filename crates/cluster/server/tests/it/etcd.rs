@@ -6,12 +6,14 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use teu_client::{Choice, Client, Event, Kind};
+use teu_client::{Choice, Client, Deletion, Event, Kind};
 use teu_server::auth::User;
 use teu_server::{Api, Config, Local, Server, StoreConfig};
 use teu_web::Shutdown;
 
 const MAPS: Kind<'static> = Kind { group: "", version: "v1", plural: "configmaps" };
+const ENDPOINTS: Kind<'static> = Kind { group: "", version: "v1", plural: "endpoints" };
+const EVENTS: Kind<'static> = Kind { group: "", version: "v1", plural: "events" };
 
 struct Etcd(Child);
 
@@ -51,8 +53,16 @@ fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
     }
 }
 
-async fn start(folder: &std::path::Path, store: &str, shutdown: &Shutdown) -> Arc<Api> {
+/// A server that says that it is at an address of its own.
+async fn start(
+    folder: &std::path::Path,
+    store: &str,
+    address: &str,
+    shutdown: &Shutdown,
+) -> Arc<Api> {
     let mut config = Config::new(folder.join("data"), folder.join("run"));
+    config.advertise = address.parse().ok();
+    config.event_seconds = 1;
     config.bind = "127.0.0.1:0".to_owned();
     config.store = StoreConfig::parse(store).expect("a store");
     let begun = Instant::now();
@@ -70,6 +80,62 @@ async fn start(folder: &std::path::Path, store: &str, shutdown: &Shutdown) -> Ar
     }
 }
 
+/// Both are where the service `kubernetes` leads, even after somebody took that away.
+async fn both_are_the_api(client: &Local) {
+    let at = ["192.0.2.1", "192.0.2.2"].map(Value::from);
+    for round in 0..2 {
+        let begun = Instant::now();
+        loop {
+            let found = client.get(ENDPOINTS, "default", "kubernetes").await.unwrap_or_default();
+            let subsets = found["subsets"].as_array().into_iter().flatten();
+            let there = subsets.filter_map(|it| it["addresses"].as_array()).flatten();
+            let mut there: Vec<&Value> = there.map(|it| &it["ip"]).collect();
+            there.sort_by_key(|it| it.to_string());
+            if there == at.iter().collect::<Vec<_>>() {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{found}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if round == 0 {
+            let how = Deletion::default();
+            client.delete(ENDPOINTS, ("default", "kubernetes"), &how).await.expect("deleted");
+        }
+    }
+}
+
+/// Events go by themselves.
+async fn events_go(client: &Local) {
+    let event = json!({
+        "metadata": { "name": "e", "namespace": "default" },
+        "involvedObject": { "kind": "Pod", "namespace": "default", "name": "p" },
+        "reason": "Tested", "type": "Normal",
+    });
+    client.create(EVENTS, "default", event).await.expect("made");
+    let begun = Instant::now();
+    while client.get(EVENTS, "default", "e").await.is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "an event of one second stays");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[test]
+fn events_go_by_themselves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
+    let shutdown = Shutdown::new();
+    runtime.block_on(async {
+        let api = start(folder.path(), "embedded", "192.0.2.1", &shutdown).await;
+        let client = Local::new(&api, User::internal("tester"), "tester");
+        let map = json!({ "metadata": { "name": "stays" } });
+        client.create(MAPS, "default", map).await.expect("made");
+        events_go(&client).await;
+        client.get(MAPS, "default", "stays").await.expect("what is no event stays");
+    });
+    shutdown.begin();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}
+
 #[test]
 fn two_servers_on_one_etcd_are_one_cluster() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -78,8 +144,8 @@ fn two_servers_on_one_etcd_are_one_cluster() {
     let shutdown = Shutdown::new();
     runtime.block_on(async {
         let store = format!("etcd://127.0.0.1:{port}");
-        let one = start(&folder.path().join("one"), &store, &shutdown).await;
-        let two = start(&folder.path().join("two"), &store, &shutdown).await;
+        let one = start(&folder.path().join("one"), &store, "192.0.2.1", &shutdown).await;
+        let two = start(&folder.path().join("two"), &store, "192.0.2.2", &shutdown).await;
         let client = |api: &Arc<Api>| Local::new(api, User::internal("tester"), "tester");
         let (one, two) = (client(&one), client(&two));
         let choice = Choice { namespace: "default".to_owned(), ..Choice::default() };
@@ -97,6 +163,8 @@ fn two_servers_on_one_etcd_are_one_cluster() {
             }
         };
         assert_eq!(seen["data"]["k"], "v");
+        both_are_the_api(&one).await;
+        events_go(&two).await;
     });
     shutdown.begin();
     runtime.shutdown_timeout(Duration::from_secs(5));

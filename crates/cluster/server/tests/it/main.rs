@@ -19,5 +19,6 @@ mod objects;
 mod parts;
 mod patches;
 mod proxying;
+mod quotas;
 mod watches;
 mod world;

@@ -138,6 +138,7 @@ impl World {
         let address = runtime.block_on(async {
             let user = Arc::new(User::internal("system:apiserver"));
             bootstrap::namespaces(&api, &user).await.expect("namespaces");
+            bootstrap::service_range(&api).await.expect("a range of addresses");
             let listener = Listener::tcp("127.0.0.1:0").await.expect("a port");
             let address = listener.tcp_address().expect("TCP");
             let service = Service::new(Arc::clone(&api));
