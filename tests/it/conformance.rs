@@ -21,7 +21,8 @@ impl Server {
         let folder =
             tempfile::Builder::new().prefix("teu-it-").tempdir().expect("a folder in /tmp");
         let config = folder.path().join("server.toml");
-        std::fs::write(&config, "allow-loopback = true\n").expect("writes");
+        std::fs::write(&config, "allow-loopback = true\nadvertise-address = \"192.0.2.10\"\n")
+            .expect("writes");
         let mut child = Command::new(binary())
             .args(["server", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))

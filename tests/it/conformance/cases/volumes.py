@@ -40,6 +40,12 @@ def lifecycle(cluster):
     pool = f"e2e-pv-pool={cluster.ns}"
     equal(len(volumes.items(pool)), 1)
     equal(len(claims.items()), 1)
+
+    def bound(resource, made):
+        return resource.get(made["metadata"]["name"])["status"]["phase"] == "Bound"
+
+    # From then on nobody else writes them.
+    until("they are bound", lambda: bound(volumes, volume) and bound(claims, claim))
     for resource, made in ((volumes, volume), (claims, claim)):
         name = made["metadata"]["name"]
         got = resource.patch(name, {"metadata": {"labels": {name: "patched"}}}, STRATEGIC)
