@@ -6,7 +6,7 @@
 use crate::api::{Api, Call, store_status};
 use std::time::{Duration, Instant};
 use teu_api::Status;
-use teu_store::LeaseId;
+use teu_store::{Error as StoreError, LeaseId, Outcome, Txn};
 use tokio::sync::Mutex;
 
 /// A lease is shared by what is written in this part of its time.
@@ -52,5 +52,20 @@ impl Api {
         let lease = self.store.grant(seconds).await.map_err(store_status)?;
         *shared = Some((lease, now + share));
         Ok(lease)
+    }
+
+    /// Commits what may be under a lease; nothing if that has ended meanwhile, and it is to be tried
+    /// again with another.
+    pub async fn commit(&self, txn: Txn) -> Result<Option<Outcome>, Status> {
+        match self.store.commit(txn).await {
+            Err(StoreError::NoLease(ended)) => {
+                let mut shared = self.lifetimes.shared.lock().await;
+                if shared.is_some_and(|(lease, _)| lease == ended) {
+                    *shared = None;
+                }
+                Ok(None)
+            }
+            done => done.map(Some).map_err(store_status),
+        }
     }
 }

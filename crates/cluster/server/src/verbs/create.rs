@@ -3,7 +3,7 @@
 use super::Written;
 use super::meta;
 use crate::admission::CHARGES;
-use crate::api::{Api, Call, WriteOptions, store_status};
+use crate::api::{Api, Call, WriteOptions};
 use crate::id;
 use crate::services::{self, Given};
 use crate::stored::Object;
@@ -158,7 +158,8 @@ impl Api {
             txn.writes.extend(given.writes.iter().cloned());
             txn.writes.extend(charge.writes.iter().cloned());
             let charged = txn.writes.len() - charge.writes.len();
-            match self.store.commit(txn).await.map_err(store_status)? {
+            let Some(outcome) = self.commit(txn).await? else { continue };
+            match outcome {
                 Outcome::Done { revision } => return Ok(Some(Object { stored, revision })),
                 Outcome::Conflict { current, .. } => match current.split_first() {
                     Some((None, beside)) if given.is_refused(beside) => {

@@ -1,7 +1,7 @@
 //! Deletes: at once, after a time of grace, or when the last finalizer has gone.
 
 use super::{Found, Written, meta};
-use crate::api::{Api, Call, store_status};
+use crate::api::{Api, Call};
 use crate::crd::CLEANUP;
 use crate::services;
 use crate::stored::Object;
@@ -136,7 +136,8 @@ impl Api {
                 if goes && services::is_service(call) {
                     txn.writes.extend(services::take_back(call, &before));
                 }
-                match self.store.commit(txn).await.map_err(store_status)? {
+                let Some(outcome) = self.commit(txn).await? else { continue };
+                match outcome {
                     Outcome::Done { revision: done } => revision = done,
                     Outcome::Conflict { .. } => continue,
                 }

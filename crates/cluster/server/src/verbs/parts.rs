@@ -100,8 +100,8 @@ impl Api {
         let document = sent.get("deleteOptions").unwrap_or(&nothing);
         let mut how = DeleteOptions::of(document, &crate::request::Query::default())?;
         how.is_dry_run |= options.is_dry_run;
-        let pod = self.current(call).await?.ok_or_else(|| call.not_found())?;
-        let pod = call.entry.open(&pod.stored, pod.revision)?;
+        let found = self.current(call).await?.ok_or_else(|| call.not_found())?;
+        let pod = call.entry.open(&found.stored, found.revision)?;
         let phase = object::text(&pod, &["status", "phase"]).unwrap_or_default();
         // What does not run is no disruption.
         if !matches!(phase, "Succeeded" | "Failed" | "Pending") && !object::is_terminating(&pod) {
@@ -111,8 +111,16 @@ impl Api {
             self.note_disruption(call, options).await?;
         }
         let target = Call { subresource: String::new(), ..call.clone() };
-        self.announce(&target, &WriteOptions { is_dry_run: how.is_dry_run, ..options.clone() })
-            .await?;
+        // What is not to be deleted as it stands is not touched; the next write makes another version.
+        let is_same =
+            |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|it| it == is);
+        if is_same(&how.uid, object::uid(&pod))
+            && is_same(&how.resource_version, &found.revision.to_string())
+        {
+            let options = WriteOptions { is_dry_run: how.is_dry_run, ..options.clone() };
+            self.announce(&target, &options).await?;
+            how.resource_version = None;
+        }
         self.delete(&target, &how).await.map(|_| ())
     }
 

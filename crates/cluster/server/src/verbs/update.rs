@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::{Written, meta};
-use crate::api::{Api, Call, WriteOptions, store_status};
+use crate::api::{Api, Call, WriteOptions};
 use crate::services::{self, Given};
 use crate::stored::Object;
 use serde_json::Value;
@@ -179,7 +179,8 @@ impl Api {
         };
         let mut txn = Txn::one(call.key(), Expect::Revision(old.revision), change);
         txn.writes.extend(beside);
-        match self.store.commit(txn).await.map_err(store_status)? {
+        let Some(outcome) = self.commit(txn).await? else { return Ok(None) };
+        match outcome {
             Outcome::Done { revision } => Ok(Some(Object { stored, revision })),
             Outcome::Conflict { current, .. } => {
                 let (stands, beside) = current.split_first().unzip();

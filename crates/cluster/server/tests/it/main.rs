@@ -20,5 +20,6 @@ mod parts;
 mod patches;
 mod proxying;
 mod quotas;
+mod services;
 mod watches;
 mod world;
