@@ -32,6 +32,13 @@ const PAUSE_MILLISECONDS: u64 = 1000;
 /// A resource that quotas name: group and name in paths.
 type Name = (String, String);
 
+/// What of a definition is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Definition {
+    There,
+    Gone,
+}
+
 struct Counter {
     context: Context,
     quotas: Arc<Mirror>,
@@ -89,7 +96,7 @@ impl Counter {
             match self.context.client.list(kind, &choice).await {
                 Ok(list) => objects.push((name, list.items)),
                 // A custom resource that has gone: nothing of it is left.
-                Err(status) if status.code == 404 => self.forget(name),
+                Err(status) if status.code == 404 => {}
                 Err(status) => return Err(status),
             }
         }
@@ -109,10 +116,6 @@ impl Counter {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget(&self, name: &Name) {
-        self.watched().remove(name);
-    }
-
     /// Sees to it that a resource is watched; its version, if it is there.
     async fn watch(self: &Arc<Self>, name: &Name) -> Option<String> {
         if let Some(known) = self.watched().get(name).cloned() {
@@ -127,10 +130,18 @@ impl Counter {
             let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
             while watching.try_join_next().is_some() {}
             watching.spawn(async move {
-                match version.is_empty() {
-                    true => this.await_definition(&name).await,
-                    false => this.follow(&name, &version).await,
+                let is_custom = version_of(&name.0, &name.1).is_none();
+                match (is_custom, version.is_empty()) {
+                    (false, _) => return this.follow(&name, &version).await,
+                    (true, true) => this.await_definition(&name, Definition::There).await,
+                    // Who watches what is no longer defined hears nothing more, not even of the next.
+                    (true, false) => tokio::select! {
+                        () = this.follow(&name, &version) => {}
+                        () = this.await_definition(&name, Definition::Gone) => {}
+                    },
                 }
+                this.watched().remove(&name);
+                this.count_all(&name);
             });
         }
         (!version.is_empty()).then_some(version)
@@ -144,21 +155,23 @@ impl Counter {
         object::text(served, &["name"]).map(str::to_owned)
     }
 
-    /// Waits until somebody defines a resource that a quota names.
-    async fn await_definition(&self, name: &Name) {
+    /// Waits until a resource that a quota names is defined, or is no longer.
+    async fn await_definition(&self, name: &Name, wanted: Definition) {
         let fields = format!("metadata.name={}.{}", name.1, name.0);
         let choice = Choice { fields, ..Choice::default() };
         loop {
             if let Ok(mut watch) = self.context.client.watch(DEFINITIONS, &choice, "").await {
+                let mut was_seen = false;
                 while let Ok(event) = watch.next().await {
-                    let Event::Applied(definition) = event else { continue };
-                    let conditions = object::at(&definition, &["status", "conditions"]);
-                    let is_there = conditions.and_then(Value::as_array).is_some_and(|all| {
-                        all.iter().any(|it| it["type"] == "Established" && it["status"] == "True")
-                    });
-                    if is_there {
-                        self.forget(name);
-                        return self.count_all(name);
+                    was_seen |= matches!(event, Event::Applied(_));
+                    match event {
+                        Event::Applied(it) if wanted == Definition::There && is_served(&it) => {
+                            return;
+                        }
+                        Event::Deleted(_) if wanted == Definition::Gone => return,
+                        // It went while nobody looked.
+                        Event::Bookmark(_) if wanted == Definition::Gone && !was_seen => return,
+                        _ => {}
                     }
                 }
             }
@@ -178,7 +191,7 @@ impl Counter {
     /// Has namespaces counted when something of them goes or becomes less.
     async fn follow(&self, name: &Name, version: &str) {
         let kind = Kind { group: &name.0, version, plural: &name.1 };
-        while self.watched().get(name).is_some_and(|known| known == version) {
+        loop {
             if let Ok(mut watch) = self.context.client.watch(kind, &Choice::default(), "").await {
                 let mut is_behind = true;
                 while let Ok(event) = watch.next().await {
@@ -205,6 +218,13 @@ impl Counter {
             self.queue.add_after(key(namespace, ""), GATHER_MILLISECONDS);
         }
     }
+}
+
+/// Whether a definition's resource is served.
+fn is_served(definition: &Value) -> bool {
+    let conditions = object::at(definition, &["status", "conditions"]).and_then(Value::as_array);
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|it| it["type"] == "Established" && it["status"] == "True")
 }
 
 /// Whether an object that is there may use less than it did.

@@ -101,4 +101,15 @@ fn custom_resources_are_counted_as_soon_as_they_are_defined() {
     world.until(|| used(&world, "count/widgets.example.com") == "1");
     world.delete(&format!("{path}/one")).good();
     world.until(|| used(&world, "count/widgets.example.com") == "0");
+    // Defined anew, they are counted anew.
+    world.delete(&format!("{crds}/widgets.example.com")).good();
+    world.until(|| world.get(path).code == 404);
+    world.post(crds, &crd).good();
+    world.until(|| world.get(path).code == 200);
+    for _ in 0..2 {
+        world.post(path, &widget("one")).good();
+        world.until(|| used(&world, "count/widgets.example.com") == "1");
+        world.delete(&format!("{path}/one")).good();
+        world.until(|| used(&world, "count/widgets.example.com") == "0");
+    }
 }
