@@ -1,3 +1,5 @@
+//! What a mirror shows and tells, from a watch that is written out.
+
 use super::*;
 use serde_json::json;
 use std::collections::VecDeque;

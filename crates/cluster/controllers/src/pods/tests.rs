@@ -1,3 +1,5 @@
+//! Names, phases and owners of pods.
+
 use super::*;
 use serde_json::json;
 use std::sync::Arc;

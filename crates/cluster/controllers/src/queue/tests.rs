@@ -1,3 +1,5 @@
+//! When a key is looked at, and how often.
+
 use super::*;
 
 fn key(text: &str) -> Key {

@@ -209,11 +209,11 @@ fn one_of_two_servers_leads_and_the_other_takes_over() {
     let (first, second) = (Shutdown::new(), Shutdown::new());
     runtime.block_on(async {
         let store = format!("etcd://127.0.0.1:{port}");
-        let one = start(&folder.path().join("one"), &store, &first).await;
+        let one = start(&folder.path().join("one"), &store, "192.0.2.1", &first).await;
         let client = Local::new(&one, User::internal("tester"), "tester");
         let leader_before = leader(&client, "").await;
         is_served(&client, "a").await;
-        let two = start(&folder.path().join("two"), &store, &second).await;
+        let two = start(&folder.path().join("two"), &store, "192.0.2.2", &second).await;
         let client = Local::new(&two, User::internal("tester"), "tester");
         is_served(&client, "b").await;
         assert_eq!(leader(&client, "").await, leader_before);
