@@ -2,13 +2,24 @@
 //! `teu server`. Issue 5, must show 3.
 
 use crate::engine::clients::python;
-use crate::world::binary;
+use crate::world;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A server in a folder of its own.
+/// Brings up loopback, and an address that is not: pods, services and the API itself may not be at loopback.
+/// Nothing leads out of there.
+const NETWORK: &str = "ip link set lo up && ip link add e2e0 type veth peer name e2e1 \
+    && ip link set e2e1 up && ip link set e2e0 up && ip address add 198.18.0.1/24 dev e2e0 \
+    && ip route add default dev e2e0 && exec \"$@\"";
+
+/// What starts the server, in a network of its own.
+fn binary() -> &'static str {
+    "unshare"
+}
+
+/// A server in a folder and a network of its own.
 pub struct Server {
     child: Child,
     pub kubeconfig: PathBuf,
@@ -24,6 +35,8 @@ impl Server {
         std::fs::write(&config, "allow-loopback = true\nadvertise-address = \"192.0.2.10\"\n")
             .expect("writes");
         let mut child = Command::new(binary())
+            .args(["--net", "--", "sh", "-c", NETWORK, "sh"])
+            .arg(world::binary())
             .args(["server", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
             .arg("--config")
@@ -39,6 +52,15 @@ impl Server {
             kubeconfig = line.strip_prefix("kubeconfig ").map(PathBuf::from);
         }
         Self { child, kubeconfig: kubeconfig.expect("the loop ended"), _folder: folder }
+    }
+}
+
+impl Server {
+    /// A command in the server's network.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.child.id())).arg("--").arg(program);
+        command
     }
 }
 
@@ -66,7 +88,8 @@ fn conformance() {
     };
     let (pass, not_yet) = (named("- pass | "), named("- not yet | "));
     let server = Server::start();
-    let output = Command::new(python())
+    let output = server
+        .command(python())
         .arg(here.join("it/conformance/run.py"))
         .arg(&server.kubeconfig)
         .env("KUBECTL", kubectl())

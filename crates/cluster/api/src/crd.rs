@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use teu_kubernetes::discovery::by_priority;
 use teu_kubernetes::{Resource, Scope, Subresource};
 
 const VERBS: [&str; 8] =
@@ -82,6 +83,27 @@ pub fn storage_version(definition: &Value) -> Option<&str> {
     versions.iter().find(|version| version["storage"] == true)?["name"].as_str()
 }
 
+/// What is said of a version that should no longer be used: its own words, or which is better.
+fn deprecated(definition: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(own) = version["deprecationWarning"].as_str() {
+        return Some(own.to_owned());
+    }
+    let group = text(definition, &["spec", "group"]).unwrap_or_default();
+    let kind = text(definition, &["spec", "names", "kind"]).unwrap_or_default();
+    let name = version["name"].as_str().unwrap_or_default();
+    let all = at(definition, &["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
+    let good = all.filter(|other| other["served"] == true && other["deprecated"] != true);
+    let names = good.filter_map(|other| other["name"].as_str());
+    // The order begins with the most preferred.
+    let better = names.filter(|other| by_priority(other, name).is_lt());
+    let instead = better.min_by(|one, other| by_priority(one, other));
+    let instead = instead.map(|other| format!("; use {group}/{other} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{name} {kind} is deprecated{instead}"))
+}
+
 fn row(definition: &Value, version: &Value) -> Row {
     let owned = |text: &str| -> Cow<'static, str> { text.to_owned().into() };
     let group = text(definition, &["spec", "group"]).unwrap_or_default();
@@ -104,6 +126,7 @@ fn row(definition: &Value, version: &Value) -> Row {
         selectable: selectable(version),
         api_version: format!("{group}/{name}"),
         kind: names("kind").to_owned(),
+        deprecated: deprecated(definition, version),
         scale: subresources.get("scale").and_then(custom::Scale::read),
     };
     Row {

@@ -97,6 +97,11 @@ pub trait Rules: Send + Sync {
         Vec::new()
     }
 
+    /// What everybody is told who asks for this version at all, reading too.
+    fn deprecated(&self) -> Option<&str> {
+        None
+    }
+
     /// How the name is checked; what is wrong with it.
     fn name_errors(&self, name: &str, is_prefix: bool) -> Vec<String> {
         crate::selector::subdomain_errors(name, is_prefix)

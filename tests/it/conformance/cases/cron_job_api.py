@@ -30,12 +30,12 @@ def operations(cluster):
     ]
 
     def status(resource, name, uid):
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        begun = datetime.datetime.now(datetime.timezone.utc)
+        now, later = ((begun + datetime.timedelta(seconds=it)).strftime("%Y-%m-%dT%H:%M:%SZ") for it in (0, 1))
         patch = {"metadata": {"annotations": {"patchedstatus": "true"}}, "status": {"lastScheduleTime": now}}
         got = resource.patch(name, patch, part="status")
         equal(got["status"]["lastScheduleTime"], now)
         equal(got["metadata"]["annotations"]["patchedstatus"], "true")
-        later = now.replace("Z", "Z")
         got = resource.change(name, lambda it: it["status"].update(lastScheduleTime=later), "status")
         equal(got["status"]["lastScheduleTime"], later)
         equal(resource.get(name, "status")["metadata"]["uid"], uid)

@@ -1,5 +1,6 @@
 """sig-auth: service accounts, their tokens, what a namespace has for them."""
 
+import urllib3
 from harness import case, equal, found, until
 from resource import STRATEGIC, Resource, survives_protobuf
 
@@ -105,8 +106,6 @@ def subject(cluster):
 
     as_it = {"Impersonate-User": user, "Impersonate-Uid": uid}
     # A header for each group, as client-go sends them.
-    import urllib3
-
     headers = urllib3.HTTPHeaderDict({"Accept": "application/json", **as_it})
     for group in groups:
         headers.add("Impersonate-Group", group)

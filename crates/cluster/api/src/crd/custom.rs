@@ -24,6 +24,7 @@ pub struct Custom {
     /// `stable.example.com/v1`.
     pub(super) api_version: String,
     pub(super) kind: String,
+    pub(super) deprecated: Option<String>,
 }
 
 /// Where a scale finds its numbers.
@@ -72,6 +73,10 @@ impl Custom {
 }
 
 impl Rules for Custom {
+    fn deprecated(&self) -> Option<&str> {
+        self.deprecated.as_deref()
+    }
+
     fn default(&self, object: &mut Value) {
         if let Some(node) = &self.node {
             default::fill(object, node);

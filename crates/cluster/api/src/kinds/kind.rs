@@ -44,6 +44,8 @@ pub struct Kind {
     pub change_part: fn(&str, &At, &At, &mut Report),
     /// Told to whoever writes it.
     pub warn: fn(&Value, Option<&Value>) -> Vec<String>,
+    /// Told to whoever asks for it at all; empty for nothing.
+    pub deprecated: &'static str,
     /// Fields that a selector may name.
     pub selectable: &'static [&'static str],
     /// The value of one, where it is not simply there.
@@ -90,6 +92,7 @@ impl Kind {
             change: |_, _, _| (),
             change_part: |_, _, _, _| (),
             warn: |_, _| Vec::new(),
+            deprecated: "",
             selectable: &[],
             field: |_, _| None,
             columns: "Name,Age",
@@ -190,6 +193,10 @@ impl Rules for Kind {
 
     fn selectable(&self) -> &[&'static str] {
         self.selectable
+    }
+
+    fn deprecated(&self) -> Option<&str> {
+        Some(self.deprecated).filter(|text| !text.is_empty())
     }
 
     fn field<'a>(&self, object: &'a Value, field: &str) -> Option<Cow<'a, str>> {

@@ -134,13 +134,17 @@ pub(super) async fn handle(
         include: Include::parse(query.text("includeObject"))?,
         now: api.wall.seconds(),
     };
-    match verb {
+    let answered = match verb {
         "watch" => watch(api, &call, request, &query, look).await,
         "list" => list(api, &call, &query, look).await,
         "get" => get(api, &call, &query, look).await,
         "delete" | "deletecollection" => delete(api, &call, request, &query, look).await,
         _ => write(api, &call, request, &query, look).await,
-    }
+    }?;
+    Ok(match call.entry.row.rules.deprecated() {
+        Some(text) => answer::warn(answered, &[text.to_owned()]),
+        None => answered,
+    })
 }
 
 fn accept(call: &Call, headers: &http::HeaderMap, query: &Query) -> Result<Accept, Status> {

@@ -71,6 +71,22 @@ fn a_row() {
 }
 
 #[test]
+fn an_old_version_says_so() {
+    let mut definition = definition();
+    let told = |definition: &Value| -> Vec<Option<String>> {
+        rows(definition).iter().map(|row| row.rules.deprecated().map(str::to_owned)).collect()
+    };
+    assert_eq!(told(&definition), [None, None]);
+    definition["spec"]["versions"][0]["deprecated"] = true.into();
+    let better = "stable.example.com/v1 CronTab is deprecated; use stable.example.com/v2 CronTab";
+    assert_eq!(told(&definition), [Some(better.to_owned()), None]);
+    definition["spec"]["versions"][1]["deprecated"] = true.into();
+    definition["spec"]["versions"][1]["deprecationWarning"] = "go away".into();
+    let alone = "stable.example.com/v1 CronTab is deprecated";
+    assert_eq!(told(&definition), [Some(alone.to_owned()), Some("go away".to_owned())]);
+}
+
+#[test]
 fn pruned_by_its_type() {
     let row = rows(&definition()).remove(0);
     let mut decoded = Decoded { value: object(), faults: Vec::new() };

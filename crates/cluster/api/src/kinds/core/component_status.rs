@@ -5,7 +5,12 @@ use super::super::kind::Kind;
 use super::super::print;
 use serde_json::Value;
 
-pub const RULES: Kind = Kind { columns: "Name,Status,Message,Error", cells, ..Kind::cluster() };
+pub const RULES: Kind = Kind {
+    deprecated: "v1 ComponentStatus is deprecated in v1.19+",
+    columns: "Name,Status,Message,Error",
+    cells,
+    ..Kind::cluster()
+};
 
 fn cells(object: &Value, _now: i64) -> Vec<Value> {
     let status = At::root(object);

@@ -16,10 +16,7 @@ pub const RULES: Kind = Kind {
     },
     check,
     create_on_update: true,
-    warn: |_, _| {
-        let old = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-        vec![old.to_owned()]
-    },
+    deprecated: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     columns: "Name,Endpoints,Age",
     cells: |object, now| vec![print::name(object), shown(object).into(), print::age(object, now)],
     ..Kind::namespaced()
