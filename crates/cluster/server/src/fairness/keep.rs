@@ -7,6 +7,7 @@ use crate::local::Local;
 use crate::table::Entry;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use teu_api::flow::defaults::{self, is_mandatory};
 use teu_api::flow::{GROUP, Level, Schema};
 use teu_api::{Status, object};
@@ -15,6 +16,8 @@ use teu_store::Error as StoreError;
 use teu_store::cache::{CacheWatch, ListAt, WatchFrom};
 use tokio::task::JoinSet;
 
+/// Before a watch that could not begin is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Tells whether a schema's level is missing.
 const DANGLING: &str = "Dangling";
 
@@ -67,8 +70,15 @@ pub async fn run(api: Arc<Api>) {
         .map(|kind| rows.find(GROUP, "v1", kind.plural()).cloned());
     let [Some(levels), Some(schemas)] = found else { return };
     loop {
-        let watches = (watch(&levels).await, watch(&schemas).await);
-        let (Ok(mut of_levels), Ok(mut of_schemas)) = watches else { return };
+        let (mut of_levels, mut of_schemas) = match (watch(&levels).await, watch(&schemas).await) {
+            (Ok(of_levels), Ok(of_schemas)) => (of_levels, of_schemas),
+            (Err(StoreError::Closed), _) | (_, Err(StoreError::Closed)) => return,
+            // A store that does not answer now will later.
+            _ => tokio::select! {
+                () = tokio::time::sleep(PAUSE) => continue,
+                () = api.shutdown.begun() => return,
+            },
+        };
         let mut is_new = true;
         loop {
             let message = tokio::select! {
