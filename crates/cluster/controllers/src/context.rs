@@ -22,6 +22,12 @@ pub struct Office {
     _recording: Mutex<JoinSet<()>>,
 }
 
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.mirrors.close();
+    }
+}
+
 impl std::fmt::Debug for Office {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Office").finish_non_exhaustive()

@@ -267,6 +267,21 @@ impl Mirrors {
         Self { client, timer, all: Mutex::default(), tasks: Mutex::default() }
     }
 
+    /// Lets go of all who are told of changes: they may hold what holds this, and nothing of it would
+    /// ever end.
+    pub fn close(&self) {
+        let all: Vec<Arc<Mirror>> = {
+            let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.values().cloned().collect()
+        };
+        for mirror in all {
+            let mut handlers = mirror.handlers.write().unwrap_or_else(PoisonError::into_inner);
+            let told = std::mem::take(&mut *handlers);
+            drop(handlers);
+            drop(told);
+        }
+    }
+
     /// That of a kind; it begins when it is first wanted. Needs a runtime.
     pub fn of(&self, kind: Kind<'static>) -> Arc<Mirror> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);

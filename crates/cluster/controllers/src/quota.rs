@@ -11,7 +11,7 @@ use crate::queue::Queue;
 use crate::worker::{Look, work};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use teu_api::admission::quota::{kind_of, status, version_of};
 use teu_api::object;
 use teu_client::{Choice, Event, Kind};
@@ -44,7 +44,8 @@ struct Counter {
     quotas: Arc<Mirror>,
     queue: Arc<Queue>,
     watched: Mutex<BTreeMap<Name, String>>,
-    watching: Mutex<JoinSet<()>>,
+    /// They hold this, so it does not hold them.
+    watching: Weak<Mutex<JoinSet<()>>>,
 }
 
 /// Runs until the future is dropped.
@@ -52,12 +53,13 @@ pub async fn run(context: Context) {
     let quotas = context.mirror(QUOTAS);
     quotas.ready().await;
     let queue = Queue::new(Arc::clone(&context.timer));
+    let watching = Arc::new(Mutex::new(JoinSet::new()));
     let this = Arc::new(Counter {
         context,
         quotas: Arc::clone(&quotas),
         queue: Arc::clone(&queue),
         watched: Mutex::default(),
-        watching: Mutex::default(),
+        watching: Arc::downgrade(&watching),
     });
     let to = Arc::clone(&queue);
     quotas.subscribe(move |change| {
@@ -75,6 +77,7 @@ pub async fn run(context: Context) {
         async move { this.count(parts(&key).0).await }
     };
     work(queue, AT_ONCE, look).await;
+    drop(watching);
 }
 
 /// The resources that a quota's `hard` is about.
@@ -125,9 +128,11 @@ impl Counter {
             Some(version) => version.to_owned(),
             None => self.custom_version(name).await.unwrap_or_default(),
         };
-        if self.watched().insert(name.clone(), version.clone()).is_none() {
+        if let Some(watching) = self.watching.upgrade()
+            && self.watched().insert(name.clone(), version.clone()).is_none()
+        {
             let (this, name, version) = (Arc::clone(self), name.clone(), version.clone());
-            let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut watching = watching.lock().unwrap_or_else(PoisonError::into_inner);
             while watching.try_join_next().is_some() {}
             watching.spawn(async move {
                 let is_custom = version_of(&name.0, &name.1).is_none();

@@ -75,11 +75,12 @@ pub async fn run(context: Context) {
 
 impl Controller {
     fn subscribe(self: &Arc<Self>, queue: &Arc<Queue>) {
-        let (this, to) = (Arc::clone(self), Arc::clone(queue));
+        // What a mirror tells must not hold what holds the mirror: all this ends with the term.
+        let (this, to) = (Arc::downgrade(self), Arc::clone(queue));
         self.services.subscribe(move |change| {
             let Some(newest) = change.newest() else { return };
             let key = key_of(newest);
-            if change.after.is_none() {
+            if let (None, Some(this)) = (&change.after, this.upgrade()) {
                 this.gone().insert(Key::clone(&key));
             }
             to.add(key);

@@ -64,8 +64,8 @@ fn text<'a>(object: &'a Value, path: &[&str]) -> &'a str {
 }
 
 impl Controller {
-    fn subscribe(self: &Arc<Self>, queue: &Arc<Queue>) {
-        let (this, to) = (Arc::clone(self), Arc::clone(queue));
+    fn subscribe(&self, queue: &Arc<Queue>) {
+        let (claims, to) = (Arc::clone(&self.claims), Arc::clone(queue));
         self.volumes.subscribe(move |change| {
             let Some(volume) = change.newest() else { return };
             to.add(key_of(volume));
@@ -78,7 +78,7 @@ impl Controller {
                 let wanted = text(claim, &["spec", "volumeName"]);
                 wanted == object::name(volume) || wanted.is_empty() && class(claim) == class(volume)
             };
-            this.claims.all().iter().filter(|it| waits(it)).for_each(|it| to.add(key_of(it)));
+            claims.all().iter().filter(|it| waits(it)).for_each(|it| to.add(key_of(it)));
         });
         let to = Arc::clone(queue);
         self.claims.subscribe(move |change| {
