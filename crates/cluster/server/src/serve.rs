@@ -118,6 +118,8 @@ impl Server {
     pub async fn start(config: &Config, shutdown: &Shutdown) -> Result<Self, Error> {
         make_private_folder(&config.data)?;
         let store = open(config).await?;
+        // What objects were is kept as it is on disk: whatever seals values stands above this.
+        let beneath = Arc::clone(&store);
         let listener = Listener::tcp(&config.bind).await?;
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let bound = listener.tcp_address().unwrap_or(unspecified);
@@ -147,8 +149,8 @@ impl Server {
         masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
         tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
         let history = Arc::new(History::new(config.data.join("history"), config.history));
-        let (past, store) = (Arc::clone(&history), Arc::clone(&api.store));
-        tokio::spawn(history::run(past, store, Arc::clone(&api.wall), shutdown.clone()));
+        let (past, wall) = (Arc::clone(&history), Arc::clone(&api.wall));
+        tokio::spawn(history::run(past, beneath, wall, shutdown.clone()));
         let house = House { api: Arc::clone(&api), history, config: config.clone() };
         crate::control::open(house, shutdown).await?;
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
