@@ -26,6 +26,8 @@ pub mod crd;
 pub mod decode;
 pub mod flow;
 pub mod kinds;
+#[cfg(test)]
+mod noise;
 pub mod object;
 pub mod patch;
 pub mod quantity;
