@@ -2,14 +2,17 @@
 
 use crate::error::{Error, Result};
 use crate::identity::Identity;
+use crate::validity::Validity;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SigningKey as _,
 };
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Certificates begin this long before they are made: clocks differ.
-const SKEW: Duration = Duration::from_secs(3600);
+const SKEW: Duration = Duration::from_secs(SKEW_SECONDS.unsigned_abs());
+/// The same in seconds.
+pub const SKEW_SECONDS: i64 = 3600;
 
 /// Who vouches.
 pub struct Authority {
@@ -75,6 +78,26 @@ impl Authority {
         let key = KeyPair::generate().map_err(make)?;
         let certificate_pem = params.self_signed(&key).map_err(make)?.pem();
         Ok(Self { issuer: Issuer::new(params, key), certificate_pem, name: name.to_owned() })
+    }
+
+    /// The same authority, by name and key, with a new certificate for ten years: what it has issued
+    /// stays good.
+    pub fn renewed(&self) -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = now.as_secs().cast_signed();
+        let ends = now + 3650 * 86_400;
+        self.renewed_until(Validity { begins: now - SKEW_SECONDS, ends })
+    }
+
+    /// The same for another time.
+    pub fn renewed_until(&self, validity: Validity) -> Result<Self> {
+        let make = |source| Error::Make { name: self.name.clone(), source };
+        let mut params = parameters(&self.name).map_err(make)?;
+        let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds.max(0).unsigned_abs());
+        params.not_before = at(validity.begins).into();
+        params.not_after = at(validity.ends).into();
+        let certificate = params.self_signed(self.issuer.key()).map_err(make)?;
+        Self::from_pem(&self.name, &certificate.pem(), &self.key_pem())
     }
 
     /// One that [`Authority::create`] made under this name, from its files' texts.

@@ -20,15 +20,17 @@ mod authority;
 mod der;
 mod error;
 mod identity;
+mod jwk;
 mod request;
 mod sign;
 mod subject;
 mod token;
 mod validity;
 
-pub use authority::{Authority, Request};
+pub use authority::{Authority, Request, SKEW_SECONDS};
 pub use error::{Error, Result};
 pub use identity::{Identity, certificates_from_pem, load_certificates};
+pub use jwk::{Claimed, Jwk};
 pub use request::SigningRequest;
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use sign::Grant;

@@ -1,10 +1,12 @@
-//! TLS for a listener: one identity, and what is asked of clients. Only ring computes.
+//! TLS for a listener: one identity, which may be renewed, and what is asked of clients. Only ring
+//! computes.
 
 use crate::error::{Error, Result};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
-use rustls::server::{ServerConfig, WebPkiClientVerifier};
-use std::sync::Arc;
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use std::sync::{Arc, PoisonError, RwLock};
 use teu_pki::{CertificateDer, Identity};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,7 +23,23 @@ pub enum ClientCertificates {
 
 /// TLS as a listener speaks it: 1.2 and 1.3, HTTP/2 where the client can.
 #[derive(Clone)]
-pub struct Tls(pub(crate) TlsAcceptor);
+pub struct Tls(pub(crate) TlsAcceptor, Arc<Shown>);
+
+/// The identity that is shown to whoever connects next.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn certified(identity: &Identity) -> Result<Arc<CertifiedKey>> {
+    let chain = identity.chain().to_vec();
+    let key = CertifiedKey::from_der(chain, identity.key(), &ring::default_provider());
+    Ok(Arc::new(key.map_err(|source| Error::Certificate { source })?))
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,10 +72,16 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier(authorities)?.build().map_err(build)?)
             }
         };
-        let mut config = builder
-            .with_single_cert(identity.chain().to_vec(), identity.key())
-            .map_err(|source| Error::Certificate { source })?;
+        let shown = Arc::new(Shown(RwLock::new(certified(identity)?)));
+        let mut config = builder.with_cert_resolver(Arc::<Shown>::clone(&shown));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self(TlsAcceptor::from(Arc::new(config)), shown))
+    }
+
+    /// Shows another identity from the next connection on; those that are there stay.
+    pub fn renew(&self, identity: &Identity) -> Result<()> {
+        let new = certified(identity)?;
+        *self.1.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The server alone, for quick tests: `server DATA-FOLDER [BIND]`.
+//! The server alone, for quick tests: `server DATA-FOLDER [BIND]`. What `DATA-FOLDER/server.toml` says, counts.
 
 use std::path::PathBuf;
 use teu_server::{Config, Event, run};
@@ -7,6 +7,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("usage: server DATA-FOLDER [BIND]")?);
     let mut config = Config::new(folder.join("data"), folder.join("run"));
+    let file = folder.join("server.toml");
+    if file.exists() {
+        config.read(&file)?;
+    }
     config.allows_loopback = true;
     config.bind = arguments.next().unwrap_or_else(|| "127.0.0.1:0".to_owned());
     use std::io::Write as _;

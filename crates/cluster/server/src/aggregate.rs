@@ -101,7 +101,7 @@ impl Remote {
         let rows = api.table.rows();
         let mut target = api.behind(&rows, reference, self.authorities.clone()).await?;
         target.is_unverified = self.is_unverified;
-        target.identity = api.proxy_identity.clone();
+        target.identity = api.proxy_identity.get();
         Ok(target)
     }
 }

@@ -5,8 +5,11 @@
 
 use crate::admission::{Memo, Turns};
 use crate::aggregate::Aggregated;
+use crate::audit::Audit;
+use crate::auth::oidc::Issuers;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::connect::Nodes;
+use crate::credentials::Held;
 use crate::fairness::Fairness;
 use crate::lifetimes::Lifetimes;
 use crate::metrics::Metrics;
@@ -21,7 +24,6 @@ use teu_api::admission::policy::Policy;
 use teu_api::admission::webhook::Webhook;
 use teu_api::decode::Strictness;
 use teu_kubernetes::openapi::Documents;
-use teu_pki::Identity;
 use teu_store::{Error as StoreError, Store};
 use teu_web::Shutdown;
 
@@ -48,7 +50,11 @@ pub struct Api {
     /// What other servers serve.
     pub aggregated: Aggregated,
     /// Who this server is when it hands requests on.
-    pub proxy_identity: Option<Arc<Identity>>,
+    pub proxy_identity: Held,
+    /// Whose tokens are believed beside the cluster's own.
+    pub issuers: Issuers,
+    /// Where it is written down who did what; none where nobody wants that.
+    pub audit: Option<Arc<Audit>>,
     /// How nodes are called.
     pub nodes: Nodes,
     /// When it stops, watches end.
@@ -83,7 +89,9 @@ impl Api {
             fairness: Fairness::default(),
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),
-            proxy_identity: None,
+            proxy_identity: Held::default(),
+            issuers: Issuers::default(),
+            audit: None,
             nodes: Nodes::default(),
             shutdown,
             openapi: Mutex::default(),

@@ -11,6 +11,7 @@ pub mod escalation;
 pub mod impersonate;
 pub mod masters;
 pub mod node;
+pub mod oidc;
 pub mod rbac;
 pub mod reviews;
 mod user;

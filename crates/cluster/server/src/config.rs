@@ -2,6 +2,8 @@
 //!
 //! A file (TOML) says everything; flags say the usual, and win.
 
+use crate::audit::LogConfig;
+use crate::auth::oidc::config::Simple;
 use crate::history::Bounds;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -98,11 +100,45 @@ pub struct Config {
     pub advertise: Option<IpAddr>,
     /// Seconds that events are kept after they were last written.
     pub event_seconds: u64,
-    /// Whether webhooks and aggregated APIs may be on this machine's own addresses.
+    /// Whether webhooks, aggregated APIs and issuers may be on this machine's own addresses.
     pub allows_loopback: bool,
     /// How much of what objects were is kept.
     pub history: Bounds,
+    /// Which resources are encrypted at rest, and how (an `EncryptionConfiguration`).
+    pub encryption: Option<PathBuf>,
+    /// Whose tokens are believed (an `AuthenticationConfiguration`).
+    pub authentication: Option<PathBuf>,
+    /// The same for one issuer, in short.
+    pub oidc: Option<Simple>,
+    /// What is written down of requests.
+    pub audit: Option<Audit>,
+    /// The file of the secret by which servers on one etcd share their keys.
+    pub join_secret: Option<PathBuf>,
+    /// How long certificates are good that the server makes for itself and the admin.
+    pub validity: Duration,
 }
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// What is written (an `audit.k8s.io/v1` `Policy`).
+    pub policy: PathBuf,
+    /// Where.
+    pub log: LogConfig,
+}
+
+/// `[audit]` of a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AuditFile {
+    policy: PathBuf,
+    log: Option<PathBuf>,
+    max_bytes: Option<u64>,
+    max_files: Option<usize>,
+}
+
+/// A year.
+const VALIDITY: Duration = Duration::from_secs(365 * 86_400);
 
 /// What a file may say.
 #[derive(Debug, Default, Deserialize)]
@@ -120,6 +156,11 @@ struct File {
     history_span: Option<String>,
     history_mib: Option<u64>,
     etcd: Option<EtcdTls>,
+    encryption_config: Option<PathBuf>,
+    authentication_config: Option<PathBuf>,
+    oidc: Option<Simple>,
+    audit: Option<AuditFile>,
+    join_secret: Option<PathBuf>,
 }
 
 impl Config {
@@ -136,6 +177,12 @@ impl Config {
             event_seconds: EVENT_SECONDS,
             allows_loopback: false,
             history: Bounds::default(),
+            encryption: None,
+            authentication: None,
+            oidc: None,
+            audit: None,
+            join_secret: None,
+            validity: VALIDITY,
         }
     }
 
@@ -168,6 +215,17 @@ impl Config {
             self.history.max_bytes = mib.saturating_mul(1 << 20);
         }
         self.etcd = file.etcd.unwrap_or_default();
+        self.encryption = file.encryption_config;
+        self.authentication = file.authentication_config;
+        self.oidc = file.oidc;
+        self.join_secret = file.join_secret;
+        self.audit = file.audit.map(|audit| {
+            let path = audit.log.unwrap_or_else(|| self.data.join("audit.log"));
+            let mut log = LogConfig::new(path);
+            log.max_bytes = audit.max_bytes.unwrap_or(log.max_bytes);
+            log.max_files = audit.max_files.unwrap_or(log.max_files);
+            Audit { policy: audit.policy, log }
+        });
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod pod;
 
 use crate::api::{Api, Call, store_status};
 use crate::auth::Attributes;
+use crate::credentials::Held;
 use crate::outgoing::{Scheme, Target};
 use crate::proxy::{Links, Manner, forward};
 use crate::request::{Place, Query};
@@ -25,17 +26,16 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
 use teu_api::Status;
-use teu_pki::Identity;
 use teu_store::Consistency;
 use teu_web::{Body, Request, Response};
 
 /// How this server knows nodes, and they it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Nodes {
     /// Whose certificates nodes have (PEM).
     pub authorities: Vec<u8>,
     /// Who this server is for them.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Held,
 }
 
 /// Whether a place is one of these.

@@ -1,9 +1,10 @@
 //! The server's own door for its machine: a unix socket that only its owner may open, for what is no
-//! matter of the API (snapshots, history).
+//! matter of the API (snapshots, history, encryption).
 
 use crate::api::Api;
 use crate::config::Config;
 use crate::history::{History, Question, QuestionError, Told};
+use crate::sealing::{self, Sealings};
 use crate::snapshots::{self, SnapshotError};
 use http::{Method, StatusCode};
 use std::io::{self, Read as _, Write as _};
@@ -11,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use teu_store::Store;
 use teu_web::{
     Error, Handler, Limits, Listener, Request, Response, Shutdown, UnixOptions, Workers, respond,
 };
@@ -28,7 +30,6 @@ pub fn socket(config: &Config) -> PathBuf {
 }
 
 /// What the door leads to.
-#[derive(Debug)]
 pub struct House {
     /// The server.
     pub api: Arc<Api>,
@@ -36,6 +37,14 @@ pub struct House {
     pub history: Arc<History>,
     /// See there.
     pub config: Config,
+    /// The store beneath, if values are sealed, and how.
+    pub sealed: Option<(Arc<dyn Store>, Arc<Sealings>)>,
+}
+
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("House").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 struct Door {
@@ -46,7 +55,7 @@ struct Door {
 impl Handler for Door {
     async fn handle(&self, request: Request) -> Response {
         let what = match (request.method(), request.uri().path()) {
-            (&Method::POST, path @ ("/snapshot" | "/history" | "/diff" | "/undo")) => {
+            (&Method::POST, path @ ("/snapshot" | "/rewrite" | "/history" | "/diff" | "/undo")) => {
                 path.to_owned()
             }
             _ => return respond::text(StatusCode::NOT_FOUND, "there is no such question"),
@@ -61,6 +70,9 @@ impl Handler for Door {
                 Ok(path) => respond::text(StatusCode::OK, path),
                 Err(error) => respond::text(failed, error.to_string()),
             };
+        }
+        if what == "/rewrite" {
+            return self.rewrite().await;
         }
         let question = match serde_json::from_slice(&body) {
             Ok(question) => question,
@@ -88,6 +100,18 @@ impl Door {
             snapshots::save(&*store, &config, file.as_deref())
         });
         saved.await.map(|path| path.display().to_string())
+    }
+
+    /// Writes anew what another key has written.
+    async fn rewrite(&self) -> Response {
+        let Some((inner, sealings)) = &self.house.sealed else {
+            let why = "the server runs without an encryption configuration (`encryption-config`)";
+            return respond::text(StatusCode::CONFLICT, why);
+        };
+        match sealing::rewrite(&**inner, &*self.house.api.store, sealings).await {
+            Ok(done) => respond::text(StatusCode::OK, done.to_string()),
+            Err(error) => respond::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
     }
 
     async fn past(&self, what: &str, question: &Question) -> Result<String, QuestionError> {
@@ -127,6 +151,11 @@ pub fn save_snapshot(
             Err(SnapshotError::Server { answer })
         }
     }
+}
+
+/// Has the server that runs encrypt everything anew; `None` if none runs. Says what was done.
+pub fn rewrite_sealed(config: &Config) -> Result<Option<String>, AskError> {
+    ask(config, "/rewrite", "")
 }
 
 /// Why the server that runs did not answer.

@@ -1,12 +1,19 @@
 //! The cluster's authority, the server's certificate, the admin's kubeconfig.
 //!
-//! The authority is made at the first start and stays; the two certificates are made anew at every
-//! start, so that none is ever old. Keys are readable by their owner alone.
+//! The authority is made at the first start and stays; before its last year ends its certificate is made
+//! anew with the same key, so that what it has issued stays good. What it issues is made anew at every
+//! start, and while the server runs ([`renewal`]). Keys are readable by their owner alone.
+
+pub mod renewal;
+pub mod shared;
+pub mod shown;
+
+pub use renewal::Held;
 
 use crate::config::Config;
-use crate::connect::Nodes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -23,6 +30,8 @@ const PROXY_NAME: &str = "teu-front-proxy-ca";
 pub const PROXY_CLIENT: &str = "front-proxy-client";
 /// Who this server is for nodes.
 const NODE_CLIENT: &str = "kube-apiserver-kubelet-client";
+/// An authority that is good for less than this is given a new certificate.
+const LAST_YEAR: i64 = 365 * 86_400;
 /// Names by which pods know the server.
 const NAMES: [&str; 7] = [
     "localhost",
@@ -50,62 +59,175 @@ pub enum CredentialsError {
     /// A certificate.
     #[error(transparent)]
     Pki(#[from] teu_pki::Error),
+    /// A listener that does not take a new certificate.
+    #[error(transparent)]
+    Web(#[from] teu_web::Error),
+    /// The store, where several servers share them.
+    #[error("cannot share the cluster's keys through the store: {0}")]
+    Store(#[from] teu_store::Error),
+    /// A certificate whose key is gone.
+    #[error(
+        "{certificate} is there and its key {key} is not: put the key back, or remove both to begin \
+         with another authority (clients then need a new kubeconfig)"
+    )]
+    NoKey {
+        /// The certificate's file.
+        certificate: String,
+        /// The key's.
+        key: String,
+    },
+    /// A secret that anybody could guess, or none.
+    #[error("the join secret in {} has fewer than {limit} characters", path.display())]
+    JoinSecret {
+        /// Its file.
+        path: PathBuf,
+        /// At least.
+        limit: usize,
+    },
+    /// Another secret than the one the keys were sealed by.
+    #[error(
+        "the join secret does not open the cluster's keys in the store: give this server the one that \
+         the first server has"
+    )]
+    Join,
+    /// This server was of another cluster.
+    #[error(
+        "{file} in this server's folder is not the cluster's: move its `pki` folder away to join"
+    )]
+    OtherCluster {
+        /// Which differs.
+        file: String,
+    },
+    /// No randomness.
+    #[error("the system gave no random bytes")]
+    Random,
 }
 
-/// What the server needs.
+/// The files of a folder `pki`, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Files(BTreeMap<String, String>);
+
+/// Who issues, and who signs.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Whom it trusts, and who issues.
+    /// Whom the server trusts, and who issues.
     pub authority: Arc<Authority>,
     /// The authority's certificate.
     pub authority_der: Vec<CertificateDer<'static>>,
-    /// Who it is.
-    pub server: Identity,
-    /// Who it is for aggregated APIs.
-    pub proxy: Arc<Identity>,
-    /// By whose word (PEM).
+    /// Who issues the certificate by which aggregated APIs know this server.
+    proxies: Authority,
+    /// Its certificate (PEM).
     pub proxy_authority_pem: String,
-    /// How it calls nodes.
-    pub nodes: Nodes,
     /// Signs tokens of service accounts.
     pub signer: Arc<Signer>,
 }
 
+/// What is made anew again and again.
+#[derive(Debug)]
+pub struct Issued {
+    /// Who the server is.
+    pub server: Identity,
+    /// Who it is for aggregated APIs.
+    pub proxy: Arc<Identity>,
+    /// Who it is for nodes.
+    pub node_client: Arc<Identity>,
+}
+
+impl Files {
+    /// Keys come before the certificates that need them.
+    const NAMES: [&str; 5] =
+        ["ca.key", "ca.crt", "front-proxy-ca.key", "front-proxy-ca.crt", "sa.key"];
+
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// With what is missing, and with new certificates where the old ones end soon.
+    fn completed(mut self) -> Result<Self, CredentialsError> {
+        for (file, name) in [("ca", NAME), ("front-proxy-ca", PROXY_NAME)] {
+            let (certificate, key) = (format!("{file}.crt"), format!("{file}.key"));
+            let authority = match (self.0.get(&certificate), self.0.get(&key)) {
+                (Some(certificate), Some(key)) => {
+                    let authority = Authority::from_pem(name, certificate, key)?;
+                    match ends_soon(&authority) {
+                        true => authority.renewed()?,
+                        false => continue,
+                    }
+                }
+                // Its certificate is made again; what it has issued stays good.
+                (None, Some(key)) => Authority::from_pem(name, "", key)?.renewed()?,
+                (Some(_), None) => return Err(CredentialsError::NoKey { certificate, key }),
+                (None, None) => Authority::create(name)?,
+            };
+            self.0.insert(key, authority.key_pem());
+            self.0.insert(certificate, authority.certificate_pem());
+        }
+        if !self.0.contains_key("sa.key") {
+            self.0.insert("sa.key".to_owned(), Signer::generate()?);
+        }
+        Ok(self)
+    }
+}
+
+fn ends_soon(authority: &Authority) -> bool {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs().cast_signed());
+    authority.validity().is_none_or(|validity| validity.ends - now < LAST_YEAR)
+}
+
 impl Credentials {
     /// Those of a data folder, made where they are missing.
-    pub fn open(config: &Config, bound: &[String]) -> Result<Self, CredentialsError> {
+    pub fn open(config: &Config) -> Result<Self, CredentialsError> {
         let folder = config.data.join("pki");
         make_private_folder(&folder)?;
-        let authority = authority(&folder, "ca", NAME)?;
-        let proxies = self::authority(&folder, "front-proxy-ca", PROXY_NAME)?;
-        let proxy = Arc::new(proxies.issue(&Request::client(PROXY_CLIENT))?);
-        let authority_pem = authority.certificate_pem();
-        let authority_der = teu_pki::certificates_from_pem(&authority_pem, "the authority")?;
+        let files = Files::read(&folder)?.completed()?;
+        files.write(&folder)?;
+        let authority = |file: &str, name: &str| {
+            let certificate = files.text(&format!("{file}.crt"));
+            Authority::from_pem(name, certificate, files.text(&format!("{file}.key")))
+        };
+        let proxies = authority("front-proxy-ca", PROXY_NAME)?;
+        let authority = authority("ca", NAME)?;
+        let place = folder.join("sa.key").display().to_string();
+        Ok(Self {
+            authority_der: teu_pki::certificates_from_pem(
+                &authority.certificate_pem(),
+                "the authority",
+            )?,
+            authority: Arc::new(authority),
+            proxy_authority_pem: proxies.certificate_pem(),
+            proxies,
+            signer: Arc::new(Signer::from_pem(files.text("sa.key"), &place)?),
+        })
+    }
+
+    /// Issues what the server shows; `bound` are addresses it is at.
+    pub fn issue(&self, config: &Config, bound: &[String]) -> Result<Issued, CredentialsError> {
         let mut names: Vec<String> = NAMES.map(str::to_owned).to_vec();
         for name in bound.iter().chain(&config.names) {
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
-        let request =
-            Request { common_name: "kube-apiserver".to_owned(), ..Request::server(names) };
-        let server = authority.issue(&request)?;
-        let proxy_authority_pem = proxies.certificate_pem();
+        let validity = config.validity;
+        let common_name = "kube-apiserver".to_owned();
+        let server =
+            self.authority.issue(&Request { common_name, validity, ..Request::server(names) })?;
+        let proxy = Request { validity, ..Request::client(PROXY_CLIENT) };
         let organization = Some("system:masters".to_owned());
-        let client = Request { organization, ..Request::client(NODE_CLIENT) };
-        let nodes = Nodes {
-            authorities: authority_pem.into_bytes(),
-            identity: Some(Arc::new(authority.issue(&client)?)),
-        };
-        let signer = Arc::new(signer(&folder)?);
-        let authority = Arc::new(authority);
-        Ok(Self { authority, authority_der, server, proxy, proxy_authority_pem, nodes, signer })
+        let node_client = Request { organization, validity, ..Request::client(NODE_CLIENT) };
+        Ok(Issued {
+            server,
+            proxy: Arc::new(self.proxies.issue(&proxy)?),
+            node_client: Arc::new(self.authority.issue(&node_client)?),
+        })
     }
 
     /// Writes a kubeconfig of the cluster's owner.
     pub fn write_kubeconfig(&self, config: &Config, address: &str) -> Result<(), CredentialsError> {
         let organization = Some("system:masters".to_owned());
-        let request = Request { organization, ..Request::client("kubernetes-admin") };
+        let validity = config.validity;
+        let request = Request { organization, validity, ..Request::client("kubernetes-admin") };
         let admin = self.authority.issue(&request)?;
         make_private_folder(&config.run)?;
         write_private(&config.kubeconfig(), &self.kubeconfig(&admin, address))
@@ -119,34 +241,6 @@ impl Credentials {
             "apiVersion: v1\nkind: Config\nclusters:\n- name: teu\n  cluster:\n    server: https://{address}\n    certificate-authority-data: {authority}\nusers:\n- name: admin\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {key}\ncontexts:\n- name: teu\n  context:\n    cluster: teu\n    user: admin\ncurrent-context: teu\n"
         )
     }
-}
-
-fn authority(folder: &Path, file: &str, name: &str) -> Result<Authority, CredentialsError> {
-    let certificate = folder.join(format!("{file}.crt"));
-    let key = folder.join(format!("{file}.key"));
-    match read(&certificate)?.zip(read(&key)?) {
-        Some((certificate, key)) => Ok(Authority::from_pem(name, &certificate, &key)?),
-        None => {
-            let authority = Authority::create(name)?;
-            // The key first: a certificate without its key would look like a whole authority.
-            write_private(&key, &authority.key_pem())?;
-            write_private(&certificate, &authority.certificate_pem())?;
-            Ok(authority)
-        }
-    }
-}
-
-fn signer(folder: &Path) -> Result<Signer, CredentialsError> {
-    let path = folder.join("sa.key");
-    let key = match read(&path)? {
-        Some(key) => key,
-        None => {
-            let key = Signer::generate()?;
-            write_private(&path, &key)?;
-            key
-        }
-    };
-    Ok(Signer::from_pem(&key, &path.display().to_string())?)
 }
 
 fn read(path: &Path) -> Result<Option<String>, CredentialsError> {

@@ -7,9 +7,13 @@ pub use body::{MAX_BODY_BYTES, read as read_body};
 mod resource;
 mod seat;
 mod stream;
+mod trail;
 mod watch;
 
+pub(crate) use resource::verb as resource_verb;
+
 use crate::api::Api;
+use crate::audit::Notes;
 use crate::auth::{Attributes, User, impersonate};
 use crate::metrics::Series;
 use crate::request::{Accept, Place, Query};
@@ -73,18 +77,23 @@ impl Drop for Inflight {
     }
 }
 
-async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Response {
+async fn route(api: &Arc<Api>, mut request: Request, series: &mut Series) -> Response {
     // Refusals are written as JSON or YAML, whatever else was asked for.
     let plain = Accept::of(request.headers(), false).unwrap_or_default();
     let query = match Query::parse(request.uri().query().unwrap_or_default()) {
         Ok(query) => query,
         Err(status) => return answer::status(&status, plain),
     };
-    let user = match identify(api, &request).await {
-        Ok(user) => user,
-        Err(status) => return answer::status(&status, plain),
-    };
+    let found = identify(api, &request).await;
     let place = Place::parse(request.uri().path());
+    let trail = match &api.audit {
+        Some(audit) => trail::begin(audit, &mut request, &found, place.as_ref(), &query).await,
+        None => None,
+    };
+    let user = match found {
+        Ok((user, _)) => user,
+        Err(status) => return trail::end(trail, answer::status(&status, plain)).await,
+    };
     // Whoever is elsewhere may take the time that the client gives him, and keeps no seat here.
     let leads_elsewhere = place.as_ref().is_some_and(crate::connect::leads_elsewhere);
     let asked = Asked { user, place, query };
@@ -109,7 +118,7 @@ async fn route(api: &Arc<Api>, request: Request, series: &mut Series) -> Respons
     if let Some(sorted) = sorted {
         sorted.mark(response.headers_mut());
     }
-    response
+    trail::end(trail, response).await
 }
 
 /// Who asks for what.
@@ -154,6 +163,14 @@ async fn execute(
     }
 }
 
+/// As whom a request is made, and who makes it, if that is another.
+type Identified = Result<(Arc<User>, Option<Arc<User>>), Status>;
+
+/// Where a request's way is noted, if it is.
+fn notes(request: &Request) -> Option<Arc<Notes>> {
+    request.extensions().get::<Arc<Notes>>().cloned()
+}
+
 /// What a request for a resource is about.
 struct Named {
     user: Arc<User>,
@@ -175,7 +192,7 @@ async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(),
         name: "",
         fields: "",
     };
-    api.demand(&attributes).await
+    api.demand_noted(&attributes, notes(request).as_deref()).await
 }
 
 /// The right to what another server has is asked for as for our own.
@@ -191,14 +208,17 @@ async fn authorize_remote(
         Some(place) => {
             let verb = resource::verb(request.method(), place, query)?;
             let choice = resource::choice(verb, query);
-            api.demand(&resource::attributes(user, verb, place, &choice)).await
+            let attributes = resource::attributes(user, verb, place, &choice);
+            api.demand_noted(&attributes, notes(request).as_deref()).await
         }
     }
 }
 
 /// Who a request is made as.
-async fn identify(api: &Api, request: &Request) -> Result<Arc<User>, Status> {
+async fn identify(api: &Api, request: &Request) -> Identified {
     let headers = request.headers();
-    let user = api.authenticator.authenticate(api, &peer(request), headers).await?;
-    impersonate::apply(api, user, headers).await
+    let real = api.authenticator.authenticate(api, &peer(request), headers).await?;
+    let user = impersonate::apply(api, Arc::clone(&real), headers).await?;
+    let is_other = !Arc::ptr_eq(&user, &real);
+    Ok((user, is_other.then_some(real)))
 }

@@ -20,11 +20,12 @@ pub use past::Moment;
 pub use questions::{Question, QuestionError, Row, Told};
 pub use recorder::run;
 
+use crate::sealing::Sealings;
 use log::Log;
 use record::Record;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -51,6 +52,8 @@ impl Default for Bounds {
 pub struct History {
     folder: PathBuf,
     bounds: Bounds,
+    /// Which objects are encrypted at rest.
+    sealings: Option<Arc<Sealings>>,
     log: Mutex<Option<Log>>,
     /// How far all is seen.
     seen: watch::Sender<Seen>,
@@ -68,9 +71,14 @@ struct Seen {
 
 impl History {
     /// In a folder; nothing is opened before something has to be written.
-    pub fn new(folder: PathBuf, bounds: Bounds) -> Self {
+    pub fn new(folder: PathBuf, bounds: Bounds, sealings: Option<Arc<Sealings>>) -> Self {
         let (log, seen) = (Mutex::new(None), watch::Sender::new(Seen::default()));
-        Self { folder, bounds, log, seen, asked: Notify::new() }
+        Self { folder, bounds, sealings, log, seen, asked: Notify::new() }
+    }
+
+    /// Whether an object is not to be kept, because its values are encrypted where they are stored.
+    fn leaves_out(&self, key: &[u8]) -> bool {
+        self.sealings.as_ref().is_some_and(|sealings| sealings.of(key).is_some())
     }
 
     /// Whether anything is kept.

@@ -13,6 +13,7 @@ pub mod admission;
 pub mod aggregate;
 pub mod answer;
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 pub mod certificates;

@@ -109,8 +109,16 @@ impl Client for Local {
                 text => From::After(revision(text)?),
             };
             let marks_initial_end = matches!(from, From::Initial(_));
-            let options = WatchOptions { selector, from, bookmarks: true, marks_initial_end };
-            let changes = this.api.watch(&call, &options).await?;
+            let mut options = WatchOptions { selector, from, bookmarks: true, marks_initial_end };
+            let changes = match this.api.watch(&call, &options).await {
+                // An etcd that cannot say how far its watches have come (before 3.5) leaves nothing to
+                // wait for while nobody writes; what is seen then is not old, only not known to be new.
+                Err(status) if status.code == 504 && marks_initial_end => {
+                    options.from = From::Initial(ListAt::Any);
+                    this.api.watch(&call, &options).await?
+                }
+                other => other?,
+            };
             let watch = LocalWatch { changes, entry: call.entry, api: this.api };
             Ok(Box::new(watch) as Box<dyn Watch>)
         })

@@ -84,7 +84,12 @@ async fn metrics(api: &Api) -> Response {
             objects.push((entry.row.resource.qualified(), found.items.len()));
         }
     }
-    let text = api.metrics.print(&objects, &api.fairness.counts());
+    let mut text = api.metrics.print(&objects, &api.fairness.counts());
+    if let Some(audit) = &api.audit {
+        text.push_str("# HELP apiserver_audit_error_total Audit events that were lost.\n");
+        text.push_str("# TYPE apiserver_audit_error_total counter\n");
+        text.push_str(&format!("apiserver_audit_error_total {}\n", audit.lost()));
+    }
     answer::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into(), false)
 }
 

@@ -1,19 +1,25 @@
 //! A server from its configuration to its end: store, credentials, table, listener; ready; drained.
 
 use crate::api::Api;
+use crate::audit::{Audit, AuditError, Log, Policy};
+use crate::auth::oidc::{Issuers, OidcError};
 use crate::auth::{Access, User, defaults};
 use crate::bootstrap;
 use crate::config::{Config, StoreConfig};
+use crate::connect::Nodes;
 use crate::control::House;
 use crate::controllers;
-use crate::credentials::{Credentials, CredentialsError, make_private_folder};
+use crate::credentials::renewal::Renewal;
+use crate::credentials::{CredentialsError, Held, make_private_folder, shared};
 use crate::fairness;
 use crate::handler::Service;
 use crate::history::{self, History};
 use crate::lifetimes::Lifetimes;
 use crate::masters::{self, Sharing};
 use crate::outgoing::Outgoing;
+use crate::sealing::{Sealed, SealingError, Sealings};
 use crate::services::API_ADDRESS;
+use crate::time::Wall;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +61,18 @@ pub enum Error {
     /// What every cluster has could not be made.
     #[error("cannot make what every cluster begins with: {0}")]
     Bootstrap(#[source] teu_api::Status),
+    /// Encryption at rest.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    /// Issuers.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// Two places that say the same.
+    #[error("the configuration has both `authentication-config` and `[oidc]`: keep one of them")]
+    TwoAuthentications,
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Signals.
     #[error("cannot listen to signals: {0}")]
     Signals(#[source] std::io::Error),
@@ -117,25 +135,31 @@ impl Server {
     /// Opens everything and makes what is missing. Nobody is answered before [`Server::serve`].
     pub async fn start(config: &Config, shutdown: &Shutdown) -> Result<Self, Error> {
         make_private_folder(&config.data)?;
-        let store = open(config).await?;
-        // What objects were is kept as it is on disk: whatever seals values stands above this.
-        let beneath = Arc::clone(&store);
+        let beneath = open(config).await?;
+        let (store, sealed) = seal(config, Arc::clone(&beneath))?;
         let listener = Listener::tcp(&config.bind).await?;
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let bound = listener.tcp_address().unwrap_or(unspecified);
         let address = reachable(bound);
         let own = config.advertise.unwrap_or_else(|| machine_address(bound));
         let names = [address.ip(), own, API_ADDRESS.into()];
-        let credentials = Credentials::open(config, &names.map(|ip| ip.to_string()))?;
+        let names = names.map(|ip| ip.to_string()).to_vec();
+        let credentials = Arc::new(shared::open(config, &*store).await?);
+        let issued = credentials.issue(config, &names)?;
         credentials.write_kubeconfig(config, &address.to_string())?;
         let clients = ClientCertificates::Welcome(credentials.authority_der.clone());
-        let tls = Tls::new(&credentials.server, clients)?;
+        let tls = Tls::new(&issued.server, clients)?;
         let access = Access::of_cluster(Arc::clone(&credentials.signer));
         let mut api = Api::new(store, access, shutdown.clone());
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
         api.lifetimes = Lifetimes::new(config.event_seconds);
-        api.proxy_identity = Some(Arc::clone(&credentials.proxy));
-        api.nodes = credentials.nodes.clone();
+        api.proxy_identity.set(Arc::clone(&issued.proxy));
+        api.nodes = Nodes {
+            authorities: credentials.authority.certificate_pem().into_bytes(),
+            identity: Held::from(Arc::clone(&issued.node_client)),
+        };
+        api.issuers = issuers(config)?;
+        api.audit = audit(config, &api.wall)?;
         let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
         bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
@@ -148,10 +172,13 @@ impl Server {
         };
         masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
         tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
-        let history = Arc::new(History::new(config.data.join("history"), config.history));
+        // What is encrypted at rest is not kept there at all.
+        let left_out = sealed.as_ref().map(|(_, sealings)| Arc::clone(sealings));
+        let folder = config.data.join("history");
+        let history = Arc::new(History::new(folder, config.history, left_out));
         let (past, wall) = (Arc::clone(&history), Arc::clone(&api.wall));
         tokio::spawn(history::run(past, beneath, wall, shutdown.clone()));
-        let house = House { api: Arc::clone(&api), history, config: config.clone() };
+        let house = House { api: Arc::clone(&api), history, config: config.clone(), sealed };
         crate::control::open(house, shutdown).await?;
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
@@ -162,6 +189,14 @@ impl Server {
         let is_shared = matches!(config.store, StoreConfig::Etcd { .. });
         let authority = Arc::clone(&credentials.authority);
         let singletons = tokio::spawn(controllers::lead(Arc::clone(&api), authority, is_shared));
+        let renewal = Renewal {
+            credentials,
+            config: config.clone(),
+            names,
+            address: address.to_string(),
+            tls: tls.clone(),
+        };
+        tokio::spawn(renewal.run(Arc::clone(&api), issued));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         let (listener, shutdown) = (listener.with_tls(tls), shutdown.clone());
         Ok(Self { api, listener, address, shutdown, singletons })
@@ -186,6 +221,33 @@ impl Server {
         let _ = tokio::time::timeout(DRAIN, self.singletons).await;
         Ok(drained.cut)
     }
+}
+
+/// The store beneath one that seals, and how that does.
+type Beneath = Option<(Arc<dyn Store>, Arc<Sealings>)>;
+
+/// The store as the server uses it, and what is beneath it.
+fn seal(config: &Config, inner: Arc<dyn Store>) -> Result<(Arc<dyn Store>, Beneath), Error> {
+    let Some(path) = &config.encryption else { return Ok((inner, None)) };
+    let sealings = Arc::new(Sealings::load(path)?);
+    let store = Arc::new(Sealed::new(Arc::clone(&inner), Arc::clone(&sealings)));
+    Ok((store, Some((inner, sealings))))
+}
+
+fn issuers(config: &Config) -> Result<Issuers, Error> {
+    Ok(match (&config.authentication, &config.oidc) {
+        (Some(_), Some(_)) => return Err(Error::TwoAuthentications),
+        (Some(path), None) => Issuers::load(path)?,
+        (None, Some(simple)) => Issuers::simple(simple)?,
+        (None, None) => Issuers::default(),
+    })
+}
+
+fn audit(config: &Config, wall: &Arc<dyn Wall>) -> Result<Option<Arc<Audit>>, Error> {
+    let Some(wanted) = &config.audit else { return Ok(None) };
+    let policy = Policy::load(&wanted.policy).map_err(AuditError::from)?;
+    let log = Log::open(wanted.log.clone())?;
+    Ok(Some(Arc::new(Audit::new(policy, log, Arc::clone(wall)))))
 }
 
 fn limits() -> Limits {

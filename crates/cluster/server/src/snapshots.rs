@@ -43,7 +43,7 @@ pub enum SnapshotError {
         source: ReadError,
     },
     /// The server answered otherwise than by a path.
-    #[error("the server could not save a snapshot: {answer}")]
+    #[error("the server could not do it: {answer}")]
     Server {
         /// What it said.
         answer: String,

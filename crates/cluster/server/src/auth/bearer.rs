@@ -1,4 +1,4 @@
-//! By whatever credential there is: a certificate, an account's token, or a bootstrap token.
+//! By whatever credential there is: a certificate, an account's token, an issuer's, or a bootstrap token.
 //!
 //! A wrong token is refused even beside a good certificate's absence: nobody who shows something
 //! wrong is treated as anonymous.
@@ -60,6 +60,9 @@ impl Authenticator for ByCredential {
             let audiences = [ISSUER.to_owned()];
             if let Some(known) = self.accounts.check(api, token, &audiences).await? {
                 return Ok(Arc::new(known.user));
+            }
+            if let Some(user) = api.issuers.check(api, token).await {
+                return Ok(Arc::new(user));
             }
             let user = bootstrap(api, token).await?;
             user.map(Arc::new).ok_or_else(Status::unauthorized)

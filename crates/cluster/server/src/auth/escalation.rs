@@ -3,6 +3,7 @@
 
 use super::{Attributes, Decision};
 use crate::api::{Api, Call};
+use crate::audit::Notes;
 use serde_json::Value;
 use teu_api::rbac::{GROUP, Rule, describe, uncovered};
 use teu_api::{Status, object};
@@ -80,7 +81,23 @@ impl Api {
 
     /// Refuses what somebody may not do.
     pub async fn demand(&self, attributes: &Attributes<'_>) -> Result<(), Status> {
-        match self.authorizer.authorize(self, attributes).await {
+        self.demand_noted(attributes, None).await
+    }
+
+    /// The same, and notes the decision for the audit log.
+    pub async fn demand_noted(
+        &self,
+        attributes: &Attributes<'_>,
+        notes: Option<&Notes>,
+    ) -> Result<(), Status> {
+        let decision = self.authorizer.authorize(self, attributes).await;
+        if let Some(notes) = notes {
+            match &decision {
+                Decision::Allow(why) => notes.decision("allow", why),
+                Decision::Deny(why) => notes.decision("forbid", why),
+            }
+        }
+        match decision {
             Decision::Allow(_) => Ok(()),
             Decision::Deny(why) => Err(attributes.refusal(&why)),
         }

@@ -43,7 +43,7 @@ pub async fn kubelet(api: &Api, call: &Call, name: &str) -> Result<Target, Statu
         host: host.to_owned(),
         port: kubelet_port(&node),
         authorities: api.nodes.authorities.clone(),
-        identity: api.nodes.identity.clone(),
+        identity: api.nodes.identity.get(),
         ..Target::default()
     })
 }

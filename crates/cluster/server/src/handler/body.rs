@@ -21,13 +21,19 @@ pub fn media_type(headers: &HeaderMap) -> &str {
 
 /// All of a body.
 pub async fn read(request: Request) -> Result<bytes::Bytes, Status> {
-    request.into_body().collect(MAX_BODY_BYTES).await.map_err(|error| match error {
+    let notes = super::notes(&request);
+    let media_type = notes.is_some().then(|| media_type(request.headers()).to_owned());
+    let read = request.into_body().collect(MAX_BODY_BYTES).await.map_err(|error| match error {
         BodyError::TooLarge { .. } => {
             Status::too_large(format!("Request entity too large: limit is {MAX_BODY_BYTES}"))
         }
         BodyError::Idle { .. } => Status::timeout(error.to_string()),
         other => Status::bad_request(other.to_string()),
-    })
+    })?;
+    if let (Some(notes), Some(media_type)) = (notes, media_type) {
+        notes.body(&media_type, &read);
+    }
+    Ok(read)
 }
 
 /// What can be read, in the words of a refusal.

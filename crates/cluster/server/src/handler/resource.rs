@@ -24,7 +24,7 @@ use teu_api::{Cause, Status, object};
 use teu_web::{Request, Response};
 
 /// What a method means here.
-pub(super) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
+pub(crate) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'static str, Status> {
     let is_object = !place.name.is_empty();
     Ok(match *method {
         Method::GET | Method::HEAD => {
@@ -97,7 +97,9 @@ pub(super) async fn handle(
 ) -> Result<Response, Status> {
     let Named { user, place, query } = named;
     let verb = verb(request.method(), &place, &query)?;
-    api.demand(&attributes(&user, verb, &place, &choice(verb, &query))).await?;
+    let notes = super::notes(&request);
+    let choice = choice(verb, &query);
+    api.demand_noted(&attributes(&user, verb, &place, &choice), notes.as_deref()).await?;
     let rows = api.table.rows();
     let found = rows.find(&place.group, &place.version, &place.plural).cloned();
     let entry = found.ok_or_else(|| Status::not_found_path(&place.plural))?;

@@ -87,8 +87,9 @@ impl Recorder {
     async fn keep(&mut self, events: Vec<Event>) -> Option<u64> {
         let ms = self.now_ms();
         let newest = events.last().map_or(0, |event| event.kv.modified);
-        let mut records: Vec<Record> =
-            events.into_iter().filter_map(|event| replaced(event, ms)).collect();
+        // What is encrypted at rest shall not be here in the clear.
+        let kept = events.into_iter().filter(|event| !self.history.leaves_out(&event.kv.key));
+        let mut records: Vec<Record> = kept.filter_map(|event| replaced(event, ms)).collect();
         if ms.saturating_sub(self.noted_ms) >= NOTE_MS {
             records.push(Record::Seen { ms, revision: newest });
             self.noted_ms = ms;

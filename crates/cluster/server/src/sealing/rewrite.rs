@@ -17,6 +17,12 @@ pub struct Rewritten {
     pub rewritten: usize,
 }
 
+impl std::fmt::Display for Rewritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} values were written anew", self.rewritten, self.looked_at)
+    }
+}
+
 /// Rewrites all that is not written as the first provider would. `inner` is the store beneath the
 /// sealing, `sealed` the one above it.
 pub async fn rewrite(

@@ -15,7 +15,8 @@ const MAPS: Kind<'static> = Kind { group: "", version: "v1", plural: "configmaps
 const ENDPOINTS: Kind<'static> = Kind { group: "", version: "v1", plural: "endpoints" };
 const EVENTS: Kind<'static> = Kind { group: "", version: "v1", plural: "events" };
 
-struct Etcd(Child);
+/// An etcd, until it is dropped.
+pub struct Etcd(Child);
 
 impl Drop for Etcd {
     fn drop(&mut self) {
@@ -29,7 +30,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
+pub fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
     let (client, peer) = (free_port(), free_port());
     let urls = [format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}")];
     let started = Command::new("etcd")
@@ -65,6 +66,9 @@ async fn start(
     config.event_seconds = 1;
     config.bind = "127.0.0.1:0".to_owned();
     config.store = StoreConfig::parse(store).expect("a store");
+    let secret = folder.with_extension("secret");
+    std::fs::write(&secret, "one secret of all servers").expect("written");
+    config.join_secret = Some(secret);
     let begun = Instant::now();
     loop {
         match Server::start(&config, shutdown).await {
@@ -136,6 +140,20 @@ fn events_go_by_themselves() {
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
+/// A token of a server's making.
+async fn account_token(api: &Arc<Api>) -> String {
+    let begun = Instant::now();
+    let accounts = api.accounts.clone().expect("accounts");
+    loop {
+        match accounts.issue(api, ("default", "default"), json!({ "spec": {} })).await {
+            Ok(request) => break request["status"]["token"].as_str().expect("a token").to_owned(),
+            // The account may not be there yet.
+            Err(status) if begun.elapsed() > PATIENCE => panic!("no token: {status}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
 #[test]
 fn two_servers_on_one_etcd_are_one_cluster() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -146,6 +164,19 @@ fn two_servers_on_one_etcd_are_one_cluster() {
         let store = format!("etcd://127.0.0.1:{port}");
         let one = start(&folder.path().join("one"), &store, "192.0.2.1", &shutdown).await;
         let two = start(&folder.path().join("two"), &store, "192.0.2.2", &shutdown).await;
+        // One authority and one key of tokens, though each has a folder of its own.
+        for name in ["ca.crt", "ca.key", "front-proxy-ca.key", "sa.key"] {
+            let of = |server: &str| {
+                let path = folder.path().join(server).join("data/pki").join(name);
+                std::fs::read_to_string(path).expect("a file")
+            };
+            assert_eq!(of("one"), of("two"), "{name}");
+        }
+        let (token, other) = (account_token(&one).await, Arc::clone(&two));
+        let accounts = other.accounts.clone().expect("accounts");
+        let audiences = [teu_server::auth::accounts::ISSUER.to_owned()];
+        let known = accounts.check(&other, &token, &audiences).await.expect("checked");
+        assert_eq!(known.expect("a user").user.name, "system:serviceaccount:default:default");
         let client = |api: &Arc<Api>| Local::new(api, User::internal("tester"), "tester");
         let (one, two) = (client(&one), client(&two));
         let choice = Choice { namespace: "default".to_owned(), ..Choice::default() };

@@ -12,6 +12,7 @@ use teu_client::{Choice, Client as _, Event, Kind};
 use teu_pki::{Authority, Request as Wanted};
 use teu_server::auth::{Access, Authenticator, ByCredential, Later, Masters, User, defaults};
 use teu_server::connect::Nodes;
+use teu_server::credentials::Held;
 use teu_server::{Api, Local, Service, bootstrap};
 use teu_store::embedded::Embedded;
 use teu_web::{Limits, Listener, Peer, Shutdown};
@@ -132,7 +133,7 @@ impl World {
         let authority = Authority::create("cluster").expect("an authority");
         let own = authority.issue(&Wanted::client("apiserver")).expect("a certificate");
         let authorities = authority.certificate_pem().into_bytes();
-        api.nodes = Nodes { authorities, identity: Some(Arc::new(own)) };
+        api.nodes = Nodes { authorities, identity: Held::from(Arc::new(own)) };
         change(&mut api);
         let api = Arc::new(api);
         let address = runtime.block_on(async {

@@ -7,11 +7,13 @@ use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use crate::units::human_size;
 use std::path::{Path, PathBuf};
+use teu_server::credentials::shown;
+use teu_server::time::{SystemWall, Wall, rfc3339};
 use teu_server::{Config, Event, StoreConfig, control, run, snapshots};
 
 /// The command.
 pub const SERVER: Command = Command {
-    usage: "[OPTIONS] [kubeconfig | snapshot save|restore|list [FILE]]",
+    usage: "[OPTIONS] [kubeconfig | cert [repair] | encrypt | snapshot save|restore|list [FILE]]",
     arity: Arity::AtMost(3),
     flags: &[&[
         Flag::text("config", "file", "Configuration (TOML)").completes(Completes::Files),
@@ -24,10 +26,15 @@ pub const SERVER: Command = Command {
     examples: &[
         ("teu server", "then: export KUBECONFIG=/run/teu/server/admin.kubeconfig; kubectl get ns"),
         ("teu server kubeconfig > ~/.kube/config", "who may everything"),
+        (
+            "teu server cert",
+            "which certificates there are and until when; `cert repair` renews them",
+        ),
+        ("teu server encrypt", "write everything anew by the first key of `encryption-config`"),
         ("teu server snapshot save", "while it runs, or not"),
         ("teu server snapshot restore FILE --data-dir NEW", "into an empty folder"),
     ],
-    operands: Completes::Words(&["kubeconfig", "snapshot"]),
+    operands: Completes::Words(&["cert", "encrypt", "kubeconfig", "snapshot"]),
     ..Command::new("server", "Serve the Kubernetes API", server)
 };
 
@@ -37,6 +44,24 @@ fn server(ctx: &Context, matches: &Matches) -> Result<u8> {
     match *words {
         [] => run(&config, |event| tell(ctx, event))?,
         ["kubeconfig"] => ctx.print(&kubeconfig(&config)?)?,
+        ["cert"] => {
+            for found in shown::list(&config)? {
+                let ends = found.ends.map_or_else(|| "cannot be read".to_owned(), until);
+                ctx.line(&format!("{}  {}  {ends}", found.path.display(), found.name))?;
+            }
+        }
+        ["cert", "repair"] => {
+            for path in shown::repair(&config)? {
+                ctx.line(&format!("renewed {}", path.display()))?;
+            }
+        }
+        ["encrypt"] => match control::rewrite_sealed(&config)? {
+            Some(done) => ctx.line(&done)?,
+            None => {
+                let hint = "start it with `encryption-config`, then encrypt";
+                return Err(Failure::new("no server runs on this data").hint(hint));
+            }
+        },
         ["snapshot", "save"] => save(ctx, &config, None)?,
         ["snapshot", "save", file] => save(ctx, &config, Some(Path::new(file)))?,
         ["snapshot", "restore", file] => {
@@ -51,11 +76,17 @@ fn server(ctx: &Context, matches: &Matches) -> Result<u8> {
         }
         _ => {
             let message = format!("teu server has no command {:?}", words.join(" "));
-            let hint = "teu server kubeconfig, teu server snapshot save|restore|list [FILE]";
+            let hint = "teu server kubeconfig, teu server cert [repair], teu server encrypt, teu server snapshot save|restore|list [FILE]";
             return Err(Failure::new(message).hint(hint));
         }
     }
     Ok(0)
+}
+
+/// Until when a certificate is good.
+fn until(ends: i64) -> String {
+    let word = if ends <= SystemWall.seconds() { "ended" } else { "until" };
+    format!("{word} {}", rfc3339(ends))
 }
 
 fn config(ctx: &Context, matches: &Matches) -> Result<Config> {
