@@ -14,11 +14,6 @@ const NETWORK: &str = "ip link set lo up && ip link add e2e0 type veth peer name
     && ip link set e2e1 up && ip link set e2e0 up && ip address add 198.18.0.1/24 dev e2e0 \
     && ip route add default dev e2e0 && exec \"$@\"";
 
-/// What starts the server, in a network of its own.
-fn binary() -> &'static str {
-    "unshare"
-}
-
 /// A server in a folder and a network of its own.
 pub struct Server {
     child: Child,
@@ -34,7 +29,7 @@ impl Server {
         let config = folder.path().join("server.toml");
         std::fs::write(&config, "allow-loopback = true\nadvertise-address = \"192.0.2.10\"\n")
             .expect("writes");
-        let mut child = Command::new(binary())
+        let mut child = Command::new("unshare")
             .args(["--net", "--", "sh", "-c", NETWORK, "sh"])
             .arg(world::binary())
             .args(["server", "--bind", "127.0.0.1:0", "--data-dir"])
