@@ -13,7 +13,7 @@ use teu_server::{Config, Event, StoreConfig, control, run, snapshots};
 
 /// The command.
 pub const SERVER: Command = Command {
-    usage: "[OPTIONS] [kubeconfig | cert [repair] | encrypt | snapshot save|restore|list [FILE]]",
+    usage: "[OPTIONS] [kubeconfig | cert | encrypt | snapshot] [ARG...]",
     arity: Arity::AtMost(3),
     flags: &[&[
         Flag::text("config", "file", "Configuration (TOML)").completes(Completes::Files),
