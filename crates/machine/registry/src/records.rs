@@ -9,7 +9,7 @@ use crate::depot::Depot;
 use crate::name::Name;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use teu_oci::Digest;
 
 mod note;
@@ -29,6 +29,7 @@ const READER_GONE: ErrorKind = ErrorKind::Interrupted;
 pub struct Records {
     depot: Depot,
     repositories: RwLock<BTreeMap<Name, Arc<Repository>>>,
+    coming_and_going: Mutex<()>,
 }
 
 impl Records {
@@ -55,7 +56,11 @@ impl Records {
             read()?;
         }
         let repositories = repositories.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { depot, repositories: RwLock::new(repositories) })
+        Ok(Self {
+            depot,
+            repositories: RwLock::new(repositories),
+            coming_and_going: Mutex::default(),
+        })
     }
 
     /// Says whether any repository has a digest.
@@ -77,12 +82,12 @@ impl Records {
         if let Some(found) = self.get(name) {
             return Ok(found);
         }
-        let mut all = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = all.get(name) {
-            return Ok(found.clone());
+        let _coming = self.coming_and_going();
+        if let Some(found) = self.get(name) {
+            return Ok(found);
         }
         let made = Arc::new(Repository::open(&self.depot, name.clone())?);
-        all.insert(name.clone(), made.clone());
+        self.changing().insert(name.clone(), made.clone());
         Ok(made)
     }
 
@@ -102,16 +107,29 @@ impl Records {
 
     /// Forgets a repository that has become empty, with its ledger.
     pub fn forget_if_empty(&self, name: &Name) -> teu_images::Result<()> {
-        let mut all = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = all.get(name) else { return Ok(()) };
-        // Who holds it may be about to write to it.
-        if Arc::strong_count(found) > 1 || !found.read().is_empty() {
-            return Ok(());
-        }
-        match all.remove(name).and_then(Arc::into_inner) {
-            Some(repository) => repository.remove(),
-            None => Ok(()),
-        }
+        // Whoever makes it anew waits until the old ledger is gone.
+        let _going = self.coming_and_going();
+        let removed = {
+            let mut all = self.changing();
+            let Some(found) = all.get(name) else { return Ok(()) };
+            // Who holds it may be about to write to it.
+            if Arc::strong_count(found) > 1 || !found.read().is_empty() {
+                return Ok(());
+            }
+            all.remove(name).and_then(Arc::into_inner)
+        };
+        removed.map_or(Ok(()), Repository::remove)
+    }
+
+    /// Held by who opens or removes a ledger, which may be far away.
+    fn coming_and_going(&self) -> MutexGuard<'_, ()> {
+        self.coming_and_going.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held while anything is read or written: threads that must not wait read the map, and what
+    /// is awaited from far away is brought by them.
+    fn changing(&self) -> RwLockWriteGuard<'_, BTreeMap<Name, Arc<Repository>>> {
+        self.repositories.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

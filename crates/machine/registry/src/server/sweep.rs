@@ -72,8 +72,11 @@ impl Registry {
     pub fn sweep(&self, now: u64) -> teu_images::Result<()> {
         let options = &self.0.options;
         self.0.sessions.sweep(now.saturating_sub(options.upload_age.as_secs()))?;
-        let deleted = &mut *self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut dropped = std::mem::take(deleted);
+        // Not held any longer: what follows waits for a storage that may be far away.
+        let mut dropped = {
+            let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *deleted)
+        };
         dropped.extend(self.sweep_cached(now)?);
         for repository in self.0.records.all() {
             let before = now.saturating_sub(options.unneeded_age.as_secs());
