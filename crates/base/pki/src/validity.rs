@@ -1,8 +1,10 @@
 //! From when until when a certificate is good. RFC 5280, 4.1.2.5.
 
 use crate::der::{LONG_TIME, SEQUENCE, UTC_TIME, element, numbered, take, wrap};
+use time::{Date, Month};
 
 const DAY_SECONDS: i64 = 86_400;
+const JULIAN_DAY_OF_1970: i64 = 2_440_588;
 /// Times until then have two digits for their year: 2050-01-01.
 const LONG_FROM: i64 = 2_524_608_000;
 
@@ -52,7 +54,7 @@ fn read(bytes: &mut &[u8]) -> Option<i64> {
         return None;
     }
     let number = |from: usize, length: usize| text.get(from..from + length)?.parse::<i64>().ok();
-    let days = days_since_1970(number(0, 4)?, number(4, 2)?, number(6, 2)?);
+    let days = days_since_1970(number(0, 4)?, number(4, 2)?, number(6, 2)?)?;
     Some(days * DAY_SECONDS + number(8, 2)? * 3600 + number(10, 2)? * 60 + number(12, 2)?)
 }
 
@@ -67,26 +69,19 @@ fn write(seconds: i64) -> Vec<u8> {
     }
 }
 
-/// Days since 1970 of a date; years begin in March, so that the day that is sometimes is the last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+/// Days since 1970 of a date, if there is such a date.
+fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let day = u8::try_from(day).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, day).ok()?;
+    Some(i64::from(date.to_julian_day()) - JULIAN_DAY_OF_1970)
 }
 
-/// The date of a day since 1970.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+/// The date of a day since 1970; the last that can be written where it is beyond.
+fn civil(days: i64) -> (i32, u8, u8) {
+    let day = i32::try_from(days + JULIAN_DAY_OF_1970).ok();
+    let date = day.and_then(|day| Date::from_julian_day(day).ok()).unwrap_or(Date::MAX);
+    (date.year(), u8::from(date.month()), date.day())
 }
 
 #[cfg(test)]
@@ -106,6 +101,7 @@ mod tests {
         check(LONG_FROM, b"\x18\x0f20500101000000Z");
         assert_eq!(read(&mut &b"\x17\x0d26060100000-Z"[..]), None);
         assert_eq!(read(&mut &b"\x17\x02\xffZ"[..]), None);
+        assert_eq!(read(&mut &b"\x17\x0d260231000000Z"[..]), None, "no such day");
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl DaemonSets {
         if object::is_terminating(&set) {
             return Ok(None);
         }
-        let revisions = self.revisions(&set).await?;
+        let all = self.revisions.controlled_by(object::uid(&set));
+        let revisions = revisions::sync(&self.context, DAEMON_SETS, &set, all).await?;
         let newest = plan::hash(object::name(&revisions.newest));
         let (nodes, now) = (self.nodes.all(), self.context.timer.seconds());
         let owned = self.owned(&set);
@@ -95,20 +96,6 @@ impl DaemonSets {
         self.context.write_status(DAEMON_SETS, &set, status).await?;
         self.forget(&set, &owned, &revisions).await?;
         failure.map_or(Ok(after), Err)
-    }
-
-    async fn revisions(&self, set: &Object) -> Result<Revisions, Status> {
-        let all = self.revisions.controlled_by(object::uid(set));
-        match revisions::sync(&self.context, set, all).await {
-            Err(status) if status.reason == "AlreadyExists" => {
-                let mut said = set["status"].clone();
-                let count = At::root(set).get("status.collisionCount").int() + 1;
-                said["collisionCount"] = count.into();
-                self.context.write_status(DAEMON_SETS, set, said).await?;
-                Err(status)
-            }
-            other => other,
-        }
     }
 
     async fn forget(

@@ -48,9 +48,26 @@ fn number(revision: &Value) -> i64 {
     At::root(revision).get("revision").int()
 }
 
-/// Finds the revision of the owner's template, gives it the highest number, or makes it. On a name that
-/// another template has, `Err` with `AlreadyExists`: the owner counts a collision then.
+/// Finds the revision of the template of an owner of this kind, gives it the highest number, or makes it.
+/// On a name that another template has, `Err` with `AlreadyExists`, and the owner counts a collision, by
+/// which the next name is another.
 pub async fn sync(
+    context: &Context,
+    kind: Kind<'static>,
+    owner: &Value,
+    all: Vec<Object>,
+) -> Result<Revisions, Status> {
+    let made = newest(context, owner, all).await;
+    if made.as_ref().is_err_and(|status| status.reason == "AlreadyExists") {
+        let mut said = owner["status"].clone();
+        let count = At::root(owner).get("status.collisionCount").int() + 1;
+        said["collisionCount"] = count.into();
+        context.write_status(kind, owner, said).await?;
+    }
+    made
+}
+
+async fn newest(
     context: &Context,
     owner: &Value,
     mut all: Vec<Object>,

@@ -67,7 +67,8 @@ impl StatefulSets {
         if object::is_terminating(&set) {
             return Ok(None);
         }
-        let revisions = self.revisions(&set).await?;
+        let all = self.revisions.controlled_by(object::uid(&set));
+        let revisions = revisions::sync(&self.context, STATEFUL_SETS, &set, all).await?;
         let now = self.context.timer.seconds();
         let mut failure = None;
         // Each step is one pod; in order, the first that has to wait ends it.
@@ -92,20 +93,6 @@ impl StatefulSets {
         self.context.write_status(STATEFUL_SETS, &set, status.clone()).await?;
         self.forget(&set, &owned, &revisions, &status).await?;
         failure.map_or(Ok(after), Err)
-    }
-
-    async fn revisions(&self, set: &Object) -> Result<Revisions, Status> {
-        let all = self.revisions.controlled_by(object::uid(set));
-        match revisions::sync(&self.context, set, all).await {
-            Err(status) if status.reason == "AlreadyExists" => {
-                let mut said = set["status"].clone();
-                let count = At::root(set).get("status.collisionCount").int() + 1;
-                said["collisionCount"] = count.into();
-                self.context.write_status(STATEFUL_SETS, set, said).await?;
-                Err(status)
-            }
-            other => other,
-        }
     }
 
     async fn forget(
