@@ -107,14 +107,12 @@ impl Api {
         if !matches!(phase, "Succeeded" | "Failed" | "Pending") && !object::is_terminating(&pod) {
             self.disrupt(call, &pod, &how).await?;
         }
-        if !object::is_terminating(&pod) && !how.is_dry_run {
-            self.note_disruption(call, options).await?;
-        }
         let target = Call { subresource: String::new(), ..call.clone() };
         // What is not to be deleted as it stands is not touched; the next write makes another version.
         let is_same =
             |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|it| it == is);
-        if is_same(&how.uid, object::uid(&pod))
+        if !object::is_terminating(&pod)
+            && is_same(&how.uid, object::uid(&pod))
             && is_same(&how.resource_version, &found.revision.to_string())
         {
             let options = WriteOptions { is_dry_run: how.is_dry_run, ..options.clone() };
@@ -122,25 +120,6 @@ impl Api {
             how.resource_version = None;
         }
         self.delete(&target, &how).await.map(|_| ())
-    }
-
-    /// Says of a pod that it did not end by itself: jobs need not count that as a failure.
-    async fn note_disruption(&self, call: &Call, options: &WriteOptions) -> Result<(), Status> {
-        let now = self.wall.text();
-        self.rewrite(call, options, |pod| {
-            let status = object::child_mut(pod, "status");
-            let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-            if let Some(conditions) = conditions.as_array_mut() {
-                conditions.retain(|condition| condition["type"] != "DisruptionTarget");
-                conditions.push(json!({
-                    "type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
-                    "lastTransitionTime": now, "reason": "EvictionByEvictionAPI",
-                    "message": "Eviction API: evicting",
-                }));
-            }
-            Ok(())
-        })
-        .await
     }
 
     /// Takes one from the budget that a pod falls under.
@@ -200,7 +179,7 @@ impl Api {
         .await
     }
 
-    /// Says on a pod that it is about to be evicted.
+    /// Says on a pod that it is about to be evicted: jobs need not count that as a failure.
     async fn announce(&self, call: &Call, options: &WriteOptions) -> Result<(), Status> {
         let now = self.wall.text();
         self.rewrite(call, options, |pod| {

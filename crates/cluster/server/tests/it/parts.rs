@@ -96,3 +96,30 @@ fn evictions_ask_the_budget() {
     world.put(&format!("{PODS}/q/status"), &unready).good();
     evict("q").good();
 }
+
+#[test]
+fn an_evicted_pod_says_so_and_one_that_was_not_meant_is_not_touched() {
+    let world = World::new();
+    let mut kept = pod("p");
+    kept["metadata"]["finalizers"] = json!(["example.com/keep"]);
+    let made = world.post(PODS, &kept).good();
+    let evict = |uid: &str| {
+        let options = json!({ "preconditions": { "uid": uid } });
+        let eviction = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "p" },
+            "deleteOptions": options,
+        });
+        world.post(&format!("{PODS}/p/eviction"), &eviction)
+    };
+    evict("somebody else").bad(409);
+    let found = world.get(&format!("{PODS}/p")).good();
+    assert_eq!(found["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    evict(made["metadata"]["uid"].as_str().expect("an UID")).good();
+    let found = world.get(&format!("{PODS}/p")).good();
+    let conditions = found["status"]["conditions"].as_array().expect("conditions");
+    let said: Vec<&Value> =
+        conditions.iter().filter(|it| it["type"] == "DisruptionTarget").collect();
+    assert_eq!(said.len(), 1, "{conditions:?}");
+    assert_eq!(said[0]["reason"], "EvictionByEvictionAPI");
+    assert!(found["metadata"]["deletionTimestamp"].is_string());
+}
