@@ -164,9 +164,9 @@ impl World {
         serde_json::from_str(&done.stdout).unwrap_or_else(|_| json!({ "error": done.stderr }))
     }
 
-    /// Waits until a condition holds.
+    /// Waits until a condition holds; far longer than it takes, as a machine may be busy.
     pub fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while !holds() {
             assert!(Instant::now() < end, "{what} did not come true");
             std::thread::sleep(Duration::from_millis(10));
