@@ -15,6 +15,8 @@ use teu_sys::namespace::unshare;
 use teu_sys::process::CloneFlags;
 
 const ADDRESS: &str = "127.0.0.11:53";
+/// What is quick is seen to be so in one of these at least, however busy the machine is.
+const TRIES: usize = 20;
 
 struct Names;
 
@@ -74,8 +76,9 @@ fn serve_after(upstreams: &[&str], meanwhile: impl FnOnce()) -> Running {
     running
 }
 
+/// Waits far longer than an answer takes, as a machine may be busy, and asks once.
 fn dig(arguments: &str) -> String {
-    let all = format!("dig @127.0.0.11 +tries=1 +timeout=8 {arguments}");
+    let all = format!("dig @127.0.0.11 +tries=1 +timeout=60 {arguments}");
     let output = Command::new("sh").args(["-c", &all]).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -159,22 +162,25 @@ fn other_names_are_asked_elsewhere() {
 #[test]
 fn an_upstream_that_says_nothing_is_given_up() {
     let running = serve(&["127.0.0.20:53", "127.0.0.21:53"]);
-    let _mute = UdpSocket::bind("127.0.0.20:53").unwrap();
+    let mute = UdpSocket::bind("127.0.0.20:53").unwrap();
     upstream("127.0.0.21:53", [9, 9, 9, 9]);
-    let start = Instant::now();
-    let child = std::thread::spawn({
-        let netns = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
-        move || {
+    let netns = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
+    // On a busy machine the mute one may be given up before we have asked for anything else.
+    let served_meanwhile = (0..TRIES).any(|_| {
+        let before = running.wakes.load(Ordering::Relaxed);
+        let netns = netns.try_clone().unwrap();
+        let slow = std::thread::spawn(move || {
             teu_sys::netlink::within(netns.as_fd(), || Ok(dig("+short slow.example A"))).unwrap()
-        }
+        });
+        mute.recv(&mut [0; 512]).unwrap();
+        assert_eq!(dig("+short web A"), "10.0.0.5\n");
+        let meanwhile = !slow.is_finished();
+        assert_eq!(slow.join().unwrap(), "9.9.9.9\n");
+        // And nothing turns in circles while it waits.
+        assert!(running.wakes.load(Ordering::Relaxed) - before < 40);
+        meanwhile
     });
-    std::thread::sleep(Duration::from_millis(300));
-    // Meanwhile others are served.
-    assert_eq!(dig("+short web A"), "10.0.0.5\n");
-    assert!(start.elapsed() < Duration::from_secs(2));
-    assert_eq!(child.join().unwrap(), "9.9.9.9\n");
-    // And nothing turns in circles while it waits.
-    assert!(running.wakes.load(Ordering::Relaxed) < 40);
+    assert!(served_meanwhile, "one that waits holds up the others");
 }
 
 #[test]
@@ -201,9 +207,13 @@ fn a_client_that_has_gone_is_no_work() {
 #[test]
 fn a_circle_ends() {
     let _running = serve(&[ADDRESS]);
-    let start = Instant::now();
-    assert!(dig("circle.example A").contains("SERVFAIL"));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    // Where nobody saw the circle, every question would wait for its answer in vain, for 2.5 s.
+    let at_once = (0..TRIES).any(|number| {
+        let start = Instant::now();
+        assert!(dig(&format!("circle{number}.example A")).contains("SERVFAIL"));
+        start.elapsed() < Duration::from_secs(2)
+    });
+    assert!(at_once, "it ends by waiting only");
 }
 
 /// 600 questions that nobody here can answer.
@@ -228,7 +238,7 @@ fn a_question_behind_a_flood_waits_for_a_busy_server() {
         last = Some(socket);
     });
     let socket = last.unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut reply = [0; 512];
     let length = socket.recv(&mut reply).expect("the question was dropped");
     assert!(reply[..length].ends_with(&[10, 0, 0, 5]));

@@ -1,13 +1,11 @@
 //! Leaving in two steps, and networks that are kept for a moment.
 
-use crate::support::{Host, fetch, ip, run, tcp};
+use crate::support::{Host, PATIENCE, cannot_reach, fetch, ip, run, tcp};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use teu_network::{Keeper, NetworkSpec, Networks};
 
 const SHORT: Duration = Duration::from_millis(200);
-/// What a machine with much to do may take on top.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn links() -> String {
     run("ip -o link show | grep -c ': teuv' || true").trim().to_owned()
@@ -40,8 +38,8 @@ fn who_leaves_gives_back_at_once_what_others_want() {
     let departure = host.networks.leave("web-id").unwrap().unwrap();
     // Its namespace lives, its server answers, and nobody reaches it.
     assert_eq!(links(), "2");
-    assert!(fetch(ip("127.0.0.1"), 8080).is_err());
-    assert!(stays.fetch(web.ipv4(), 80).is_err());
+    assert!(cannot_reach(ip("127.0.0.1"), 8080));
+    assert!(stays.cannot_reach(web.ipv4(), 80));
     assert!(host.networks.leave("web-id").unwrap().is_none());
     let bridge = host.networks.inspect("bridge").unwrap();
     assert_eq!(host.networks.endpoints(&bridge).unwrap().len(), 1);

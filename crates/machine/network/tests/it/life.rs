@@ -1,6 +1,6 @@
 //! Coming and going: repair, instances side by side, many pods.
 
-use crate::support::{Host, fetch, ip, outside, run, tcp};
+use crate::support::{Host, cannot_reach, fetch, ip, outside, run, tcp};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use teu_network::{EndpointRequest, Error, NetworkSpec};
@@ -65,7 +65,7 @@ fn what_others_took_away_is_made_anew() {
     let other = host.pod("other", |_| {});
     web.serve(80);
     run("nft flush ruleset");
-    assert!(fetch(ip("127.0.0.1"), 8080).is_err());
+    assert!(cannot_reach(ip("127.0.0.1"), 8080));
     host.networks.repair(&|_| true).unwrap();
     assert!(fetch(ip("127.0.0.1"), 8080).is_ok());
     run("ip link del teu0");
@@ -96,7 +96,7 @@ fn two_instances_live_side_by_side() {
     two.serve(80);
     assert!(fetch(ip("127.0.0.1"), 8080).unwrap().starts_with("one"));
     assert!(fetch(ip("127.0.0.1"), 8081).unwrap().starts_with("two"));
-    assert!(one.fetch(two.ipv4(), 80).is_err(), "instances are apart");
+    assert!(one.cannot_reach(two.ipv4(), 80), "instances are apart");
     assert!(one.fetch(ip("203.0.113.1"), 8081).is_ok(), "published is published");
     let taken = beside.try_pod("late", |request| request.ports = vec![tcp(8080, 80)]);
     assert!(matches!(taken.map(|_| ()), Err(Error::PortTaken { .. })));

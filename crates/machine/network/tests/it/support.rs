@@ -10,7 +10,10 @@ use teu_sys::namespace::unshare;
 use teu_sys::netlink::within;
 use teu_sys::process::CloneFlags;
 
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// For what must happen, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// For what must not happen.
+pub const BRIEFLY: Duration = Duration::from_millis(1500);
 
 /// A host: this thread's own network, and an instance of Teu on it.
 pub struct Host {
@@ -108,6 +111,10 @@ impl Pod {
     pub fn fetch(&self, address: IpAddr, port: u16) -> std::io::Result<String> {
         self.within(|| fetch(address, port))
     }
+
+    pub fn cannot_reach(&self, address: IpAddr, port: u16) -> bool {
+        self.within(|| cannot_reach(address, port))
+    }
 }
 
 pub fn serve(netns: BorrowedFd<'_>, name: &str, port: u16) {
@@ -126,9 +133,19 @@ fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
+/// What is said at an address.
 pub fn fetch(address: IpAddr, port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    fetch_within(address, port, PATIENCE)
+}
+
+/// Whether nobody says anything there.
+pub fn cannot_reach(address: IpAddr, port: u16) -> bool {
+    fetch_within(address, port, BRIEFLY).is_err()
+}
+
+fn fetch_within(address: IpAddr, port: u16, limit: Duration) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), limit)?;
+    stream.set_read_timeout(Some(limit))?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)

@@ -6,8 +6,7 @@ use std::fs;
 
 fn world() -> World {
     let mut world = World::new();
-    world.script("sleep 60");
-    world.start();
+    world.sleep();
     world
 }
 
@@ -25,7 +24,7 @@ fn check(world: &World, flags: &[&str], words: &[&str], expected: &str) {
 fn it_is_in_the_container() {
     let world = world();
     check(&world, &[], &["hostname"], "inside");
-    check(&world, &[], &["cat", "/proc/1/cmdline"], concat!("sleep", "\0", "60", "\0"));
+    check(&world, &[], &["cat", "/proc/1/cmdline"], concat!("sleep", "\0", "600", "\0"));
     check(
         &world,
         &[],
@@ -99,14 +98,15 @@ fn exit_codes() {
 #[test]
 fn detached_with_a_pid_file() {
     let world = world();
-    let mut command = world.command(&["exec", "-d", "--pid-file", "pid", &world.id, "sleep", "50"]);
+    let mut command =
+        world.command(&["exec", "-d", "--pid-file", "pid", &world.id, "sleep", "500"]);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     assert!(command.status().expect("exec").success());
     let pid = fs::read_to_string(world.dir.path().join("pid")).expect("file");
     // It is about to become, or has become, its program.
     world.until("the program", || {
         fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
-            == concat!("sleep", "\0", "50", "\0")
+            == concat!("sleep", "\0", "500", "\0")
     });
 }
 
@@ -142,8 +142,7 @@ fn in_a_user_namespace() {
     world.config["linux"]["uidMappings"] = map.clone();
     world.config["linux"]["gidMappings"] = map;
     crate::world::add_namespace(&mut world.config, "user", None);
-    world.script("sleep 60");
-    world.start();
+    world.sleep();
     check(
         &world,
         &[],

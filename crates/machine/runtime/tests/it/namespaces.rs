@@ -11,7 +11,7 @@ impl Holder {
     fn new(flags: &str) -> Self {
         let child = Command::new("unshare")
             .args(flags.split(' '))
-            .args(["sh", "-c", "hostname held 2>/dev/null; echo; exec sleep 60"])
+            .args(["sh", "-c", "hostname held 2>/dev/null; echo; exec sleep 600"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("unshare");
@@ -64,13 +64,12 @@ fn joined_ones() {
 #[test]
 fn a_joined_pid_namespace() {
     let mut world = World::new();
-    world.script("sleep 60");
-    world.start();
+    world.sleep();
     let pid = world.state()["pid"].as_i64().expect("pid");
     check(
         |c| add_namespace(c, "pid", Some(format!("/proc/{pid}/ns/pid").as_ref())),
         "cat /proc/1/cmdline | tr '\\0' ' '; test $$ != 1 && echo second",
-        "sleep 60 second",
+        "sleep 600 second",
     );
 }
 
@@ -147,8 +146,7 @@ fn a_joined_user_namespace() {
         config["linux"]["gidMappings"] = map.clone();
     }
     add_namespace(&mut world.config, "user", None);
-    world.script("sleep 60");
-    world.start();
+    world.sleep();
     let pid = world.state()["pid"].as_i64().expect("pid");
     open_up(&second);
     for (kind, file) in [("user", "user"), ("network", "net"), ("pid", "pid")] {
@@ -157,7 +155,7 @@ fn a_joined_user_namespace() {
     }
     second.script("id -u; cat /proc/self/uid_map | tr -s ' '; cat /proc/1/cmdline | tr '\\0' ' '");
     let done = second.run();
-    assert_eq!(done.stdout, "0\n 0 100000 65536\nsleep 60", "{}", done.stderr);
+    assert_eq!(done.stdout, "0\n 0 100000 65536\nsleep 600", "{}", done.stderr);
 }
 
 #[test]

@@ -149,6 +149,14 @@ impl World {
         assert_eq!(started.code, 0, "{started:?}");
     }
 
+    /// `create` and `start` of a program that sleeps, and has begun to.
+    pub fn sleep(&mut self) {
+        self.script("exec sleep 600");
+        self.start();
+        let line = format!("/proc/{}/cmdline", self.state()["pid"]);
+        self.until("the sleep", || fs::read(&line).is_ok_and(|text| text == b"sleep\x00600\0"));
+    }
+
     pub fn create(&self) {
         self.write_config();
         let mut command = self.command(&["create", &self.id]);

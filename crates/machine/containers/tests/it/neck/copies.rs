@@ -1,11 +1,10 @@
 //! cp, diff, export, commit.
 
-use super::world::World;
+use super::world::{World, until};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
 use teu_containers::copy::CopyOut;
 use teu_containers::record::{MountKind, MountRecord};
 use teu_containers::{CommitRequest, CopyOptions};
@@ -21,8 +20,7 @@ fn out_of_running_and_stopped_containers() {
     let world = World::new();
     world.running("web", "mkdir -p /made/sub; echo hi > /made/sub/file; ln -s /made/sub/file /made/link; touch /ready; sleep 100");
     let c = &world.containers;
-    let end = Instant::now() + Duration::from_secs(5);
-    while c.stat_path("web", "/ready").is_err() && Instant::now() < end {}
+    until("readiness", || c.stat_path("web", "/ready").is_ok());
     for round in ["running", "stopped"] {
         let out = world.dir.join(format!("out-{round}"));
         fs::create_dir(&out).unwrap();
@@ -125,21 +123,22 @@ fn a_hostile_container_gets_nothing_of_the_host() {
     );
     world.running("web", &script);
     let c = &world.containers;
-    let end = Instant::now() + Duration::from_secs(5);
-    while c.stat_path("web", "/ready").is_err() && Instant::now() < end {}
+    until("readiness", || c.stat_path("web", "/ready").is_ok());
     let out = world.dir.join("out");
     fs::create_dir(&out).unwrap();
     let into = world.dir.join("into");
     fs::write(&into, "x").unwrap();
     let mut got = 0;
-    for _ in 0..200 {
+    let mut tries = 0;
+    until("200 tries, one of which gets something", || {
+        tries += 1;
         if c.copy_to_host("web", "/dir/file", &out.join("file"), PLAIN).is_ok() {
             assert_eq!(text(&out.join("file")), "own\n");
             got += 1;
         }
         let _ = c.copy_to_container(&into, "web", "/dir/written", PLAIN);
-    }
-    assert!(got > 0);
+        tries >= 200 && got > 0
+    });
     let names: Vec<_> = fs::read_dir(&secret).unwrap().collect();
     assert_eq!(names.len(), 1, "nothing was written outside");
     assert_eq!(text(&secret.join("file")), "secret of the host");

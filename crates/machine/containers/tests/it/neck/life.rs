@@ -1,7 +1,7 @@
 //! Start, stop, kill, pause, wait, exec, attach, logs, top, stats, events.
 
-use super::world::{Ran, World, pipe, read};
-use std::time::{Duration, Instant};
+use super::world::{Ran, World, pipe, read, until};
+use teu_containers::Hangup;
 use teu_containers::events::EventOptions;
 use teu_containers::exec::{ExecRequest, ExecStreams};
 use teu_containers::lifecycle::{Attach, Remove, Stop, Update, WaitFor};
@@ -40,17 +40,15 @@ fn a_container_that_removes_itself() {
     let created = world.containers.create(request).unwrap();
     assert_eq!(world.start_attached(&created.id).unwrap().out, "bye\n");
     assert!(world.containers.find(&created.id).is_err());
-    let end = Instant::now() + Duration::from_secs(5);
-    while !world.entries("run/pods").is_empty() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("the end of the shim", || world.entries("run/pods").is_empty());
     world.assert_clean();
 }
 
 #[test]
 fn from_running_to_exited_and_back() {
     let world = World::new();
-    let created = world.running("web", "trap 'exit 7' TERM; while :; do sleep 0.02; done");
+    let created = world.running("web", "trap 'exit 7' TERM; echo up; while :; do sleep 0.02; done");
+    world.said("web", "up\n");
     assert_eq!(status(&world, "web"), Status::Running);
     world.containers.start("web", Attach::default()).unwrap();
     let error = world.containers.remove("web", Remove::default()).unwrap_err().to_string();
@@ -61,7 +59,7 @@ fn from_running_to_exited_and_back() {
     let error = world.containers.exec("web", &sh("true"), ExecStreams::default()).unwrap_err();
     assert!(error.to_string().contains("is paused, unpause the container before exec"), "{error}");
     world.containers.unpause("web").unwrap();
-    world.containers.stop("web", Stop { signal: None, timeout_s: Some(5) }).unwrap();
+    world.containers.stop("web", Stop { signal: None, timeout_s: Some(60) }).unwrap();
     assert_eq!(status(&world, "web"), Status::Exited);
     assert_eq!(world.containers.wait("web", WaitFor::NotRunning).unwrap(), 7);
     world.containers.stop("web", Stop::default()).unwrap();
@@ -92,7 +90,7 @@ fn exec(world: &World, name: &str, request: &ExecRequest) -> (i32, String) {
 fn exec_runs_beside() {
     let world = World::new();
     world.running("web", "export HIDDEN=1; touch /here; sleep 100");
-    std::thread::sleep(Duration::from_millis(50));
+    until("readiness", || world.containers.stat_path("web", "/here").is_ok());
     assert_eq!(exec(&world, "web", &sh("ls /here; exit 4")), (4, "/here\n".into()));
     let request = ExecRequest {
         env: vec!["A=b".into()],
@@ -172,10 +170,12 @@ pub fn kill_shim(world: &World, name: &str) {
 fn top_stats_and_update() {
     let world = World::new();
     world.running("web", "sleep 1000 & sleep 1000");
-    std::thread::sleep(Duration::from_millis(50));
-    let table = world.containers.top("web", &[]).unwrap();
+    let mut table = world.containers.top("web", &[]).unwrap();
     assert_eq!(table.titles[7], "CMD");
-    assert!(table.rows.iter().any(|row| row[7] == "sleep 1000"), "{table:?}");
+    until("both programs", || {
+        table = world.containers.top("web", &[]).unwrap();
+        table.rows.iter().filter(|row| row[7] == "sleep 1000").count() == 2
+    });
     let args = vec!["-o".to_owned(), "pid,comm".to_owned(), "-A".to_owned()];
     let rows = world.containers.top("web", &args).unwrap().rows;
     assert_eq!(rows.len(), table.rows.len(), "{rows:?}");
@@ -217,12 +217,13 @@ fn events_tell_the_story() {
 fn wait_sees_the_next_exit_and_the_removal() {
     let world = World::new();
     world.create("web", "sleep 0.1; exit 5");
+    let next = world.containers.waiting("web", WaitFor::NextExit).unwrap();
+    let gone = world.containers.waiting("web", WaitFor::Removed).unwrap();
     std::thread::scope(|scope| {
-        let next = scope.spawn(|| world.containers.wait("web", WaitFor::NextExit).unwrap());
-        let gone = scope.spawn(|| world.containers.wait("web", WaitFor::Removed).unwrap());
-        std::thread::sleep(Duration::from_millis(50));
+        let next = scope.spawn(|| next.finish(&Hangup::default()).unwrap());
+        let gone = scope.spawn(|| gone.finish(&Hangup::default()).unwrap());
         world.containers.start("web", Attach::default()).unwrap();
-        assert_eq!(next.join().unwrap(), 5);
+        assert_eq!(next.join().unwrap(), Some(5));
         world.remove("web");
         gone.join().unwrap();
     });

@@ -1,7 +1,6 @@
 //! Pods of several containers.
 
-use super::world::World;
-use std::time::Duration;
+use super::world::{World, until};
 use teu_containers::create::{CreateRequest, PodChoice};
 use teu_containers::lifecycle::Stop;
 use teu_containers::record::{NetworkChoice, PodRecord};
@@ -26,7 +25,12 @@ fn containers_of_a_pod_talk_over_localhost() {
     let world = World::new();
     pod(&world, "team");
     member(&world, "team", "server", "echo hello | nc -l -p 7000 127.0.0.1; sleep 100");
-    member(&world, "team", "client", "sleep 0.3; nc 127.0.0.1 7000 </dev/null; hostname");
+    member(
+        &world,
+        "team",
+        "client",
+        "until nc 127.0.0.1 7000 </dev/null; do sleep 0.05; done; hostname",
+    );
     let started = world.containers.start_pod("team").unwrap();
     assert_eq!(started.len(), 2);
     let pods = world.containers.list_pods(&[]).unwrap();
@@ -58,9 +62,7 @@ fn a_member_can_go_alone() {
     member(&world, "team", "two", "sleep 100");
     world.containers.start_pod("team").unwrap();
     world.remove("one");
-    std::thread::sleep(Duration::from_millis(20));
-    let (_, ids) = world.containers.find_pod("team").unwrap();
-    assert_eq!(ids.len(), 1);
+    until("one member", || world.containers.find_pod("team").unwrap().1.len() == 1);
     assert_eq!(world.containers.list_pods(&[]).unwrap()[0].status, "Running");
     let shown = world.containers.inspect_pod("team").unwrap();
     assert_eq!(shown["NumContainers"], 1);

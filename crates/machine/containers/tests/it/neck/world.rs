@@ -6,9 +6,11 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use teu_containers::create::{CreateRequest, Created, PodChoice};
 use teu_containers::lifecycle::{Attach, Remove};
 use teu_containers::list::ListOptions;
+use teu_containers::logs::LogOptions;
 use teu_containers::record::{ContainerRecord, NetworkChoice, PodRecord};
 use teu_containers::{Containers, Error, Home};
 use teu_images::ImportRequest;
@@ -151,12 +153,17 @@ impl World {
     /// Waits for the files of containers that removed themselves: shims delete them when everybody
     /// has been answered.
     fn settle(&self) {
-        let begun = std::time::Instant::now();
-        while !self.entries("tmp").is_empty()
-            && begun.elapsed() < std::time::Duration::from_secs(60)
-        {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        let _ = holds_in_time(|| self.entries("tmp").is_empty());
+    }
+
+    /// Waits until a container's log ends so.
+    pub fn said(&self, name: &str, end: &str) {
+        let options = LogOptions { stdout: true, ..LogOptions::default() };
+        until("its log", || {
+            let lines = self.containers.logs(name, &options).unwrap();
+            let text: Vec<u8> = lines.flat_map(|line| line.unwrap().bytes).collect();
+            text.ends_with(end.as_bytes())
+        });
     }
 
     /// Nothing of any container is left in this home.
@@ -186,6 +193,24 @@ impl Drop for World {
         self.settle();
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Waits for a condition; whether it came true, however busy the machine is.
+fn holds_in_time(mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        match (holds(), Instant::now() < end) {
+            (true, _) => return true,
+            (_, false) => return false,
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(holds_in_time(holds), "not in time: {what}");
 }
 
 pub fn pipe() -> (OwnedFd, OwnedFd) {

@@ -1,11 +1,11 @@
 //! Probes, limits of memory, pauses, signals to the shim itself.
 
 use super::streams::exec;
-use super::world::{World, call, exited, script, words};
+use super::world::{World, call, exited, script, until, words};
 use std::time::Duration;
 use teu_containers::record::RestartPolicy;
 use teu_containers::shim::protocol::{Reply, Request};
-use teu_containers::state::Status;
+use teu_containers::state::{ContainerState, Status};
 use teu_oci::image::Healthcheck;
 use teu_oci::runtime::Resources;
 use teu_oci::runtime::linux::Memory;
@@ -16,7 +16,7 @@ fn check(script: &str) -> Healthcheck {
     Healthcheck {
         test: vec!["CMD-SHELL".to_owned(), script.to_owned()],
         interval: 100 * MILLISECOND,
-        timeout: 500 * MILLISECOND,
+        timeout: 60_000 * MILLISECOND,
         retries: 2,
         ..Healthcheck::default()
     }
@@ -29,7 +29,7 @@ fn health_changes_are_noticed() {
         record.healthcheck = Some(check("echo look; test -e /tmp/fine"));
     });
     let health = |status: &'static str| {
-        move |state: &teu_containers::state::ContainerState| {
+        move |state: &ContainerState| {
             state.health.as_ref().is_some_and(|health| health.status == status)
         }
     };
@@ -39,36 +39,39 @@ fn health_changes_are_noticed() {
     let connection = world.shim(&record.pod);
     assert!(matches!(call(&connection, &fine, &[]), Reply::Executing { .. }));
     assert_eq!(exited(&connection), 0);
-    world.until(&record, health("healthy"));
-    let state = world.state(&record);
+    let state = world.until(&record, health("healthy"));
     let probe = state.health.unwrap().log.pop().unwrap();
     assert_eq!((probe.exit_code, probe.output.as_str()), (0, "look\n"));
     assert!(probe.end_ns >= probe.start_ns);
-    // The journal is written after the state.
-    std::thread::sleep(Duration::from_millis(100));
-    let expected = ["start", "health_status: unhealthy", "exec_die", "health_status: healthy"];
-    assert_eq!(world.events(&record), expected);
+    // The journal is written after the state; of the exec's end and the probe's either may be first.
+    until("the journal", || world.events(&record).len() == 4);
+    let mut events = world.events(&record);
+    events.retain(|event| event != "exec_die");
+    assert_eq!(events, ["start", "health_status: unhealthy", "health_status: healthy"]);
 }
 
 #[test]
 fn a_probe_is_bounded_in_time_and_output() {
     let mut world = World::new();
     let slow = world.edited(words("sleep 1000"), |_, record| {
-        record.healthcheck = Some(Healthcheck { retries: 1, ..check("sleep 777; true") });
+        let slow = check("sleep 777; true");
+        record.healthcheck = Some(Healthcheck { retries: 1, timeout: 500 * MILLISECOND, ..slow });
     });
     let loud = world.edited(words("sleep 1000"), |_, record| {
         record.healthcheck = Some(check("yes | head -c 1000000"));
     });
     world.start(&slow);
     world.start(&loud);
-    world.until(&slow, |state| state.health.as_ref().is_some_and(|h| h.status == "unhealthy"));
-    world.until(&loud, |state| state.health.as_ref().is_some_and(|h| h.status == "healthy"));
-    let probe = world.state(&slow).health.unwrap().log.pop().unwrap();
+    let is = |status: &'static str| {
+        move |state: &ContainerState| state.health.as_ref().is_some_and(|h| h.status == status)
+    };
+    let probe = world.until(&slow, is("unhealthy")).health.unwrap().log.pop().unwrap();
     assert_eq!(probe.exit_code, -1);
     assert_eq!(probe.output, "Health check exceeded timeout (500ms)");
-    assert_eq!(world.state(&loud).health.unwrap().log.pop().unwrap().output.len(), 4096);
-    // What the slow probe started has gone with it.
-    let ps = exec(&slow.id, script("! ps | grep -q '[s]leep 777'"));
+    let probe = world.until(&loud, is("healthy")).health.unwrap().log.pop().unwrap();
+    assert_eq!(probe.output.len(), 4096);
+    // What the slow probe started has gone with it; the next one may be there for a while.
+    let ps = exec(&slow.id, script("while ps | grep -q '[s]leep 777'; do sleep 0.01; done"));
     let connection = world.shim(&slow.pod);
     assert!(matches!(call(&connection, &ps, &[]), Reply::Executing { .. }));
     assert_eq!(exited(&connection), 0);
@@ -82,8 +85,10 @@ fn a_probe_may_leave_something_running() {
     });
     world.start(&record);
     // What is left holds the probe's output open; the verdict does not wait for it, nor the shim.
-    world.until(&record, |state| state.health.as_ref().is_some_and(|h| h.status == "healthy"));
-    let probe = world.state(&record).health.unwrap().log.pop().unwrap();
+    let healthy = |state: &ContainerState| {
+        state.health.as_ref().is_some_and(|health| health.status == "healthy")
+    };
+    let probe = world.until(&record, healthy).health.unwrap().log.pop().unwrap();
     assert_eq!((probe.exit_code, probe.output.as_str()), (0, "left\n"));
     let connection = world.shim(&record.pod);
     let check = exec(&record.id, words("true"));
@@ -115,13 +120,15 @@ fn a_paused_container_stands_still() {
     assert_eq!(world.state(&record).status, Status::Paused);
     let refused = call(&connection, &exec(&record.id, words("true")), &[]);
     assert!(matches!(refused, Reply::Failed { .. }));
-    std::thread::sleep(Duration::from_millis(50));
-    let before = world.log(&record).len();
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(world.log(&record).len(), before);
+    // What it had said before is logged a moment later.
+    let mut before = 0;
+    until("the pause", || {
+        before = world.log(&record).len();
+        std::thread::sleep(Duration::from_millis(200));
+        world.log(&record).len() == before
+    });
     assert!(matches!(call(&connection, &Request::Unpause { id: id() }, &[]), Reply::Done));
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(world.log(&record).len() > before);
+    until("more", || world.log(&record).len() > before);
     // A stop reaches it though it is paused.
     call(&connection, &Request::Pause { id: id() }, &[]);
     let stop = Request::Stop { id: id(), signal: 9, timeout_ms: Some(1000) };
@@ -132,12 +139,10 @@ fn a_paused_container_stands_still() {
 #[test]
 fn a_terminated_shim_stops_its_pod_cleanly() {
     let mut world = World::new();
-    let record =
-        world.edited(script("trap 'exit 0' TERM; while :; do sleep 0.01; done"), |_, record| {
-            record.restart = RestartPolicy::Always;
-        });
+    let command = script("trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+    let record = world.edited(command, |_, record| record.restart = RestartPolicy::Always);
     world.start(&record);
-    std::thread::sleep(Duration::from_millis(100));
+    world.said(&record, "ready\n");
     let shim = rustix::process::Pid::from_raw(world.shim_pid(&record.pod)).unwrap();
     rustix::process::kill_process(shim, rustix::process::Signal::TERM).unwrap();
     world.ended(&record.pod);
@@ -154,8 +159,11 @@ fn an_init_hands_on_and_reaps() {
     );
     let record = world.edited(command, |_, record| record.init = true);
     let connection = world.start(&record);
-    std::thread::sleep(Duration::from_millis(300));
-    let zombies = exec(&record.id, script("! grep -l '^State:.*Z' /proc/[0-9]*/status"));
+    world.said(&record, "docker-init\n");
+    // The one that lost its parent has ended by then; one that its parent is about to hear of may
+    // be seen for a moment.
+    let look = "sleep 0.1; while grep -q '^State:.*Z' /proc/[0-9]*/status; do sleep 0.01; done";
+    let zombies = exec(&record.id, script(look));
     let other = world.shim(&record.pod);
     let reply = call(&other, &zombies, &[]);
     assert!(matches!(reply, Reply::Executing { .. }), "{reply:?} {:?}", world.log(&record));

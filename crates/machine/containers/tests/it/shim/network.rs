@@ -3,10 +3,10 @@
 //! Packets go to addresses of bridges made here and to loopback, nowhere else.
 
 use super::streams::exec;
-use super::world::{World, call, exited, script, words};
+use super::world::{World, call, exited, script, until, words};
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use teu_containers::record::network::EndpointRecord;
 use teu_containers::record::{ContainerRecord, NetworkChoice, PodRecord, PortRecord};
 use teu_containers::shim::protocol::{Reply, Request};
@@ -46,9 +46,14 @@ fn network(world: &World, name: &str) {
 fn containers_find_each_other_by_name() {
     let mut world = World::new();
     network(&world, "own");
-    let server = world.edited(script("while :; do echo served | nc -l -p 80; done"), on("own"));
+    let server = world.edited(words("nc -ll -p 80 -e echo served"), on("own"));
     let connection = world.start(&server);
-    std::thread::sleep(Duration::from_millis(200));
+    let listens = "until nc 127.0.0.1 80 < /dev/null; do sleep 0.01; done";
+    assert!(matches!(
+        call(&connection, &exec(&server.id, script(listens)), &[]),
+        Reply::Executing { .. }
+    ));
+    assert_eq!(exited(&connection), 0);
     for name in [server.name.as_str(), "also", &server.id[..12]] {
         let ask = format!("cat /etc/resolv.conf; nc {name} 80 < /dev/null");
         let client = world.edited(script(&ask), |pod, record| {
@@ -70,11 +75,7 @@ fn containers_find_each_other_by_name() {
     call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
     world.ended(&server.pod);
     // It goes when everybody has been answered.
-    let begun = Instant::now();
-    while std::path::Path::new(&link).exists() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{link} stays");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(&format!("the end of {link}"), || !std::path::Path::new(&link).exists());
     networks(&world).remove("own").unwrap();
 }
 
@@ -82,7 +83,7 @@ fn containers_find_each_other_by_name() {
 fn a_published_port_answers_on_loopback() {
     let mut world = World::new();
     network(&world, "pub");
-    let serve = script("while :; do echo published | nc -l -p 8080; done");
+    let serve = words("nc -ll -p 8080 -e echo published");
     let record = world.edited(serve, |pod, record| {
         on("pub")(pod, record);
         pod.network.ports = vec![PortRecord {
@@ -96,14 +97,12 @@ fn a_published_port_answers_on_loopback() {
     });
     let connection = world.start(&record);
     let port = endpoints(&world, &record)[0].ports[0].host_port;
-    let started = Instant::now();
     let mut text = String::new();
-    while text.is_empty() && started.elapsed() < Duration::from_secs(5) {
-        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-            let _ = stream.read_to_string(&mut text);
-        }
-    }
+    until("an answer", || {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.read_to_string(&mut text).is_ok()
+    });
     assert_eq!(text, "published\n");
     call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
     world.ended(&record.pod);
@@ -149,7 +148,7 @@ fn port_53_is_free_for_those_who_serve_it() {
     let ask = format!(
         "nc -l -p 53 -e true & sleep 0.1; jobs; \
          nslookup {0} 127.0.0.11 > /tmp/out 2>&1 || cat /tmp/out; grep -c Address /tmp/out; \
-         ping -c 1 -w 2 {0} > /dev/null && echo found",
+         ping -c 1 -w 60 {0} > /dev/null && echo found",
         other.name
     );
     let record = world.edited(script(&ask), |pod, record| {
@@ -171,8 +170,9 @@ fn a_killed_shim_leaves_what_a_repair_needs() {
     let state = world.state(&record);
     let shim = rustix::process::Pid::from_raw(world.shim_pid(&record.pod)).unwrap();
     rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(teu_containers::shim::connect(&world.home, &record.pod).unwrap().is_none());
+    until("nobody answers", || {
+        teu_containers::shim::connect(&world.home, &record.pod).unwrap().is_none()
+    });
     assert_eq!(state.boot_id.len(), 36);
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", state.pid)).unwrap();
     let ticks = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap();

@@ -1,8 +1,7 @@
 //! Several containers of one pod, and containers that join others.
 
 use super::streams::exec;
-use super::world::{World, call, exited, id, script, words};
-use std::time::Duration;
+use super::world::{World, call, exited, id, script, until, words};
 use teu_containers::record::{ContainerRecord, NamespaceMode, NetworkChoice, PodRecord};
 use teu_containers::shim::protocol::{Reply, Request};
 
@@ -39,11 +38,11 @@ fn containers_of_a_pod_share_network_memory_and_name() {
         script("echo hi > /dev/shm/note; nc -l -p 8080 -e echo from-the-server"),
     );
     world.start(&server);
-    std::thread::sleep(Duration::from_millis(200));
-    let client = script("hostname; cat /dev/shm/note; nc 127.0.0.1 8080 < /dev/null");
+    let listens = "until nc 127.0.0.1 8080 < /dev/null 2> /dev/null; do sleep 0.01; done";
+    let client = script(&format!("hostname; {listens}; cat /dev/shm/note"));
     let client = member(&world, &pod, client);
     let (code, out, err) = world.run(&client);
-    assert_eq!((code, out.as_str()), (0, "shared\nhi\nfrom-the-server\n"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "shared\nfrom-the-server\nhi\n"), "{err}");
     world.ended(&pod.id);
 }
 
@@ -122,12 +121,6 @@ fn namespaces_die_with_the_pod() {
     world.ended(&record.pod);
     drop(connection);
     let namespace = format!("/proc/{pid}/ns/net");
-    for _ in 0..100 {
-        if std::fs::read_link(&namespace).is_err() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(std::fs::read_link(namespace).is_err(), "the shim stays");
+    until("the end of the shim", || std::fs::read_link(&namespace).is_err());
     assert_eq!(world.state(&record).exit_code, 137);
 }

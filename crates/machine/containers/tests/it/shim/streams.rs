@@ -1,6 +1,6 @@
 //! What goes in and out: input, terminals, floods, execs, attachments.
 
-use super::world::{World, call, exited, id, pipe, reading, script, words};
+use super::world::{World, call, exited, id, pipe, reading, script, until, words};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -55,14 +55,23 @@ fn a_terminal() {
     let ((stdin, client), (out, write)) = (pipe(), pipe());
     starting(&connection, &record.id, &[&stdin, &write]);
     drop((stdin, write));
-    let got = reading(out);
-    std::thread::sleep(Duration::from_millis(200));
+    // What is typed is shown, too: after what it says first.
+    let mut out = File::from(out);
+    let mut text = Vec::new();
+    while text.iter().filter(|&&byte| byte == b'\n').count() < 2 {
+        let mut chunk = [0; 256];
+        let length = out.read(&mut chunk).unwrap();
+        assert_ne!(length, 0, "it ended");
+        text.extend_from_slice(&chunk[..length]);
+    }
+    let got = reading(out.into());
     let other = world.shim(&record.pod);
     let resize = Request::Resize { id: record.id.clone(), rows: 33, columns: 77 };
     assert!(matches!(call(&other, &resize, &[]), Reply::Done));
     File::from(client.try_clone().unwrap()).write_all(b"hello\n").unwrap();
     assert_eq!(exited(&connection), 0);
-    let text = String::from_utf8(got.join().unwrap()).unwrap();
+    text.extend(got.join().unwrap());
+    let text = String::from_utf8(text).unwrap();
     assert!(text.starts_with("/dev/pts/0\r\n"), "{text:?}");
     assert!(text.contains("got hello\r\n33 77\r\n"), "{text:?}");
 }
@@ -190,14 +199,15 @@ fn a_storm_of_execs_leaves_nothing() {
             assert!(matches!(reply, Reply::Executing { .. }), "{reply:?}");
             assert_eq!(exited(&connection), 0);
         }
-        std::thread::sleep(Duration::from_millis(700));
     };
     storm(20);
+    // Buffers and the like are given back when it is idle.
+    std::thread::sleep(Duration::from_millis(700));
     let (fds, memory) = (open(), anonymous_kib(pid));
     storm(300);
-    assert_eq!(open(), fds);
-    let grown = anonymous_kib(pid).saturating_sub(memory);
-    assert!(grown < 128, "the shim grew by {grown} KiB");
+    until("as few descriptors as before", || open() <= fds);
+    let grown = || anonymous_kib(pid).saturating_sub(memory);
+    until("as much memory as before", || grown() < 128);
 }
 
 #[test]

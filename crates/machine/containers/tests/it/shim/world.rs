@@ -10,8 +10,8 @@ use teu_containers::shim::protocol::{Reply, Request, Streams};
 use teu_containers::shim::{Connection, connect, spawn};
 use teu_containers::state::ContainerState;
 
-/// Nothing here takes longer.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Nothing here takes longer, however busy the machine is.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One home.
 pub struct World {
@@ -166,21 +166,33 @@ impl World {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
 
-    /// Waits for a state.
-    pub fn until(&self, record: &ContainerRecord, what: impl Fn(&ContainerState) -> bool) {
+    /// Waits for a state, and answers it.
+    pub fn until(
+        &self,
+        record: &ContainerRecord,
+        what: impl Fn(&ContainerState) -> bool,
+    ) -> ContainerState {
         let started = Instant::now();
-        while !what(&self.state(record)) {
+        loop {
             let state = self.state(record);
+            if what(&state) {
+                return state;
+            }
             assert!(started.elapsed() < LIMIT, "it stays {state:?}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until a container's log ends so.
+    pub fn said(&self, record: &ContainerRecord, end: &str) {
+        until("its log", || self.log(record).ends_with(end));
     }
 
     /// Everything logged.
     pub fn log(&self, record: &ContainerRecord) -> String {
         let path = self.home.container(&record.pod, &record.id).join("container.log");
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines()
+        whole_lines(&text)
             .map(|line| {
                 let entry: serde_json::Value = serde_json::from_str(line).unwrap();
                 entry["log"].as_str().unwrap().to_owned()
@@ -192,7 +204,7 @@ impl World {
     pub fn events(&self, record: &ContainerRecord) -> Vec<String> {
         let text =
             std::fs::read_to_string(self.home.data.join("events/journal")).unwrap_or_default();
-        text.lines()
+        whole_lines(&text)
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
             .filter(|event| event["id"] == record.id.as_str())
             .map(|event| event["action"].as_str().unwrap().to_owned())
@@ -208,11 +220,7 @@ impl World {
 
     /// Waits until a pod's shim has gone, with all it had.
     pub fn ended(&self, pod: &str) {
-        let started = Instant::now();
-        while self.home.pod_run(pod).exists() {
-            assert!(started.elapsed() < LIMIT, "the shim of {pod} stays");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until("the end of a shim", || !self.home.pod_run(pod).exists());
     }
 }
 
@@ -238,6 +246,20 @@ impl Drop for World {
             assert!(!left, "the cgroup {path} stays");
         }
     }
+}
+
+/// Waits for a condition.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < LIMIT, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Without the one that is being written.
+fn whole_lines(text: &str) -> std::str::Lines<'_> {
+    text.rsplit_once('\n').map_or("", |(whole, _)| whole).lines()
 }
 
 pub fn pipe() -> (OwnedFd, OwnedFd) {
