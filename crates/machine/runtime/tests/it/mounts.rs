@@ -76,13 +76,11 @@ fn a_tmpfs_and_its_options() {
         "grep -c root /etc/passwd; touch /etc/new && echo written",
         "1\nwritten",
     );
-    if !is_runc() {
-        check(
-            |c| add_mount(c, "/etc", "tmpfs", "tmpfs", "tmpcopyup,ro"),
-            "grep -c root /etc/passwd; touch /etc/new 2>/dev/null || echo ro",
-            "1\nro",
-        );
-    }
+    check(
+        |c| add_mount(c, "/etc", "tmpfs", "tmpfs", "tmpcopyup,ro"),
+        "grep -c root /etc/passwd; touch /etc/new 2>/dev/null || echo ro",
+        "1\nro",
+    );
 }
 
 #[test]
@@ -204,7 +202,5 @@ fn a_bind_in_a_user_namespace() {
     add_mount(&mut world.config, "/mnt", "bind", inner.to_str().expect("text"), "rbind,ro");
     world.script("cat /mnt/f; touch /mnt/x 2>/dev/null || echo ro");
     let done = world.run();
-    if !is_runc() {
-        assert_eq!(done.stdout, "contentro", "{}", done.stderr);
-    }
+    assert_eq!(done.stdout, "contentro", "{}", done.stderr);
 }

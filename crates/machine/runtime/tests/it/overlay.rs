@@ -21,7 +21,7 @@ fn world(extra_depth: &str) -> (tempfile::TempDir, PathBuf) {
     for directory in ["a/bin", "a/proc", "a/sys", "a/dev", "a/etc", "b/etc", "upper", "work"] {
         fs::create_dir_all(base.join(directory)).expect("layer");
     }
-    fs::copy("/bin/busybox", base.join("a/bin/busybox")).expect("busybox");
+    crate::world::copy_program(Path::new("/bin/busybox"), &base.join("a/bin/busybox"));
     fs::write(base.join("a/etc/x"), "lower").expect("file");
     fs::write(base.join("a/etc/y"), "lower").expect("file");
     fs::write(base.join("b/etc/x"), "upper").expect("file");

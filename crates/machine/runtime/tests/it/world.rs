@@ -100,7 +100,7 @@ impl World {
         for directory in ["bin", "etc", "proc", "sys", "dev", "tmp", "root"] {
             fs::create_dir_all(root.join(directory)).expect("rootfs");
         }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
+        copy_program(Path::new("/bin/busybox"), &root.join("bin/busybox"));
         for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet)).expect("link");
         }
@@ -186,6 +186,14 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = self.command(&["delete", "--force", &self.id]).stderr(Stdio::null()).status();
     }
+}
+
+/// Copies a program by a process of its own: what is open for writing in this one is so in whatever
+/// other tests begin to start meanwhile, and cannot be executed until that has happened.
+#[track_caller]
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status().expect("cp");
+    assert!(copied.success(), "{}: install busybox-static", from.display());
 }
 
 pub fn finish(mut command: Command) -> Done {
