@@ -14,15 +14,15 @@ fn ask(address: SocketAddr, question: &[u8]) -> String {
         let answer = try_ask(address, question);
         match answer {
             Ok(text) if !text.is_empty() && !text.starts_with("-LOADING") => return text,
-            _ if begun.elapsed() > Duration::from_secs(15) => panic!("{address}: {answer:?}"),
+            _ if begun.elapsed() > Duration::from_secs(60) => panic!("{address}: {answer:?}"),
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
     }
 }
 
 fn try_ask(address: SocketAddr, question: &[u8]) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(question)?;
     let mut buffer = [0; 4096];
     let count = stream.read(&mut buffer)?;
@@ -82,7 +82,7 @@ fn python_serves_another_container_by_name() {
         );
         while world.line(&fetch).code != 0 {
             assert!(
-                begun.elapsed() < Duration::from_secs(15),
+                begun.elapsed() < Duration::from_secs(60),
                 "{name}: {:?}",
                 world.line("logs app")
             );

@@ -138,7 +138,7 @@ impl Terminal {
         let begun = Instant::now();
         while !self.text.contains(expected) {
             assert!(
-                begun.elapsed() < Duration::from_secs(20),
+                begun.elapsed() < Duration::from_secs(60),
                 "no {expected:?} in {:?}",
                 self.text
             );
@@ -157,7 +157,7 @@ impl Terminal {
             if let Some(status) = self.child.try_wait().expect("waits") {
                 return status.code().unwrap_or(-1);
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "still there: {:?}", self.text);
+            assert!(begun.elapsed() < Duration::from_secs(60), "still there: {:?}", self.text);
             std::thread::sleep(Duration::from_millis(20));
         }
     }

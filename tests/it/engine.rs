@@ -15,7 +15,7 @@ mod rust;
 pub mod steps;
 
 /// Anything that should happen has happened by then.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine of its own world.
 pub struct Engine {
@@ -95,7 +95,7 @@ pub fn finish(command: &mut Command) -> std::process::Output {
     let pid = child.id().to_string();
     let (done, ended) = std::sync::mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
-        let late = ended.recv_timeout(Duration::from_secs(120));
+        let late = ended.recv_timeout(Duration::from_secs(300));
         if late == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             let _ = Command::new("kill").args(["-9", &pid]).status();
         }

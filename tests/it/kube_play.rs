@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !check() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "never happened: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(30));
     }
 }
@@ -53,7 +53,7 @@ spec:
     image: busybox
     command: [httpd, -f, -p, "80", -h, /www]
     ports: [{containerPort: 80, hostPort: 0, name: http}]
-    livenessProbe: {httpGet: {path: /index.html, port: http}, periodSeconds: 1}
+    livenessProbe: {httpGet: {path: /index.html, port: http}, periodSeconds: 1, timeoutSeconds: 60}
     volumeMounts: [{name: conf, mountPath: /www}]
   - name: side
     image: busybox
@@ -141,7 +141,7 @@ spec:
       - name: c
         image: busybox
         command: [sh, -c, "touch /well; exec sleep 1000"]
-        livenessProbe: {exec: {command: [test, -e, /well]}, periodSeconds: 1, failureThreshold: 1}
+        livenessProbe: {exec: {command: [test, -e, /well]}, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 60}
 "#;
     let file = play(&world, yaml);
     world.teu(["kube", "play", &file]).ok();

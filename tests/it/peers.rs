@@ -100,7 +100,7 @@ impl Daemon {
         let begun = Instant::now();
         while !daemon.docker(&["version"]).output().is_ok_and(|output| output.status.success()) {
             let log = std::fs::read_to_string(dir("dockerd.log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(40), "dockerd does not answer:\n{log}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "dockerd does not answer:\n{log}");
             std::thread::sleep(Duration::from_millis(100));
         }
         daemon

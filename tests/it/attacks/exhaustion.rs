@@ -1,5 +1,6 @@
 //! Row 18: parsers and streams have limits, and long use leaks nothing.
 
+use crate::pods::eventually;
 use crate::world::World;
 
 fn parent_of(pid: &str) -> String {
@@ -31,10 +32,13 @@ fn many_execs_leave_the_shim_as_it_was() {
     for _ in 0..200 {
         world.line("exec soaked true").ok();
     }
-    let after = (descriptors(&shim), resident_kib(&shim));
-    // The connection of the last client may not be closed yet.
-    assert!(after.0 <= before.0 + 4, "descriptors went from {} to {}", before.0, after.0);
-    assert!(after.1 <= before.1 + 256, "memory went from {} KiB to {} KiB", before.1, after.1);
+    // The connections of the last clients may not be closed yet.
+    eventually(&format!("no more descriptors than {}", before.0), || {
+        descriptors(&shim) <= before.0
+    });
+    eventually(&format!("no more memory than {} KiB", before.1 + 256), || {
+        resident_kib(&shim) <= before.1 + 256
+    });
 }
 
 /// A log without end stays within its bound.
@@ -91,7 +95,7 @@ fn huge_inputs_are_refused() {
 #[test]
 fn a_process_bomb_is_contained() {
     let world = World::busybox();
-    let bomb = "for i in $(seq 200); do sleep 5 & done; wait";
+    let bomb = "for i in $(seq 200); do sleep 600 & done; wait";
     let said = world.teu([
         "run",
         "--rm",

@@ -118,8 +118,11 @@ fn run_is_beside_the_service() {
 fn attached_up_shows_output_and_gives_codes() {
     let world = World::busybox();
     let text = "services:
-  a: {image: busybox, command: sh -c 'echo from-a; sleep 0.2; exit 3'}
-  b: {image: busybox, init: true, command: sh -c 'echo from-b; exec sleep 1000'}
+  a: {image: busybox, volumes: ['v:/v'], command: sh -c 'echo from-a;
+      until [ -e /v/said ]; do sleep 0.05; done; exit 3'}
+  b: {image: busybox, volumes: ['v:/v'], init: true, command: sh -c 'echo from-b;
+      touch /v/said; exec sleep 1000'}
+volumes: {v: {}}
 ";
     let compose = Compose::of(&world, text);
     let said = compose.line("up --abort-on-container-exit -t 1");

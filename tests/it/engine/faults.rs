@@ -9,7 +9,7 @@ impl Engine {
     /// A request by hand: method, path, body.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (String, Value) {
         let mut command = Command::new("curl");
-        command.args(["-s", "--max-time", "30", "-X", method, "--unix-socket"]);
+        command.args(["-s", "--max-time", "120", "-X", method, "--unix-socket"]);
         command.arg(&self.socket).args(["-H", "Content-Type: application/json"]);
         if !body.is_empty() {
             command.args(["--data-binary", body]);

@@ -179,7 +179,7 @@ impl Dockerd {
         };
         while !answers() {
             let log = std::fs::read_to_string(dir("dockerd.log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(60), "dockerd does not answer:\n{log}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "dockerd does not answer:\n{log}");
             std::thread::sleep(Duration::from_millis(100));
         }
         daemon

@@ -47,7 +47,10 @@ impl User {
         let folder = tempfile::Builder::new().prefix("teu-user-").tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("ours");
-        std::fs::copy(binary(), at("teu")).expect("copies");
+        // By a process of its own: what is open for writing here is so in whatever other tests start
+        // meanwhile, and a program that is cannot be executed.
+        let copied = Command::new("cp").arg(binary()).arg(at("teu")).status();
+        assert!(copied.expect("cp runs").success());
         for name in ["home", "data", "run"] {
             std::fs::create_dir(at(name)).expect("creates");
             chown(at(name), Some(uid), Some(uid)).expect("root");
@@ -143,7 +146,7 @@ impl User {
         while let left = processes_of(self.uid)
             && !left.is_empty()
         {
-            assert!(begun.elapsed() < Duration::from_secs(30), "still there: {left:?}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "still there: {left:?}");
             std::thread::sleep(Duration::from_millis(30));
         }
     }
@@ -202,7 +205,7 @@ fn machine(folder: &Path) -> Child {
     let begun = Instant::now();
     while !folder.join("ready").exists() {
         assert!(child.try_wait().expect("ours").is_none(), "the namespaces were not made");
-        assert!(begun.elapsed() < Duration::from_secs(30), "the namespaces were not made in time");
+        assert!(begun.elapsed() < Duration::from_secs(60), "the namespaces were not made in time");
         std::thread::sleep(Duration::from_millis(10));
     }
     child

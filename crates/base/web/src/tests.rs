@@ -11,7 +11,7 @@ mod listeners;
 mod upgrades;
 
 /// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = runtime(RuntimeOptions::default()).expect("a runtime");

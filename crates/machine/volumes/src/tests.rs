@@ -206,8 +206,10 @@ fn a_subpath_never_leaves_its_volume() {
                 let _ = rustix::fs::renameat_with(&top, "swap", &top, "link", flags);
             }
         });
-        let until = std::time::Instant::now() + std::time::Duration::from_millis(300);
-        while std::time::Instant::now() < until {
+        // On a busy machine it takes a while until both have had their turn.
+        let begun = std::time::Instant::now();
+        let is_over = |both: bool| begun.elapsed().as_millis() > if both { 300 } else { 60_000 };
+        while !is_over(found > 0 && refused > 0) {
             match volume.subpath("swap/in") {
                 Ok(fd) => {
                     assert_eq!(rustix::fs::fstat(&fd).unwrap().st_ino, inside);

@@ -47,7 +47,7 @@ impl Cluster {
     /// another take one before etcd does, it is tried again.
     pub fn start_with(count: usize, tls: impl Fn(&Path) -> Option<TlsFiles>) -> Self {
         let mut logs = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..10 {
             let mut cluster = Self::prepare(count, &tls);
             (0..count).for_each(|member| cluster.run(member));
             if cluster.serves() {
@@ -58,7 +58,7 @@ impl Cluster {
                 std::fs::read_to_string(path).unwrap_or_default()
             }));
         }
-        panic!("etcd did not start three times: {logs:#?}");
+        panic!("etcd did not start ten times: {logs:#?}");
     }
 
     fn prepare(count: usize, tls: &impl Fn(&Path) -> Option<TlsFiles>) -> Self {
@@ -150,7 +150,7 @@ impl Cluster {
             tls: self.tls.as_ref().map(|tls| Arc::clone(&tls.client)),
             connect: Duration::from_secs(1),
             attempt: Duration::from_secs(2),
-            call: Duration::from_secs(20),
+            call: Duration::from_secs(60),
             heartbeat: Duration::from_secs(1),
             ..Config::new(ports.iter().map(endpoint).collect())
         }

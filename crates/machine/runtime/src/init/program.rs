@@ -12,10 +12,13 @@ use rustix::fs::{Access, FileType};
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
+use std::time::{Duration, Instant};
 use teu_sys::exec::CStrings;
 
 /// First descriptor after the standard streams.
 const FIRST: i32 = 3;
+/// How long a program is waited for that is still open for writing.
+const BUSY_MAX: Duration = Duration::from_secs(1);
 
 /// All that is needed for exec.
 #[derive(Debug)]
@@ -157,6 +160,19 @@ pub fn finish(
     if let Some(late) = late {
         identity::give_up(&late)?;
     }
-    let errno = teu_sys::exec::exec(path, &plan.arguments, environment);
+    let errno = run(path, plan, environment);
     Err(Failure { stage: Stage::Exec, subject: plan.command.clone(), errno })
+}
+
+/// Replaces this process. A program that has just been written may still be open for that in a
+/// process that another thread of the writer has begun to start: it is over in a moment, so it is
+/// waited for, by trying, as the filter may allow no other call.
+fn run(path: &CStr, plan: &ProcessPlan, environment: &CStrings) -> Errno {
+    let begun = Instant::now();
+    loop {
+        let errno = teu_sys::exec::exec(path, &plan.arguments, environment);
+        if errno != Errno::TXTBSY || begun.elapsed() > BUSY_MAX {
+            return errno;
+        }
+    }
 }

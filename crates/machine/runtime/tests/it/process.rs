@@ -167,6 +167,29 @@ fn programs_that_cannot_be_run() {
     }
 }
 
+/// Who has just written a program may still be about to let go of it.
+#[test]
+fn a_program_that_is_being_written_is_waited_for() {
+    if is_runc() {
+        return; // it refuses the start
+    }
+    let done = || {
+        let world = World::new();
+        let writer =
+            std::fs::OpenOptions::new().append(true).open(world.rootfs().join("bin/busybox"));
+        let writer = writer.expect("a writer");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                drop(writer);
+            });
+            world.run()
+        })
+    };
+    // Not for long: on a busy machine the writer may not let go in time.
+    assert!((0..20).any(|_| done().code == 0), "{:?}", done());
+}
+
 #[test]
 fn a_filter_is_in_force_and_a_broken_one_refuses_the_start() {
     let deny = |action: &str| {

@@ -74,8 +74,8 @@ fn saved_under_load() {
             let load = &load;
             scope.spawn(move || load::run(load, number, seed()));
         }
-        let begun = Instant::now();
         for number in 1..=SNAPSHOTS {
+            let begun = Instant::now();
             while answered.load(Ordering::Relaxed) < number * ANSWERS {
                 assert!(begun.elapsed() < PATIENCE, "the server answers nothing");
                 std::thread::sleep(Duration::from_millis(1));
