@@ -25,6 +25,7 @@ pub mod crd;
 pub mod credentials;
 pub mod encode;
 pub mod fairness;
+mod follow;
 pub mod garbage;
 mod handler;
 pub mod history;

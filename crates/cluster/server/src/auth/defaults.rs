@@ -8,7 +8,8 @@ mod table;
 
 use super::User;
 use super::rbac::RESOURCES;
-use crate::api::{Api, Call, WriteOptions, store_status};
+use crate::api::{Api, Call, WriteOptions};
+use crate::follow;
 use crate::verbs::input::Input;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use table::{BINDINGS, Member, ROLES, Role};
 use teu_api::kinds::labels;
 use teu_api::rbac::GROUP;
 use teu_api::{Status, object};
-use teu_store::cache::{ListAt, WatchFrom};
+use teu_store::cache::ListAt;
 use tokio::task::JoinSet;
 
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
@@ -170,41 +171,11 @@ fn binding_value(name: &str, role: &str, members: &[Member]) -> Value {
 /// Puts cluster roles together that are made of others, whenever a cluster role changes, until the
 /// server stops.
 pub async fn aggregate(api: Arc<Api>, user: Arc<User>) {
-    let rows = api.table.rows();
-    let Some(entry) = rows.find(GROUP, "v1", "clusterroles").cloned() else { return };
-    loop {
-        let cache = entry.shelf.cache();
-        let from = WatchFrom::Initial(ListAt::Any);
-        let Ok(mut changes) = cache.watch(entry.shelf.span(""), from, false).await else { return };
-        let mut is_whole = false;
-        loop {
-            let message = tokio::select! {
-                message = changes.next() => message,
-                () = api.shutdown.begun() => return,
-            };
-            match message {
-                // Cut because it was slow: from the beginning.
-                Err(teu_store::Error::Closed) => return,
-                Err(_) => break,
-                Ok(teu_store::cache::CacheMessage::InitialEnd(_)) => is_whole = true,
-                Ok(_) => {}
-            }
-            if is_whole {
-                // What fails because another was faster comes again with that change.
-                let _ = aggregate_all(&api, &user).await;
-            }
-        }
-    }
+    follow::whenever(&api, &[(GROUP, "clusterroles")], || aggregate_all(&api, &user)).await;
 }
 
 async fn aggregate_all(api: &Api, user: &Arc<User>) -> Result<(), Status> {
-    let rows = api.table.rows();
-    let Some(entry) = rows.find(GROUP, "v1", "clusterroles") else { return Ok(()) };
-    let cache = entry.shelf.cache();
-    let list = cache.list(&entry.shelf.span(""), ListAt::Any).await.map_err(store_status)?;
-    let roles: Result<Vec<Value>, Status> =
-        list.items.iter().map(|item| entry.open(&item.object, item.kv.modified)).collect();
-    let roles = roles?;
+    let roles = follow::all(api, (GROUP, "clusterroles"), ListAt::Any).await?;
     for role in &roles {
         let choices = object::at(role, &["aggregationRule", "clusterRoleSelectors"]);
         let Some(choices) = choices.and_then(Value::as_array) else { continue };
@@ -217,7 +188,11 @@ async fn aggregate_all(api: &Api, user: &Arc<User>) -> Result<(), Status> {
         new["rules"] = rules.into();
         let manager = "clusterrole-aggregation-controller".to_owned();
         let options = WriteOptions { manager, ..WriteOptions::default() };
-        api.change(&call, Input::Whole(new), &options).await?;
+        match api.change(&call, Input::Whole(new), &options).await {
+            // Another was faster; that change comes, too.
+            Err(status) if matches!(status.reason, "Conflict" | "NotFound") => {}
+            done => drop(done?),
+        }
     }
     Ok(())
 }

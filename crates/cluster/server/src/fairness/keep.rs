@@ -3,21 +3,17 @@
 
 use crate::api::Api;
 use crate::auth::User;
+use crate::follow;
 use crate::local::Local;
-use crate::table::Entry;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use teu_api::flow::defaults::{self, is_mandatory};
 use teu_api::flow::{GROUP, Level, Schema};
 use teu_api::{Status, object};
 use teu_client::{Client, Kind};
-use teu_store::Error as StoreError;
-use teu_store::cache::{CacheWatch, ListAt, WatchFrom};
+use teu_store::cache::ListAt;
 use tokio::task::JoinSet;
 
-/// Before a watch that could not begin is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Tells whether a schema's level is missing.
 const DANGLING: &str = "Dangling";
 
@@ -65,58 +61,13 @@ async fn ensure_one(client: &Local, kind: Kind<'_>, wanted: Value) -> Result<(),
 
 /// Follows them until the server stops.
 pub async fn run(api: Arc<Api>) {
-    let rows = api.table.rows();
-    let found = [defaults::Kind::Level, defaults::Kind::Schema]
-        .map(|kind| rows.find(GROUP, "v1", kind.plural()).cloned());
-    let [Some(levels), Some(schemas)] = found else { return };
-    loop {
-        let (mut of_levels, mut of_schemas) = match (watch(&levels).await, watch(&schemas).await) {
-            (Ok(of_levels), Ok(of_schemas)) => (of_levels, of_schemas),
-            (Err(StoreError::Closed), _) | (_, Err(StoreError::Closed)) => return,
-            // A store that does not answer now will later.
-            _ => tokio::select! {
-                () = tokio::time::sleep(PAUSE) => continue,
-                () = api.shutdown.begun() => return,
-            },
-        };
-        let mut is_new = true;
-        loop {
-            let message = tokio::select! {
-                biased;
-                () = api.shutdown.begun() => return,
-                message = of_levels.next() => message,
-                message = of_schemas.next() => message,
-                // When everything that waits has been seen.
-                () = std::future::ready(()), if is_new => {
-                    is_new = false;
-                    // What fails because another was faster comes again with that change.
-                    let _ = take_over(&api, &levels, &schemas).await;
-                    continue;
-                }
-            };
-            match message {
-                Err(StoreError::Closed) => return,
-                // Cut because it was slow: from the beginning.
-                Err(_) => break,
-                Ok(_) => is_new = true,
-            }
-        }
-    }
+    let resources = [defaults::Kind::Level, defaults::Kind::Schema].map(|it| (GROUP, it.plural()));
+    follow::whenever(&api, &resources, || take_over(&api)).await;
 }
 
-async fn watch(entry: &Entry) -> Result<CacheWatch<crate::stored::Stored>, StoreError> {
-    let from = WatchFrom::Initial(ListAt::Any);
-    entry.shelf.cache().watch(entry.shelf.span(""), from, false).await
-}
-
-async fn all(entry: &Entry) -> Result<Vec<Value>, Status> {
-    let list = entry.shelf.cache().list(&entry.shelf.span(""), ListAt::Any).await;
-    let items = list.map_err(crate::api::store_status)?.items;
-    entry.open_all(items.iter().map(|item| (&item.object, item.kv.modified)))
-}
-
-async fn take_over(api: &Arc<Api>, levels: &Entry, schemas: &Entry) -> Result<(), Status> {
-    let (levels, schemas) = (all(levels).await?, all(schemas).await?);
+async fn take_over(api: &Arc<Api>) -> Result<(), Status> {
+    let all = |of: defaults::Kind| follow::all(api, (GROUP, of.plural()), ListAt::Any);
+    let (levels, schemas) = (all(defaults::Kind::Level).await?, all(defaults::Kind::Schema).await?);
     let known: Vec<Level> = levels.iter().map(Level::of).collect();
     api.fairness.configure(&known, schemas.iter().map(Schema::of).collect());
     let client = client(api);
