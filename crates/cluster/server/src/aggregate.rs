@@ -1,6 +1,8 @@
 //! Aggregated APIs: groups and versions that other servers serve (`APIService`), found, watched over,
 //! shown in discovery, and reached through [`crate::proxy`].
 
+pub mod own;
+
 use crate::api::Api;
 use crate::auth::User;
 use crate::local::Local;
@@ -25,6 +27,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// For the list of its resources to come.
 const DISCOVERY_TIME: Duration = Duration::from_secs(5);
+/// What is said of what this server serves itself.
+const LOCAL: &str = "Local APIServices are always available";
 /// Resources of one group and version that are shown.
 const MAX_RESOURCES: usize = 1000;
 
@@ -128,7 +132,7 @@ pub async fn run(api: Arc<Api>) {
     let checker = tokio::spawn(check_all(Arc::clone(&api), client.clone()));
     while !api.shutdown.has_begun() {
         if let Ok(mut watch) = client.watch(API_SERVICES, &Choice::default(), "").await {
-            follow(&api, &mut *watch).await;
+            follow(&api, &client, &mut *watch).await;
         }
         tokio::select! {
             () = tokio::time::sleep(LAST_PAUSE) => {}
@@ -138,7 +142,7 @@ pub async fn run(api: Arc<Api>) {
     checker.abort();
 }
 
-async fn follow(api: &Api, watch: &mut dyn Watch) {
+async fn follow(api: &Api, client: &Local, watch: &mut dyn Watch) {
     let mut specs: BTreeMap<String, Value> = BTreeMap::new();
     while let Ok(event) = watch.next().await {
         let aggregated = &api.aggregated;
@@ -157,7 +161,10 @@ async fn follow(api: &Api, watch: &mut dyn Watch) {
                 }
                 match Remote::of(&service) {
                     Some(remote) => drop(aggregated.write().insert(name, remote)),
-                    None => drop(aggregated.write().remove(&name)),
+                    None => {
+                        aggregated.write().remove(&name);
+                        tell(client, &name, ("True", "Local", LOCAL)).await;
+                    }
                 }
             }
         }
@@ -177,7 +184,11 @@ async fn check_all(api: Arc<Api>, client: Local) {
                 Err(trouble) => (remote.resources.clone(), Some(trouble)),
             };
             is_all_well &= trouble.is_none();
-            tell(&client, &name, trouble.as_ref()).await;
+            let said = match &trouble {
+                None => ("True", "Passed", "all checks passed"),
+                Some((reason, message)) => ("False", *reason, &**message),
+            };
+            tell(&client, &name, said).await;
             if let Some(known) = api.aggregated.write().get_mut(&name) {
                 (known.resources, known.trouble) = (resources, trouble);
             }
@@ -256,11 +267,7 @@ fn resource(remote: &Remote, line: &Value) -> Option<Resource> {
 }
 
 /// Says in its status how it is.
-async fn tell(client: &Local, name: &str, trouble: Option<&(&'static str, String)>) {
-    let (status, reason, message) = match trouble {
-        None => ("True", "Passed", "all checks passed"),
-        Some((reason, message)) => ("False", *reason, &**message),
-    };
+async fn tell(client: &Local, name: &str, (status, reason, message): (&str, &str, &str)) {
     let Ok(found) = client.get(API_SERVICES, "", name).await else { return };
     let known = object::at(&found, &["status", "conditions"]).and_then(|all| all.get(0));
     let is_same = |field: &str, wanted: &str| {

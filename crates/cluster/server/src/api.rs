@@ -71,6 +71,8 @@ pub struct Api {
     pub quota_turns: Turns,
     /// Leases for what does not stay.
     pub lifetimes: Lifetimes,
+    /// Whether other servers may be on the same store.
+    pub is_shared: bool,
     /// Whether it has done what has to be done before the first request.
     pub is_ready: AtomicBool,
 }
@@ -100,6 +102,7 @@ impl Api {
             mutators: Memo::default(),
             quota_turns: Turns::default(),
             lifetimes: Lifetimes::default(),
+            is_shared: false,
             is_ready: AtomicBool::new(false),
         }
     }

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 pub mod certificates;
+mod components;
 pub mod config;
 pub mod connect;
 pub mod control;

@@ -153,6 +153,7 @@ impl Server {
         let mut api = Api::new(store, access, shutdown.clone());
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
         api.lifetimes = Lifetimes::new(config.event_seconds);
+        api.is_shared = matches!(config.store, StoreConfig::Etcd { .. });
         api.proxy_identity.set(Arc::clone(&issued.proxy));
         api.nodes = Nodes {
             authorities: credentials.authority.certificate_pem().into_bytes(),
@@ -166,10 +167,7 @@ impl Server {
         bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
         bootstrap::priorities(&api).await.map_err(Error::Bootstrap)?;
         let own = SocketAddr::new(own, bound.port());
-        let sharing = match config.store {
-            StoreConfig::Embedded => Sharing::Alone,
-            StoreConfig::Etcd { .. } => Sharing::Shared,
-        };
+        let sharing = if api.is_shared { Sharing::Shared } else { Sharing::Alone };
         masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
         tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
         // What is encrypted at rest is not kept there at all.
@@ -183,11 +181,12 @@ impl Server {
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
-        defaults::ensure(&api, &user).await.map_err(Error::Bootstrap)?;
+        let (roles, own) =
+            tokio::join!(defaults::ensure(&api, &user), crate::aggregate::own::ensure(&api));
+        roles.and(own).map_err(Error::Bootstrap)?;
         fairness::ensure(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(fairness::run(Arc::clone(&api)));
-        let is_shared = matches!(config.store, StoreConfig::Etcd { .. });
-        let authority = Arc::clone(&credentials.authority);
+        let (authority, is_shared) = (Arc::clone(&credentials.authority), api.is_shared);
         let singletons = tokio::spawn(controllers::lead(Arc::clone(&api), authority, is_shared));
         let renewal = Renewal {
             credentials,

@@ -49,7 +49,9 @@ fn spliced(entry: &Entry, listing: &Listing) -> Bytes {
 
 fn metadata(listing: &Listing) -> Value {
     let mut metadata = Map::new();
-    metadata.insert("resourceVersion".to_owned(), listing.revision.to_string().into());
+    if listing.revision > 0 {
+        metadata.insert("resourceVersion".to_owned(), listing.revision.to_string().into());
+    }
     if let Some(next) = &listing.next {
         metadata.insert("continue".to_owned(), next.clone().into());
     }

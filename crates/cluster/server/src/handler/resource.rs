@@ -5,6 +5,7 @@ use super::{Named, body};
 use crate::answer;
 use crate::api::{Api, Call, WriteOptions};
 use crate::auth::{Attributes, User, reviews};
+use crate::components;
 use crate::connect;
 use crate::encode::{self, Include, Look};
 use crate::metrics::Series;
@@ -181,7 +182,11 @@ fn check_verb(call: &Call, verb: &str) -> Result<(), Status> {
 }
 
 async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
-    let found = api.get(call, at_least(query.text("resourceVersion"))?).await?;
+    let at = at_least(query.text("resourceVersion"))?;
+    let found = match components::are_meant(call) {
+        true => api.component(call).await?,
+        false => api.get(call, at).await?,
+    };
     if call.is_derived() {
         let whole = call.entry.open(&found.stored, found.revision)?;
         let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
@@ -193,7 +198,11 @@ async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Respon
 
 async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
     let request = ListRequest::of(call, query)?;
-    match api.list(call, &request).await {
+    let listed = match components::are_meant(call) {
+        true => Ok(api.components(call, &request).await),
+        false => api.list(call, &request).await,
+    };
+    match listed {
         Ok(listing) => {
             let body = encode::list::list(&call.entry, &listing, &look)?;
             Ok(answer::encoded(200, body, look.accept))

@@ -118,3 +118,34 @@ fn a_definition_takes_its_objects_with_it() {
     world.until(|| world.get(WIDGETS).code == 404);
     world.until(|| world.get("/apis/example.com").code == 404);
 }
+
+#[test]
+fn each_version_has_its_api_service_as_long_as_it_is_served() {
+    const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
+    let world = World::new();
+    let of = |version: &str| world.get(&format!("{SERVICES}/{version}.example.com"));
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    world.post(DEFINITIONS, &definition(&schema())).good();
+    world.until(|| of("v1").code == 200 && of("v1beta1").code == 200);
+    let made = of("v1").good();
+    assert_eq!(made["spec"]["groupPriorityMinimum"], 1000);
+    assert_eq!(made["status"]["conditions"][0]["reason"], "Local");
+    assert!(made["status"]["conditions"][0]["lastTransitionTime"].is_string(), "{made}");
+    // Whoever takes one away, or changes it, has it back.
+    world.delete(&format!("{SERVICES}/v1.example.com")).good();
+    world.until(|| of("v1").code == 200);
+    // One that is not served any more, and then none.
+    let patch = json!([{ "op": "replace", "path": "/spec/versions/1/served", "value": false }]);
+    let headers = ["Content-Type: application/json-patch+json"];
+    world.ask("PATCH", &path, &headers, &patch.to_string()).good();
+    world.until(|| of("v1beta1").code == 404);
+    assert_eq!(of("v1").code, 200);
+    // Somebody's own stays.
+    let own = json!({ "metadata": { "name": "v2.example.com" }, "spec": {
+        "group": "example.com", "version": "v2", "groupPriorityMinimum": 1, "versionPriority": 1,
+    } });
+    world.post(SERVICES, &own).good();
+    world.delete(&path).good();
+    world.until(|| of("v1").code == 404);
+    assert_eq!(of("v2").code, 200);
+}

@@ -128,6 +128,8 @@ fn what_a_person_does_all_day() {
     cluster.good("create deployment other --image=b:1", "", &["created"]);
     cluster.good("explain deployment.spec.replicas", "", &["<integer>"]);
     cluster.good("api-resources", "", &["deployments", "deploy", "apps/v1"]);
+    cluster.good("get apiservices", "", &["v1.apps", "v2.autoscaling", "Local", "True"]);
+    cluster.good("get cs", "", &["Warning: v1 ComponentStatus is deprecated", "etcd-0", "Healthy"]);
     cluster.good("delete -f - --timeout=60s", APP, &["\"web\" deleted", "\"settings\" deleted"]);
     cluster.bad("get deploy web", "", "deployments.apps \"web\" not found");
 }

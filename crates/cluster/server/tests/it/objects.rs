@@ -149,3 +149,25 @@ fn discovery_and_health() {
     assert_eq!(world.get("/version").good()["major"], "1");
     assert!(world.get("/metrics").text.contains("apiserver_request_total{code=\"200\""));
 }
+
+#[test]
+fn components_are_asked_for() {
+    const PATH: &str = "/api/v1/componentstatuses";
+    let world = World::new();
+    let answer = world.get(PATH);
+    assert!(answer.headers.contains("v1 ComponentStatus is deprecated in v1.19+"), "{answer:?}");
+    let all = answer.good();
+    assert_eq!((&all["kind"], &all["metadata"]), (&json!("ComponentStatusList"), &json!({})));
+    let of = |name: &str| world.get(&format!("{PATH}/{name}")).good()["conditions"][0].clone();
+    let good = json!({ "type": "Healthy", "status": "True", "message": "ok" });
+    assert_eq!((of("etcd-0"), of("controller-manager")), (good.clone(), good));
+    let none = of("scheduler");
+    assert_eq!(none["status"], "False");
+    assert_eq!(none["message"], "nobody holds the lease kube-system/kube-scheduler: none runs");
+    let chosen = world.get(&format!("{PATH}?fieldSelector=metadata.name=etcd-0")).good();
+    assert_eq!(chosen["items"].as_array().map(Vec::len), Some(1));
+    let unknown = world.get(&format!("{PATH}/x")).bad(500);
+    assert_eq!(unknown["message"], "Component not found: x");
+    assert_eq!(world.get(&format!("{PATH}?watch=1")).code, 405);
+    assert_eq!(world.delete(&format!("{PATH}/etcd-0")).code, 405);
+}

@@ -2,13 +2,14 @@
 
 use super::super::base64;
 use super::super::field::{At, Report};
-use super::super::kind::{Kind, empty_status};
+use super::super::kind::Kind;
 use super::super::{fill, name, print};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub const RULES: Kind = Kind {
     name: name::path_segment,
-    status: Some(empty_status),
+    status: Some(first_status),
+    stamp,
     default: |service| {
         if let Some(target) = fill::at(service, "spec.service") {
             fill::missing(target, "port", 443);
@@ -28,6 +29,24 @@ pub const RULES: Kind = Kind {
     cells,
     ..Kind::cluster()
 };
+
+/// What is served by this server itself is there as soon as it is told of.
+fn first_status(service: &Value) -> Value {
+    if At::root(service).get("spec.service").is_set() {
+        return json!({});
+    }
+    json!({ "conditions": [{
+        "type": "Available", "status": "True", "reason": "Local",
+        "message": "Local APIServices are always available",
+    }] })
+}
+
+fn stamp(service: &mut Value, now: &str) {
+    let conditions = service.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        fill::missing(condition, "lastTransitionTime", now);
+    }
+}
 
 fn check(service: &At, report: &mut Report) {
     let spec = service.get("spec");

@@ -20,6 +20,16 @@ fn services() {
     made["status"] = json!({"conditions": [
         {"type": "Available", "status": "False", "reason": "MissingEndpoints"}]});
     assert_eq!(rules.cells(&made, 0)[1..3], [json!("n/s"), json!("False (MissingEndpoints)")]);
+    let spec = json!({"group": "example.com", "version": "v1", "groupPriorityMinimum": 1000,
+        "versionPriority": 10});
+    let mut own = accepted(&*rules, &service("v1.example.com", spec));
+    rules.stamp(&mut own, "2026-01-01T00:00:00Z");
+    assert_eq!(rules.cells(&own, 0)[1..3], [json!("Local"), json!("True")]);
+    let condition = &own["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["reason"], condition["lastTransitionTime"].is_string()),
+        (&json!("Local"), true)
+    );
     refused(
         &*rules,
         &service("a", json!({"group": "example.com", "version": "v1", "caBundle": "AAA="})),
