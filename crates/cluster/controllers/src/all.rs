@@ -1,8 +1,9 @@
 //! The list of controllers: who each of them is, and what its events are called.
 
+use crate::resources::{REPLICA_SETS, REPLICATION_CONTROLLERS};
 use crate::{Context, Office};
 use crate::{accounts, cron, daemon, deployment, job, replicas, stateful, ttl};
-use crate::{disruption, networks, quota, services, volumes};
+use crate::{disruption, ephemeral, networks, pod_garbage, quota, services, volumes};
 use std::sync::Arc;
 use teu_client::Client;
 
@@ -18,8 +19,10 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
         disruption::run(context("disruption-controller")),
         quota::run(context("resourcequota-controller")),
         volumes::run(context("persistent-volume-binder")),
-        replicas::run(context("replicaset-controller"), replicas::SETS),
-        replicas::run(context("replication-controller"), replicas::CONTROLLERS),
+        ephemeral::run(context("ephemeral-volume-controller")),
+        pod_garbage::run(context("pod-garbage-collector")),
+        replicas::run(context("replicaset-controller"), REPLICA_SETS),
+        replicas::run(context("replication-controller"), REPLICATION_CONTROLLERS),
         deployment::run(context("deployment-controller")),
         job::run(context("job-controller")),
         cron::run(context("cronjob-controller")),

@@ -77,7 +77,7 @@ impl std::fmt::Debug for Context {
 impl Context {
     /// What there is of a kind.
     pub fn mirror(&self, kind: Kind<'static>) -> Arc<Mirror> {
-        self.mirrors.of(kind)
+        self.mirrors.of(kind, "")
     }
 
     async fn shown(&self, kind: Kind<'_>, written: Value) -> Value {

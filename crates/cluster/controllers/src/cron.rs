@@ -9,21 +9,17 @@ mod tests;
 mod zone;
 
 use crate::Context;
-use crate::claim::concerned;
-use crate::job::JOBS;
-use crate::mirror::{Mirror, Object, key_of};
+use crate::desk::{Controller, Desk};
+use crate::mirror::{Key, Mirror, Object};
 use crate::pods::is_of_ending_namespace;
-use crate::queue::Queue;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::resources::{CRON_JOBS, JOBS};
+use crate::worker::{AT_ONCE, Look};
 use plan::{Due, Start};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::kinds::equal::same;
 use teu_api::{Status, object};
-use teu_client::{Deletion, Kind};
-
-/// Cron jobs.
-pub const CRON_JOBS: Kind<'static> = Kind { group: "batch", version: "v1", plural: "cronjobs" };
+use teu_client::Deletion;
 
 struct CronJobs {
     context: Context,
@@ -33,30 +29,14 @@ struct CronJobs {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let (owners, jobs) = (context.mirror(CRON_JOBS), context.mirror(JOBS));
-    owners.ready().await;
-    jobs.ready().await;
-    let all = Arc::clone(&queue);
-    owners.subscribe(move |change| {
-        if let Some(owner) = change.newest() {
-            all.add(key_of(owner));
-        }
-    });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
-    jobs.subscribe(move |change| {
-        concerned(change, &known, "CronJob").into_iter().for_each(|key| all.add(key));
-    });
-    let this = Arc::new(CronJobs { context, owners, jobs });
-    work(queue, AT_ONCE, |key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
-    })
-    .await;
+    let mut desk = Desk::new(&context);
+    let owners = desk.each(CRON_JOBS);
+    let jobs = desk.owned(JOBS, &owners, "CronJob");
+    desk.work(AT_ONCE, CronJobs { context, owners, jobs }).await;
 }
 
-impl CronJobs {
-    async fn look(&self, key: &str) -> Look {
+impl Controller for CronJobs {
+    async fn look(&self, key: &Key) -> Look {
         let Some(owner) = self.owners.at(key) else { return Ok(None) };
         let jobs = self.jobs.controlled_by(object::uid(&owner));
         let (mut status, told) = plan::review(&owner, &jobs);
@@ -84,7 +64,9 @@ impl CronJobs {
         let wait = |next: i64| u64::try_from(next * 1000 - milliseconds).unwrap_or(0).max(1) + 50;
         Ok(due.next.map(wait))
     }
+}
 
+impl CronJobs {
     async fn write(&self, owner: &Value, status: Value) -> Result<(), Status> {
         let nothing = json!({});
         if same(owner.get("status").unwrap_or(&nothing), &status) {

@@ -7,24 +7,19 @@ mod tests;
 
 use crate::Context;
 use crate::batch::slow_start;
-use crate::claim::{self, concerned};
-use crate::mirror::{Change, Mirror, Object, key_of};
-use crate::pods::{self, PODS};
-use crate::queue::Queue;
+use crate::claim;
+use crate::desk::{Controller, Desk};
+use crate::mirror::{Change, Key, Mirror, Object, key_of};
+use crate::pods;
 use crate::replicas;
-use crate::revisions::{self, REVISIONS, Revisions};
-use crate::worker::{AT_ONCE, Look, work};
+use crate::resources::{DAEMON_SETS, NODES, PODS, REVISIONS};
+use crate::revisions::{self, Revisions};
+use crate::worker::{AT_ONCE, Look};
 use plan::{Plan, View};
 use serde_json::Value;
 use std::sync::Arc;
 use teu_api::kinds::field::At;
 use teu_api::{Status, object};
-use teu_client::Kind;
-
-/// Daemon sets.
-pub const DAEMON_SETS: Kind<'static> = Kind { group: "apps", version: "v1", plural: "daemonsets" };
-/// Nodes.
-pub const NODES: Kind<'static> = Kind { group: "", version: "v1", plural: "nodes" };
 
 struct DaemonSets {
     context: Context,
@@ -36,34 +31,17 @@ struct DaemonSets {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let (owners, pods) = (context.mirror(DAEMON_SETS), context.mirror(PODS));
-    let (nodes, revisions) = (context.mirror(NODES), context.mirror(REVISIONS));
-    for mirror in [&owners, &pods, &nodes, &revisions] {
-        mirror.ready().await;
-    }
-    let all = Arc::clone(&queue);
-    owners.subscribe(move |change| {
-        if let Some(owner) = change.newest() {
-            all.add(key_of(owner));
-        }
-    });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
-    pods.subscribe(move |change| {
-        concerned(change, &known, "DaemonSet").into_iter().for_each(|key| all.add(key));
-    });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
-    nodes.subscribe(move |change| {
+    let mut desk = Desk::new(&context);
+    let owners = desk.each(DAEMON_SETS);
+    let pods = desk.owned(PODS, &owners, "DaemonSet");
+    let (nodes, revisions) = (desk.reads(NODES), desk.reads(REVISIONS));
+    let known = Arc::clone(&owners);
+    desk.on(&nodes, move |change, queue| {
         if matters(change) {
-            known.all().iter().for_each(|owner| all.add(key_of(owner)));
+            known.all().iter().for_each(|owner| queue.add(key_of(owner)));
         }
     });
-    let this = Arc::new(DaemonSets { context, owners, pods, nodes, revisions });
-    work(queue, AT_ONCE, |key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
-    })
-    .await;
+    desk.work(AT_ONCE, DaemonSets { context, owners, pods, nodes, revisions }).await;
 }
 
 /// Whether a node changed in what decides about pods: not its heartbeat.
@@ -73,8 +51,8 @@ fn matters(change: &Change) -> bool {
         || before["spec"]["taints"] != after["spec"]["taints"]
 }
 
-impl DaemonSets {
-    async fn look(&self, key: &str) -> Look {
+impl Controller for DaemonSets {
+    async fn look(&self, key: &Key) -> Look {
         let Some(set) = self.owners.at(key) else { return Ok(None) };
         let owned = self.pods.controlled_by(object::uid(&set));
         let orphans = self.pods.orphans(object::namespace(&set));
@@ -97,7 +75,9 @@ impl DaemonSets {
         self.forget(&set, &owned, &revisions).await?;
         failure.map_or(Ok(after), Err)
     }
+}
 
+impl DaemonSets {
     async fn forget(
         &self,
         set: &Value,

@@ -14,22 +14,19 @@ mod tests;
 pub use sets::scaled;
 
 use crate::Context;
-use crate::claim::{self, concerned};
-use crate::mirror::{Change, Mirror, Object, controller_uid, key_of};
-use crate::pods::{self, PODS};
-use crate::queue::Queue;
-use crate::replicas::SETS;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::claim;
+use crate::desk::{Controller, Desk};
+use crate::mirror::{Change, Key, Mirror, Object, controller_uid, key_of};
+use crate::pods;
+use crate::resources::{DEPLOYMENTS, PODS, REPLICA_SETS};
+use crate::worker::{AT_ONCE, Look};
 use plan::{Plan, Step};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::kinds::equal::same;
 use teu_api::kinds::field::At;
 use teu_api::{Status, object};
-use teu_client::{Deletion, Kind};
-
-/// Deployments.
-pub const DEPLOYMENTS: Kind<'static> = Kind { group: "apps", version: "v1", plural: "deployments" };
+use teu_client::Deletion;
 
 struct Deployments {
     context: Context,
@@ -40,51 +37,34 @@ struct Deployments {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let (owners, sets, pods) =
-        (context.mirror(DEPLOYMENTS), context.mirror(SETS), context.mirror(PODS));
-    owners.ready().await;
-    sets.ready().await;
-    pods.ready().await;
-    let all = Arc::clone(&queue);
-    owners.subscribe(move |change| {
-        if let Some(owner) = change.newest() {
-            all.add(key_of(owner));
+    let mut desk = Desk::new(&context);
+    let owners = desk.each(DEPLOYMENTS);
+    let sets = desk.owned(REPLICA_SETS, &owners, "Deployment");
+    let pods = desk.reads(PODS);
+    let (known, known_sets) = (Arc::clone(&owners), Arc::clone(&sets));
+    desk.on(&pods, move |change, queue| {
+        if let Some(owner) = waits_for(&known, &known_sets, change) {
+            queue.add(key_of(&owner));
         }
     });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
-    sets.subscribe(move |change| {
-        concerned(change, &known, "Deployment").into_iter().for_each(|key| all.add(key));
-    });
-    let this = Arc::new(Deployments { context, owners, sets, pods: Arc::clone(&pods) });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&this));
-    pods.subscribe(move |change| {
-        if let Some(owner) = known.waits_for(change) {
-            all.add(key_of(&owner));
-        }
-    });
-    work(queue, AT_ONCE, |key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
-    })
-    .await;
+    desk.work(AT_ONCE, Deployments { context, owners, sets, pods }).await;
 }
 
-impl Deployments {
-    /// The deployment that waits for a pod to be gone before it makes new ones.
-    fn waits_for(&self, change: &Change) -> Option<Object> {
-        let pod = change.before.as_ref()?;
-        if change.after.as_ref().is_some_and(|after| !pods::is_over(after)) {
-            return None;
-        }
-        let controller = claim::controller(pod)?;
-        let set = self.sets.get(object::namespace(pod), controller["name"].as_str()?)?;
-        let controller = claim::controller(&set)?;
-        let owner = self.owners.get(object::namespace(pod), controller["name"].as_str()?)?;
-        (owner["spec"]["strategy"]["type"] == "Recreate").then_some(owner)
+/// The deployment that waits for a pod to be gone before it makes new ones.
+fn waits_for(owners: &Mirror, sets: &Mirror, change: &Change) -> Option<Object> {
+    let pod = change.before.as_ref()?;
+    if change.after.as_ref().is_some_and(|after| !pods::is_over(after)) {
+        return None;
     }
+    let controller = claim::controller(pod)?;
+    let set = sets.get(object::namespace(pod), controller["name"].as_str()?)?;
+    let controller = claim::controller(&set)?;
+    let owner = owners.get(object::namespace(pod), controller["name"].as_str()?)?;
+    (owner["spec"]["strategy"]["type"] == "Recreate").then_some(owner)
+}
 
-    async fn look(&self, key: &str) -> Look {
+impl Controller for Deployments {
+    async fn look(&self, key: &Key) -> Look {
         let Some(owner) = self.owners.at(key) else { return Ok(None) };
         if teu_api::kinds::labels::is_empty(&owner["spec"]["selector"]) {
             let text = "This deployment is selecting all pods. A non-empty selector is required.";
@@ -110,7 +90,9 @@ impl Deployments {
         self.write(&owner, said).await?;
         Ok(after)
     }
+}
 
+impl Deployments {
     fn owned(&self, owner: &Value) -> Vec<Object> {
         let mut sets = self.sets.controlled_by(object::uid(owner));
         sets.retain(|set| claim::is_selected(owner, set));
@@ -121,7 +103,7 @@ impl Deployments {
         let owned = self.sets.controlled_by(object::uid(owner));
         let orphans = self.sets.orphans(object::namespace(owner));
         let claim = claim::plan(owner, owned, orphans);
-        claim::settle(&self.context, (DEPLOYMENTS, SETS), owner, claim).await
+        claim::settle(&self.context, (DEPLOYMENTS, REPLICA_SETS), owner, claim).await
     }
 
     /// Whether a pod of another template has not ended yet.
@@ -137,7 +119,9 @@ impl Deployments {
             let done = match step {
                 Step::Create(set) => self.create(owner, set, said).await,
                 Step::Write { set, scaled } => self.scale(owner, set, scaled).await,
-                Step::Delete(set) => self.context.delete(SETS, &set, Deletion::default()).await,
+                Step::Delete(set) => {
+                    self.context.delete(REPLICA_SETS, &set, Deletion::default()).await
+                }
             };
             if let Err(status) = done {
                 return Some(status);
@@ -153,7 +137,7 @@ impl Deployments {
         scaled: Option<(i64, i64)>,
     ) -> Result<(), Status> {
         let name = object::name(&set).to_owned();
-        self.context.update(SETS, "", set).await?;
+        self.context.update(REPLICA_SETS, "", set).await?;
         if let Some((from, to)) = scaled {
             let way = if to > from { "up" } else { "down" };
             let text = format!("Scaled {way} replica set {name} from {from} to {to}");
@@ -171,7 +155,7 @@ impl Deployments {
         let (namespace, name) = (object::namespace(owner), object::name(&set).to_owned());
         let replicas = At::root(&set).get("spec.replicas").int();
         let now = self.context.timer.text();
-        let made = self.context.create(SETS, namespace, set.clone()).await;
+        let made = self.context.create(REPLICA_SETS, namespace, set.clone()).await;
         match made {
             Ok(_) => {
                 said.progress(
@@ -188,7 +172,7 @@ impl Deployments {
                 Ok(())
             }
             Err(status) if status.reason == "AlreadyExists" => {
-                let other = self.context.client.get(SETS, namespace, &name).await?;
+                let other = self.context.client.get(REPLICA_SETS, namespace, &name).await?;
                 let is_ours = controller_uid(&other) == Some(object::uid(owner));
                 // Ours, but the mirror did not show it yet; or another template with the same hash.
                 if !is_ours || !sets::is_of_template(owner, &other) {

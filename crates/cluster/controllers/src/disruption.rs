@@ -6,9 +6,13 @@
 mod plan;
 
 use crate::Context;
+use crate::claim::controller;
+use crate::desk::{Controller, Desk};
 use crate::mirror::{Key, Mirror, key_of, parts};
-use crate::queue::Queue;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::resources::{
+    BUDGETS, DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS,
+};
+use crate::worker::{AT_ONCE, Look};
 use plan::{asks_controllers, expected, failed, verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,49 +21,43 @@ use teu_api::kinds::labels::selects;
 use teu_api::{Status, object};
 use teu_client::Kind;
 
-const BUDGETS: Kind<'static> =
-    Kind { group: "policy", version: "v1", plural: "poddisruptionbudgets" };
-const PODS: Kind<'static> = Kind { group: "", version: "v1", plural: "pods" };
 /// Controllers whose `spec.replicas` says how many pods there should be.
 const SCALED: [(&str, Kind<'static>); 4] = [
-    ("ReplicationController", Kind { group: "", version: "v1", plural: "replicationcontrollers" }),
-    ("ReplicaSet", Kind { group: "apps", version: "v1", plural: "replicasets" }),
-    ("Deployment", Kind { group: "apps", version: "v1", plural: "deployments" }),
-    ("StatefulSet", Kind { group: "apps", version: "v1", plural: "statefulsets" }),
+    ("ReplicationController", REPLICATION_CONTROLLERS),
+    ("ReplicaSet", REPLICA_SETS),
+    ("Deployment", DEPLOYMENTS),
+    ("StatefulSet", STATEFUL_SETS),
 ];
+
+struct Disruption {
+    context: Context,
+    budgets: Arc<Mirror>,
+    pods: Arc<Mirror>,
+}
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let (budgets, pods) = (context.mirror(BUDGETS), context.mirror(PODS));
-    budgets.ready().await;
-    pods.ready().await;
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let to = Arc::clone(&queue);
-    budgets.subscribe(move |change| {
-        if let Some(newest) = change.newest() {
-            to.add(key_of(newest));
-        }
-    });
-    let (known, to) = (Arc::clone(&budgets), Arc::clone(&queue));
-    pods.subscribe(move |change| {
+    let mut desk = Desk::new(&context);
+    let (budgets, pods) = (desk.each(BUDGETS), desk.reads(PODS));
+    let known = Arc::clone(&budgets);
+    desk.on(&pods, move |change, queue| {
         let Some(newest) = change.newest() else { return };
         for budget in known.in_namespace(object::namespace(newest)) {
             if change.before.iter().chain(&change.after).any(|pod| is_under(pod, &budget)) {
-                to.add(key_of(&budget));
+                queue.add(key_of(&budget));
             }
         }
     });
-    let look = |key: Key| {
-        let (context, found) = (context.clone(), budgets.at(&key));
-        let pods = Arc::clone(&pods);
-        async move {
-            match found {
-                Some(budget) => look(&context, &pods, &key, &budget).await,
-                None => Ok(None),
-            }
+    desk.work(AT_ONCE, Disruption { context, budgets, pods }).await;
+}
+
+impl Controller for Disruption {
+    async fn look(&self, key: &Key) -> Look {
+        match self.budgets.at(key) {
+            Some(budget) => look(&self.context, &self.pods, key, &budget).await,
+            None => Ok(None),
         }
-    };
-    work(queue, AT_ONCE, look).await;
+    }
 }
 
 /// Whether a budget is about a pod.
@@ -129,11 +127,6 @@ async fn wanted(context: &Context, pods: &[Arc<Value>]) -> Result<i64, Unknown> 
         counts.insert(whose, count);
     }
     Ok(counts.values().sum())
-}
-
-fn controller(object: &Value) -> Option<&Value> {
-    let owners = object::at(object, &["metadata", "ownerReferences"])?.as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)
 }
 
 /// Whose number counts for an owner of pods, and that number.

@@ -22,113 +22,82 @@ pub use status::{finished_at, is_finished};
 
 use crate::Context;
 use crate::batch::slow_start;
-use crate::claim::{self, concerned};
-use crate::mirror::{Change, Key, Mirror, Object, controller_uid, key_of};
-use crate::pods::{self, PODS};
-use crate::queue::Queue;
+use crate::claim;
+use crate::desk::{Controller, Desk};
+use crate::mirror::{Key, Mirror, Object, controller_uid, key_of};
+use crate::pods;
 use crate::replicas;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::resources::{JOBS, PODS};
+use crate::worker::{AT_ONCE, Look};
 use plan::{Plan, plan};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::{Status, object};
-use teu_client::Kind;
 use view::View;
 
-/// Jobs.
-pub const JOBS: Kind<'static> = Kind { group: "batch", version: "v1", plural: "jobs" };
-
+#[derive(Clone)]
 struct Jobs {
     context: Context,
     jobs: Arc<Mirror>,
     pods: Arc<Mirror>,
 }
 
+/// Pods with our finalizer whose job is gone: nobody will count them.
+struct Lost(Jobs);
+
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let queue = Queue::new(Arc::clone(&context.timer));
-    // Pods with our finalizer whose job is gone: nobody will count them.
-    let lost = Queue::new(Arc::clone(&context.timer));
-    let (jobs, pods) = (context.mirror(JOBS), context.mirror(PODS));
-    jobs.ready().await;
-    pods.ready().await;
-    let this = Arc::new(Jobs { context, jobs: Arc::clone(&jobs), pods: Arc::clone(&pods) });
-    let (all, orphaned, known) = (Arc::clone(&queue), Arc::clone(&lost), Arc::clone(&this));
-    jobs.subscribe(move |change| {
-        let Some(job) = change.newest() else { return };
-        all.add(key_of(job));
-        if change.after.is_none() {
-            let pods = known.pods.controlled_by(object::uid(job));
-            pods.iter().for_each(|pod| orphaned.add(key_of(pod)));
+    let mut desk = Desk::new(&context);
+    let jobs = desk.each(JOBS);
+    let pods = desk.owned(PODS, &jobs, "Job");
+    let controller = |context| Jobs { context, jobs: Arc::clone(&jobs), pods: Arc::clone(&pods) };
+    let (all, mut lost) = (controller(context.clone()), Desk::new(&context));
+    let known = Arc::clone(&pods);
+    lost.on(&jobs, move |change, queue| {
+        if let (None, Some(job)) = (&change.after, &change.before) {
+            let pods = known.controlled_by(object::uid(job));
+            pods.iter().for_each(|pod| queue.add(key_of(pod)));
         }
     });
-    let (all, orphaned, known) = (Arc::clone(&queue), Arc::clone(&lost), Arc::clone(&this));
-    pods.subscribe(move |change| known.sort(change, &all, &orphaned));
-    let (jobs, lost_pods) = (Arc::clone(&this), Arc::clone(&this));
-    tokio::join!(
-        work(queue, AT_ONCE, move |key| {
-            let this = Arc::clone(&jobs);
-            async move { this.look(&key).await }
-        }),
-        work(lost, 1, move |key| {
-            let this = Arc::clone(&lost_pods);
-            async move { this.let_go(&key).await }
-        }),
-    );
+    // Nothing is lost before all jobs are here.
+    let known = lost.reads(JOBS);
+    lost.on(&pods, move |change, queue| {
+        if let Some(pod) = change.after.as_ref().filter(|pod| is_lost(&known, pod)) {
+            queue.add(key_of(pod));
+        }
+    });
+    let released = Lost(controller(context));
+    tokio::join!(desk.work(AT_ONCE, all), lost.work(1, released));
 }
 
-impl Jobs {
-    fn sort(&self, change: &Change, jobs: &Queue, lost: &Queue) {
-        concerned(change, &self.jobs, "Job").into_iter().for_each(|key| jobs.add(key));
-        if let Some(pod) = change.after.as_ref().filter(|pod| self.is_lost(pod)) {
-            lost.add(key_of(pod));
-        }
-    }
+/// Whether a pod waits for a job that is not there.
+fn is_lost(jobs: &Mirror, pod: &Value) -> bool {
+    let has_job = || {
+        let controller = claim::controller(pod).filter(|owner| owner["kind"] == "Job")?;
+        let job = jobs.get(object::namespace(pod), controller["name"].as_str()?)?;
+        (controller["uid"] == object::uid(&job)).then_some(())
+    };
+    plan::is_held(pod) && has_job().is_none()
+}
 
-    /// Whether a pod waits for a job that is not there.
-    fn is_lost(&self, pod: &Value) -> bool {
-        let has_job = || {
-            let controller = claim::controller(pod).filter(|owner| owner["kind"] == "Job")?;
-            let job = self.jobs.get(object::namespace(pod), controller["name"].as_str()?)?;
-            (controller["uid"] == object::uid(&job)).then_some(())
-        };
-        plan::is_held(pod) && has_job().is_none()
-    }
-
-    async fn let_go(&self, key: &Key) -> Look {
-        let Some(pod) = self.pods.at(key).filter(|pod| self.is_lost(pod)) else { return Ok(None) };
+impl Controller for Lost {
+    async fn look(&self, key: &Key) -> Look {
+        let Self(Jobs { context, jobs, pods }) = self;
+        let Some(pod) = pods.at(key).filter(|pod| is_lost(jobs, pod)) else { return Ok(None) };
         // The mirror of jobs may be behind that of pods.
         if let Some(controller) = claim::controller(&pod).filter(|it| it["kind"] == "Job") {
             let name = controller["name"].as_str().unwrap_or_default();
-            let job = self.context.client.get(JOBS, object::namespace(&pod), name).await;
+            let job = context.client.get(JOBS, object::namespace(&pod), name).await;
             if job.is_ok_and(|job| controller["uid"] == object::uid(&job)) {
                 return Ok(None);
             }
         }
-        self.release(&pod).await.map(|()| None)
+        self.0.release(&pod).await.map(|()| None)
     }
+}
 
-    /// Takes our finalizer from a pod.
-    async fn release(&self, pod: &Value) -> Result<(), Status> {
-        let at = (object::namespace(pod), object::name(pod));
-        let gone = json!([FINALIZER]);
-        let patch = json!({
-            "metadata": { "uid": object::uid(pod), "$deleteFromPrimitiveList/finalizers": gone },
-        });
-        match self.context.patch(PODS, at, "", patch).await {
-            Err(status) if !matches!(status.code, 404 | 409) => Err(status),
-            _ => Ok(()),
-        }
-    }
-
-    async fn release_all(&self, pods: Vec<Object>) -> Result<(), Status> {
-        for pod in pods {
-            self.release(&pod).await?;
-        }
-        Ok(())
-    }
-
-    async fn look(&self, key: &str) -> Look {
+impl Controller for Jobs {
+    async fn look(&self, key: &Key) -> Look {
         let Some(job) = self.jobs.at(key) else { return Ok(None) };
         let managed = job["spec"]["managedBy"].as_str();
         if managed.is_some_and(|by| by != "kubernetes.io/job-controller") {
@@ -160,6 +129,31 @@ impl Jobs {
             Some(status) => Err(status),
             None => Ok(after),
         }
+    }
+}
+
+impl Jobs {
+    /// Takes our finalizer from a pod.
+    async fn release(&self, pod: &Value) -> Result<(), Status> {
+        let at = (object::namespace(pod), object::name(pod));
+        let gone = json!([FINALIZER]);
+        let patch = json!({
+            "metadata": { "uid": object::uid(pod), "$deleteFromPrimitiveList/finalizers": gone },
+        });
+        match self.context.patch(PODS, at, "", patch).await {
+            Err(status) if !matches!(status.code, 404 | 409) => Err(status),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for many, as far as one look goes: those that are left wake the next.
+    async fn release_all(&self, pods: Vec<Object>) -> Result<(), Status> {
+        let (_, failure) = slow_start(pods, |pod| {
+            let this = self.clone();
+            async move { this.release(&pod).await }
+        })
+        .await;
+        failure.map_or(Ok(()), Err)
     }
 
     fn owned(&self, job: &Value) -> Vec<Object> {

@@ -10,14 +10,13 @@
 //! lease is given back.
 
 use crate::Timer;
+use crate::resources::LEASES;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::sync::Arc;
 use teu_api::{Status, object};
-use teu_client::{Choice, Client, Kind};
+use teu_client::{Choice, Client};
 
-const LEASES: Kind<'static> =
-    Kind { group: "coordination.k8s.io", version: "v1", plural: "leases" };
 const NAMESPACE: &str = "kube-system";
 /// What others wait for before they take over.
 const DURATION_MILLISECONDS: u64 = 15_000;
@@ -54,13 +53,15 @@ impl Candidate {
     ) {
         let mut stop = std::pin::pin!(stop);
         loop {
-            tokio::select! {
-                () = self.acquire() => {}
+            let since = tokio::select! {
+                since = self.acquire() => since,
                 () = &mut stop => return,
-            }
+            };
             tokio::select! {
+                // First, so that no term begins on a lease that was long in coming.
+                biased;
+                () = self.keep(since) => {}
                 () = term() => {}
-                () = self.keep() => {}
                 () = &mut stop => {
                     // Nothing is left to tell it to.
                     let _ = self.release().await;
@@ -70,13 +71,18 @@ impl Candidate {
         }
     }
 
-    /// Ends when the lease is ours.
-    async fn acquire(&self) {
+    /// Ends when the lease is ours; answers since when: from when we asked for it, not from when we heard,
+    /// as others count from what they see.
+    async fn acquire(&self) -> u64 {
         loop {
+            let asked = self.timer.now();
             if let Ok(lease) = self.take(false).await {
-                let Some(lease) = lease else { return };
-                if self.runs_out(&lease).await && matches!(self.take(true).await, Ok(None)) {
-                    return;
+                let Some(lease) = lease else { return asked };
+                if self.runs_out(&lease).await {
+                    let asked = self.timer.now();
+                    if matches!(self.take(true).await, Ok(None)) {
+                        return asked;
+                    }
                 }
                 continue;
             }
@@ -140,12 +146,16 @@ impl Candidate {
         }
     }
 
-    /// Renews the lease; ends when it could not for too long, or is another's.
-    async fn keep(&self) {
-        let mut renewed = self.timer.now();
+    /// Renews the lease, which is ours since then; ends when it could not for too long, or is another's.
+    async fn keep(&self, since: u64) {
+        let mut renewed = since;
         let mut pause = RENEW_MILLISECONDS;
+        if self.timer.now() - renewed >= DEADLINE_MILLISECONDS {
+            return;
+        }
         loop {
-            self.timer.sleep(pause).await;
+            let left = DEADLINE_MILLISECONDS.saturating_sub(self.timer.now() - renewed);
+            self.timer.sleep(pause.min(left)).await;
             let left = DEADLINE_MILLISECONDS.saturating_sub(self.timer.now() - renewed);
             let begun = self.timer.now();
             let renewal = tokio::select! {

@@ -11,6 +11,7 @@
 //! ```
 //!
 //! - [`mirror`]: what there is of a kind, in memory, found by namespace, controller and label.
+//! - [`desk`]: how a controller is written. [`resources`]: what it may read and write.
 //! - [`queue`], [`worker`]: which objects are to be looked at, and the loop that does it.
 //! - [`context`]: what a controller is given; its writes wait until its own mirror shows them, so that
 //!   nothing is ever decided on what stood before them.
@@ -24,7 +25,9 @@
 //!   [`daemon`]: a pod on every node. [`ttl`]: finished jobs go after their time.
 //! - [`services`]: where their traffic may go; [`networks`]: of which addresses they are.
 //! - [`disruption`]: how many pods may be evicted. [`quota`]: what of a namespace is used.
-//! - [`volumes`]: which claim has which, and that neither goes while it is in use.
+//! - [`volumes`]: which claim has which, and that neither goes while it is in use. [`ephemeral`]: claims that
+//!   pods have for themselves.
+//! - [`pod_garbage`]: pods that nobody ends any more.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -36,18 +39,22 @@ pub mod context;
 pub mod cron;
 pub mod daemon;
 pub mod deployment;
+pub mod desk;
 pub mod disruption;
-mod follow;
+pub mod ephemeral;
 pub mod hash;
 pub mod job;
 pub mod leader;
 pub mod mirror;
 pub mod networks;
+mod pause;
+pub mod pod_garbage;
 pub mod pods;
 pub mod queue;
 pub mod quota;
 pub mod recorder;
 pub mod replicas;
+pub mod resources;
 pub mod revisions;
 pub mod services;
 pub mod stateful;

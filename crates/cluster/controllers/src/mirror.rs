@@ -12,11 +12,13 @@ mod index;
 mod tests;
 
 use crate::Timer;
+use crate::pause::Pause;
+use crate::queue::Queue;
 use index::Index;
 pub use index::controller_uid;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use teu_api::object;
 use teu_client::{Choice, Client, Event, Kind, Watch};
 use tokio::sync::watch as channel;
@@ -26,9 +28,6 @@ use tokio::task::JoinSet;
 pub type Object = Arc<Value>;
 /// `namespace/name`; nothing before the slash for what lives in the cluster.
 pub type Key = Arc<str>;
-
-/// Before a watch that ended begins anew.
-const PAUSE_MILLISECONDS: u64 = 1000;
 
 /// What happened to an object. One of the two is there.
 #[derive(Debug, Clone)]
@@ -46,12 +45,18 @@ impl Change {
     }
 }
 
-type Handler = Box<dyn Fn(&Change) + Send + Sync>;
+type Handler = Box<dyn Fn(&Change, &Queue) + Send + Sync>;
+
+/// Who is told, and the queue it notes keys in: when that has gone, nobody is told any more.
+struct Subscriber {
+    queue: Weak<Queue>,
+    handler: Handler,
+}
 
 /// The objects of a kind.
 pub struct Mirror {
     index: RwLock<Index>,
-    handlers: RwLock<Vec<Handler>>,
+    subscribers: RwLock<Vec<Subscriber>>,
     /// Everything up to this revision is here; 0 before the first list.
     seen: channel::Sender<u64>,
 }
@@ -87,7 +92,7 @@ impl Mirror {
     fn new() -> Self {
         Self {
             index: RwLock::default(),
-            handlers: RwLock::default(),
+            subscribers: RwLock::default(),
             seen: channel::Sender::new(0),
         }
     }
@@ -96,15 +101,22 @@ impl Mirror {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Is told of every change from now on, and first of all that is here already.
-    pub fn subscribe(&self, handler: impl Fn(&Change) + Send + Sync + 'static) {
+    /// Is told of every change from now on, and first of all that is here already, while there is the
+    /// queue.
+    pub fn subscribe(
+        &self,
+        queue: &Arc<Queue>,
+        handler: impl Fn(&Change, &Queue) + Send + Sync + 'static,
+    ) {
         // The lock keeps changes away while what is here is told.
-        let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(|subscriber| subscriber.queue.strong_count() > 0);
         let here: Vec<Object> = self.read().all().cloned().collect();
         for object in here {
-            handler(&Change { before: None, after: Some(object) });
+            handler(&Change { before: None, after: Some(object) }, queue);
         }
-        handlers.push(Box::new(handler));
+        let handler = Box::new(handler);
+        subscribers.push(Subscriber { queue: Arc::downgrade(queue), handler });
     }
 
     /// Ends when the first list is here.
@@ -167,7 +179,7 @@ impl Mirror {
     }
 
     fn tell(&self, change: &Change) {
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
         // What changes is under the lock that subscribers take, so that they miss nothing.
         {
             let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +189,11 @@ impl Mirror {
                 (None, None) => return,
             }
         }
-        handlers.iter().for_each(|handler| handler(change));
+        for Subscriber { queue, handler } in &*subscribers {
+            if let Some(queue) = queue.upgrade() {
+                handler(change, &queue);
+            }
+        }
     }
 
     fn put(&self, mut object: Value) -> Key {
@@ -214,8 +230,8 @@ impl Mirror {
         self.seen.send_modify(|seen| *seen = revision.max(*seen));
     }
 
-    /// Takes over what a watch from the beginning says until it ends.
-    async fn follow(&self, watch: &mut dyn Watch) {
+    /// Takes over what a watch from the beginning says until it ends. Whether it said all there is.
+    async fn follow(&self, watch: &mut dyn Watch) -> bool {
         let mut listed = Some(HashSet::new());
         while let Ok(event) = watch.next().await {
             match (event, &mut listed) {
@@ -237,6 +253,7 @@ impl Mirror {
                 }
             }
         }
+        listed.is_none()
     }
 
     fn keep_only(&self, listed: &HashSet<Key>) {
@@ -251,7 +268,7 @@ impl Mirror {
 pub struct Mirrors {
     client: Arc<dyn Client>,
     timer: Arc<dyn Timer>,
-    all: Mutex<HashMap<Kind<'static>, Arc<Mirror>>>,
+    all: Mutex<HashMap<(Kind<'static>, &'static str), Arc<Mirror>>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -275,37 +292,43 @@ impl Mirrors {
             all.values().cloned().collect()
         };
         for mirror in all {
-            let mut handlers = mirror.handlers.write().unwrap_or_else(PoisonError::into_inner);
-            let told = std::mem::take(&mut *handlers);
-            drop(handlers);
+            let mut told = mirror.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+            let told = std::mem::take(&mut *told);
             drop(told);
         }
     }
 
-    /// That of a kind; it begins when it is first wanted. Needs a runtime.
-    pub fn of(&self, kind: Kind<'static>) -> Arc<Mirror> {
+    /// That of a kind, or of those of it that have one name (empty for all); it begins when it is first
+    /// wanted. Needs a runtime.
+    pub fn of(&self, kind: Kind<'static>, name: &'static str) -> Arc<Mirror> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mirror) = all.get(&kind) {
+        if let Some(mirror) = all.get(&(kind, name)) {
             return Arc::clone(mirror);
         }
         let mirror = Arc::new(Mirror::new());
-        all.insert(kind, Arc::clone(&mirror));
+        all.insert((kind, name), Arc::clone(&mirror));
+        let fields = if name.is_empty() { String::new() } else { format!("metadata.name={name}") };
+        let choice = Choice { fields, ..Choice::default() };
         let (client, timer) = (Arc::clone(&self.client), Arc::clone(&self.timer));
         let kept = Arc::clone(&mirror);
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+            let mut pause = Pause::new();
             loop {
-                if let Ok(mut watch) = client.watch(kind, &Choice::default(), "").await {
-                    kept.follow(&mut *watch).await;
+                if let Ok(mut watch) = client.watch(kind, &choice, "").await
+                    && kept.follow(&mut *watch).await
+                {
+                    pause.reset();
                 }
-                timer.sleep(PAUSE_MILLISECONDS).await;
+                timer.sleep(pause.next()).await;
             }
         });
         mirror
     }
 
-    /// That of a kind, if somebody wanted it.
+    /// That of all of a kind, if somebody wanted it.
     pub fn find(&self, kind: Kind<'_>) -> Option<Arc<Mirror>> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, _)| **known == kind).map(|(_, mirror)| Arc::clone(mirror))
+        let found = all.iter().find(|((known, name), _)| *known == kind && name.is_empty());
+        found.map(|(_, mirror)| Arc::clone(mirror))
     }
 }

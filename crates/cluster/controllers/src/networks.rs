@@ -2,25 +2,22 @@
 //! other range holds.
 
 use crate::Context;
+use crate::desk::{Controller, Desk};
 use crate::mirror::{Key, Mirror, key_of};
 use crate::queue::Queue;
-use crate::worker::{Look, work};
+use crate::resources::{ADDRESSES, SERVICE_RANGES};
+use crate::worker::Look;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use teu_api::{kinds, object};
-use teu_client::Kind;
 
-const RANGES: Kind<'static> =
-    Kind { group: "networking.k8s.io", version: "v1", plural: "servicecidrs" };
-const ADDRESSES: Kind<'static> =
-    Kind { group: "networking.k8s.io", version: "v1", plural: "ipaddresses" };
 const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";
 const IN_USE: &str = "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR";
 /// Each look reads all others.
 const AT_ONCE: usize = 1;
 
-struct Controller {
+struct Ranges {
     context: Context,
     ranges: Arc<Mirror>,
     queue: Arc<Queue>,
@@ -30,32 +27,20 @@ struct Controller {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let ranges = context.mirror(RANGES);
-    ranges.ready().await;
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let this = Arc::new(Controller {
-        context,
-        ranges: Arc::clone(&ranges),
-        queue: Arc::clone(&queue),
-        addresses: OnceLock::new(),
-    });
-    let (known, to) = (Arc::downgrade(&ranges), Arc::clone(&queue));
-    ranges.subscribe(move |change| {
-        if let Some(newest) = change.newest() {
-            to.add(key_of(newest));
-        }
+    let mut desk = Desk::new(&context);
+    let ranges = desk.each(SERVICE_RANGES);
+    let known = Arc::downgrade(&ranges);
+    desk.on(&ranges, move |_, queue| {
         // Another range may hold what keeps one that is to go.
         let all = known.upgrade().map(|known| known.all()).unwrap_or_default();
-        all.iter().filter(|range| object::is_terminating(range)).for_each(|it| to.add(key_of(it)));
+        let going = all.iter().filter(|range| object::is_terminating(range));
+        going.for_each(|it| queue.add(key_of(it)));
     });
-    let look = |key: Key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
-    };
-    work(queue, AT_ONCE, look).await;
+    let queue = desk.queue();
+    desk.work(AT_ONCE, Ranges { context, ranges, queue, addresses: OnceLock::new() }).await;
 }
 
-impl Controller {
+impl Controller for Ranges {
     async fn look(&self, key: &Key) -> Look {
         let Some(range) = self.ranges.at(key) else { return Ok(None) };
         if object::is_terminating(&range) {
@@ -64,15 +49,17 @@ impl Controller {
         if !has_finalizer(&range) {
             let mut new = Value::clone(&range);
             finalizers(&mut new).push(FINALIZER.into());
-            self.context.update(RANGES, "", new).await?;
+            self.context.update(SERVICE_RANGES, "", new).await?;
         } else {
             let now = self.context.timer.text();
             let status = status(&range, ("True", "", "Kubernetes Service CIDR is ready"), &now);
-            self.context.write_status(RANGES, &range, status).await?;
+            self.context.write_status(SERVICE_RANGES, &range, status).await?;
         }
         Ok(None)
     }
+}
 
+impl Ranges {
     async fn let_go(&self, range: &Arc<Value>) -> Look {
         if !has_finalizer(range) {
             return Ok(None);
@@ -90,23 +77,23 @@ impl Controller {
         if is_needed(range, &others, used) {
             let now = self.context.timer.text();
             let status = status(range, ("False", "Terminating", IN_USE), &now);
-            self.context.write_status(RANGES, range, status).await?;
+            self.context.write_status(SERVICE_RANGES, range, status).await?;
             return Ok(None);
         }
         let mut new = Value::clone(range);
         finalizers(&mut new).retain(|name| name != FINALIZER);
-        self.context.update(RANGES, "", new).await?;
+        self.context.update(SERVICE_RANGES, "", new).await?;
         Ok(None)
     }
 
     fn addresses(&self) -> Arc<Mirror> {
         let mirror = self.addresses.get_or_init(|| {
             let mirror = self.context.mirror(ADDRESSES);
-            let (ranges, to) = (Arc::downgrade(&self.ranges), Arc::clone(&self.queue));
-            mirror.subscribe(move |change| {
+            let ranges = Arc::downgrade(&self.ranges);
+            mirror.subscribe(&self.queue, move |change, queue| {
                 let all = ranges.upgrade().filter(|_| change.after.is_none()).map(|it| it.all());
                 let going = all.into_iter().flatten().filter(|it| object::is_terminating(it));
-                going.for_each(|range| to.add(key_of(&range)));
+                going.for_each(|range| queue.add(key_of(&range)));
             });
             mirror
         });

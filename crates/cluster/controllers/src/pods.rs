@@ -4,10 +4,6 @@ use crate::mirror::Object;
 use serde_json::Value;
 use teu_api::kinds::field::At;
 use teu_api::{object, time};
-use teu_client::Kind;
-
-/// The kind of pods.
-pub const PODS: Kind<'static> = Kind { group: "", version: "v1", plural: "pods" };
 
 /// Its phase.
 pub fn phase(pod: &Value) -> &str {

@@ -6,9 +6,12 @@
 //! Nothing is mirrored; kinds are watched only while some quota names them.
 
 use crate::Context;
+use crate::desk::{Controller, Desk};
 use crate::mirror::{Key, Mirror, key, parts};
+use crate::pause::Pause;
 use crate::queue::Queue;
-use crate::worker::{Look, work};
+use crate::resources::{DEFINITIONS, QUOTAS};
+use crate::worker::Look;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,17 +20,12 @@ use teu_api::object;
 use teu_client::{Choice, Event, Kind};
 use tokio::task::JoinSet;
 
-const QUOTAS: Kind<'static> = Kind { group: "", version: "v1", plural: "resourcequotas" };
-const DEFINITIONS: Kind<'static> =
-    Kind { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
 /// Namespaces that are counted at once.
 const AT_ONCE: usize = 2;
 /// What goes in this time is counted together.
 const GATHER_MILLISECONDS: u64 = 50;
 /// What was being written while a quota was new may have missed it: it is counted once more.
 const AGAIN_MILLISECONDS: u64 = 1000;
-/// Before a watch that ended begins anew.
-const PAUSE_MILLISECONDS: u64 = 1000;
 
 /// A resource that quotas name: group and name in paths.
 type Name = (String, String);
@@ -50,34 +48,36 @@ struct Counter {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let quotas = context.mirror(QUOTAS);
-    quotas.ready().await;
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let watching = Arc::new(Mutex::new(JoinSet::new()));
-    let this = Arc::new(Counter {
-        context,
-        quotas: Arc::clone(&quotas),
-        queue: Arc::clone(&queue),
-        watched: Mutex::default(),
-        watching: Arc::downgrade(&watching),
-    });
-    let to = Arc::clone(&queue);
-    quotas.subscribe(move |change| {
+    let mut desk = Desk::new(&context);
+    let quotas = desk.reads(QUOTAS);
+    desk.on(&quotas, |change, queue| {
         let spec = |quota: &Option<Arc<Value>>| quota.as_ref().map(|it| it["spec"].clone());
         // What writers add to a status is no news; that somebody else wrote it is.
         let strays = |quota: &Arc<Value>| quota["status"]["hard"] != quota["spec"]["hard"];
         if let Some(newest) = change.newest()
             && (spec(&change.before) != spec(&change.after) || strays(newest))
         {
-            to.add(key(object::namespace(newest), ""));
+            queue.add(key(object::namespace(newest), ""));
         }
     });
-    let look = |key: Key| {
-        let this = Arc::clone(&this);
-        async move { this.count(parts(&key).0).await }
+    let watching = Arc::new(Mutex::new(JoinSet::new()));
+    let counter = Counter {
+        context,
+        quotas,
+        queue: desk.queue(),
+        watched: Mutex::default(),
+        watching: Arc::downgrade(&watching),
     };
-    work(queue, AT_ONCE, look).await;
+    desk.work(AT_ONCE, Quotas(Arc::new(counter))).await;
     drop(watching);
+}
+
+struct Quotas(Arc<Counter>);
+
+impl Controller for Quotas {
+    async fn look(&self, key: &Key) -> Look {
+        self.0.count(parts(key).0).await
+    }
 }
 
 /// The resources that a quota's `hard` is about.
@@ -164,8 +164,10 @@ impl Counter {
     async fn await_definition(&self, name: &Name, wanted: Definition) {
         let fields = format!("metadata.name={}.{}", name.1, name.0);
         let choice = Choice { fields, ..Choice::default() };
+        let mut pause = Pause::new();
         loop {
             if let Ok(mut watch) = self.context.client.watch(DEFINITIONS, &choice, "").await {
+                pause.reset();
                 let mut was_seen = false;
                 while let Ok(event) = watch.next().await {
                     was_seen |= matches!(event, Event::Applied(_));
@@ -180,7 +182,7 @@ impl Counter {
                     }
                 }
             }
-            self.context.timer.sleep(PAUSE_MILLISECONDS).await;
+            self.context.timer.sleep(pause.next()).await;
         }
     }
 
@@ -196,8 +198,10 @@ impl Counter {
     /// Has namespaces counted when something of them goes or becomes less.
     async fn follow(&self, name: &Name, version: &str) {
         let kind = Kind { group: &name.0, version, plural: &name.1 };
+        let mut pause = Pause::new();
         loop {
             if let Ok(mut watch) = self.context.client.watch(kind, &Choice::default(), "").await {
+                pause.reset();
                 let mut is_behind = true;
                 while let Ok(event) = watch.next().await {
                     match event {
@@ -213,7 +217,7 @@ impl Counter {
                     }
                 }
             }
-            self.context.timer.sleep(PAUSE_MILLISECONDS).await;
+            self.context.timer.sleep(pause.next()).await;
         }
     }
 

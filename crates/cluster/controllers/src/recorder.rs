@@ -5,16 +5,14 @@
 //! every five minutes.
 
 use crate::Timer;
+use crate::resources::EVENTS;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use teu_api::object;
-use teu_client::{Client, Kind, Patch};
+use teu_client::{Client, Patch};
 use tokio::sync::mpsc;
-
-/// The kind of events.
-pub const EVENTS: Kind<'static> = Kind { group: "", version: "v1", plural: "events" };
 
 /// Events that wait to be written.
 const WAITING: usize = 1000;

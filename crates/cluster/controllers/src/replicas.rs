@@ -9,22 +9,17 @@ mod tests;
 
 use crate::Context;
 use crate::batch::slow_start;
-use crate::claim::{self, concerned};
-use crate::mirror::{Mirror, Object, controller_uid, key_of};
-use crate::pods::{self, PODS};
-use crate::queue::Queue;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::claim;
+use crate::desk::{Controller, Desk};
+use crate::mirror::{Key, Mirror, Object, controller_uid};
+use crate::pods;
+use crate::resources::{PODS, REPLICA_SETS};
+use crate::worker::{AT_ONCE, Look};
 use plan::{Action, plan};
 use serde_json::Value;
 use std::sync::Arc;
 use teu_api::{Status, object};
 use teu_client::{Deletion, Kind};
-
-/// Replica sets.
-pub const SETS: Kind<'static> = Kind { group: "apps", version: "v1", plural: "replicasets" };
-/// Replication controllers.
-pub const CONTROLLERS: Kind<'static> =
-    Kind { group: "", version: "v1", plural: "replicationcontrollers" };
 
 struct Replicas {
     context: Context,
@@ -35,31 +30,15 @@ struct Replicas {
 
 /// Runs one of the two kinds until the future is dropped.
 pub async fn run(context: Context, kind: Kind<'static>) {
-    let name = if kind == SETS { "ReplicaSet" } else { "ReplicationController" };
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let (owners, pods) = (context.mirror(kind), context.mirror(PODS));
-    owners.ready().await;
-    pods.ready().await;
-    let all = Arc::clone(&queue);
-    owners.subscribe(move |change| {
-        if let Some(owner) = change.newest() {
-            all.add(key_of(owner));
-        }
-    });
-    let (all, known) = (Arc::clone(&queue), Arc::clone(&owners));
-    pods.subscribe(move |change| {
-        concerned(change, &known, name).into_iter().for_each(|key| all.add(key));
-    });
-    let this = Arc::new(Replicas { context, kind, owners, pods });
-    work(queue, AT_ONCE, |key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
-    })
-    .await;
+    let name = if kind == REPLICA_SETS { "ReplicaSet" } else { "ReplicationController" };
+    let mut desk = Desk::new(&context);
+    let owners = desk.each(kind);
+    let pods = desk.owned(PODS, &owners, name);
+    desk.work(AT_ONCE, Replicas { context, kind, owners, pods }).await;
 }
 
-impl Replicas {
-    async fn look(&self, key: &str) -> Look {
+impl Controller for Replicas {
+    async fn look(&self, key: &Key) -> Look {
         let Some(owner) = self.owners.at(key) else { return Ok(None) };
         let mine = self.claimed(&owner).await?;
         let now = self.context.timer.seconds();
@@ -87,7 +66,9 @@ impl Replicas {
             None => Ok(plan::next_available(&owner, &now_mine, now)),
         }
     }
+}
 
+impl Replicas {
     fn active(&self, owner: &Value) -> Vec<Object> {
         let mut pods = self.pods.controlled_by(object::uid(owner));
         pods.retain(|pod| pods::is_active(pod) && claim::is_selected(owner, pod));

@@ -5,15 +5,13 @@ use crate::Context;
 use crate::hash;
 use crate::mirror::Object;
 use crate::pods::{controller_ref, created};
+use crate::resources::REVISIONS;
 use serde_json::{Value, json};
 use teu_api::kinds::equal::same;
 use teu_api::kinds::field::At;
 use teu_api::{Status, object};
 use teu_client::{Deletion, Kind, Patch};
 
-/// Controller revisions.
-pub const REVISIONS: Kind<'static> =
-    Kind { group: "apps", version: "v1", plural: "controllerrevisions" };
 /// The label of pods that names theirs.
 pub const LABEL: &str = "controller-revision-hash";
 /// The hash, at the revision.
@@ -87,7 +85,9 @@ async fn newest(
             let count = At::root(owner).get("status.collisionCount").opt_int();
             let hash = hash::of(&wanted, count);
             let mut labels = owner["spec"]["template"]["metadata"]["labels"].clone();
-            labels[HASH] = hash.clone().into();
+            // Each of the two kinds calls it as it always did.
+            let label = if owner["kind"] == "DaemonSet" { LABEL } else { HASH };
+            labels[label] = hash.clone().into();
             let revision = json!({
                 "apiVersion": "apps/v1", "kind": "ControllerRevision",
                 "metadata": {
@@ -123,5 +123,26 @@ impl Revisions {
             context.delete(REVISIONS, revision, Deletion::default()).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_control_plane_kept_is_the_same_template() {
+        // As Go's controllers write it: times that are not there are null.
+        let owner = json!({ "spec": { "template": {
+            "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c" }] },
+        } } });
+        let theirs = json!({ "spec": { "template": {
+            "$patch": "replace", "metadata": { "creationTimestamp": null, "labels": { "a": "b" } },
+            "spec": { "containers": [{ "name": "c" }] },
+        } } });
+        assert!(same(&data(&owner), &theirs));
+        let mut other = theirs;
+        other["spec"]["template"]["spec"]["containers"][0]["name"] = "d".into();
+        assert!(!same(&data(&owner), &other));
     }
 }

@@ -18,27 +18,22 @@ mod slices;
 mod tests;
 
 use crate::Context;
+use crate::desk::{Controller, Desk};
 use crate::mirror::{Key, Mirror, key, key_of, parts};
-use crate::queue::Queue;
-use crate::worker::{AT_ONCE, Look, work};
+use crate::resources::{ENDPOINTS, NODES, PODS, SERVICES, SLICES};
+use crate::worker::{AT_ONCE, Look};
 use backend::Backend;
 use serde_json::{Value, json};
 use slices::Plan;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use teu_api::{Status, object};
-use teu_client::{Deletion, Kind};
+use teu_client::Deletion;
 
-const SERVICES: Kind<'static> = Kind { group: "", version: "v1", plural: "services" };
-const PODS: Kind<'static> = Kind { group: "", version: "v1", plural: "pods" };
-const NODES: Kind<'static> = Kind { group: "", version: "v1", plural: "nodes" };
-const ENDPOINTS: Kind<'static> = Kind { group: "", version: "v1", plural: "endpoints" };
-const SLICES: Kind<'static> =
-    Kind { group: "discovery.k8s.io", version: "v1", plural: "endpointslices" };
 /// Where a node is.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-struct Controller {
+struct Endpoints {
     context: Context,
     services: Arc<Mirror>,
     pods: Arc<Mirror>,
@@ -46,79 +41,26 @@ struct Controller {
     slices: Arc<Mirror>,
     endpoints: Arc<Mirror>,
     /// Services that went, whose Endpoints are to follow.
-    gone: Mutex<HashSet<Key>>,
+    gone: Arc<Mutex<HashSet<Key>>>,
 }
 
 /// Keeps Endpoints and slices of services with a selector. Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let mirror = |kind| context.mirror(kind);
-    let this = Arc::new(Controller {
-        services: mirror(SERVICES),
-        pods: mirror(PODS),
-        nodes: mirror(NODES),
-        slices: mirror(SLICES),
-        endpoints: mirror(ENDPOINTS),
-        gone: Mutex::default(),
+    let mut desk = Desk::new(&context);
+    let this = Endpoints {
+        services: desk.reads(SERVICES),
+        pods: desk.reads(PODS),
+        nodes: desk.reads(NODES),
+        slices: desk.reads(SLICES),
+        endpoints: desk.each(ENDPOINTS),
+        gone: Arc::default(),
         context,
-    });
-    for mirror in [&this.services, &this.pods, &this.nodes, &this.slices, &this.endpoints] {
-        mirror.ready().await;
-    }
-    let queue = Queue::new(Arc::clone(&this.context.timer));
-    this.subscribe(&queue);
-    let look = |key: Key| {
-        let this = Arc::clone(&this);
-        async move { this.look(&key).await }
     };
-    work(queue, AT_ONCE, look).await;
+    this.subscribe(&mut desk);
+    desk.work(AT_ONCE, this).await;
 }
 
-impl Controller {
-    fn subscribe(self: &Arc<Self>, queue: &Arc<Queue>) {
-        // What a mirror tells must not hold what holds the mirror: all this ends with the term.
-        let (this, to) = (Arc::downgrade(self), Arc::clone(queue));
-        self.services.subscribe(move |change| {
-            let Some(newest) = change.newest() else { return };
-            let key = key_of(newest);
-            if let (None, Some(this)) = (&change.after, this.upgrade()) {
-                this.gone().insert(Key::clone(&key));
-            }
-            to.add(key);
-        });
-        let (services, to) = (Arc::clone(&self.services), Arc::clone(queue));
-        self.pods.subscribe(move |change| {
-            let of = |pod: &Option<Arc<Value>>| pod.as_deref().and_then(Backend::of);
-            let (before, after) = (of(&change.before), of(&change.after));
-            let Some(newest) = change.newest().filter(|_| before != after) else { return };
-            for service in services.in_namespace(object::namespace(newest)) {
-                let Some(selector) = selected::selector(&service) else { continue };
-                if before.iter().chain(&after).any(|pod| pod.is_selected(selector)) {
-                    to.add(key_of(&service));
-                }
-            }
-        });
-        let (services, to) = (Arc::clone(&self.services), Arc::clone(queue));
-        self.nodes.subscribe(move |change| {
-            let zone = |node: &Option<Arc<Value>>| {
-                node.as_deref().and_then(|node| object::label(node, ZONE)).map(str::to_owned)
-            };
-            if zone(&change.before) != zone(&change.after) {
-                services.all().iter().for_each(|service| to.add(key_of(service)));
-            }
-        });
-        watch_slices(&self.slices, queue, selected::MANAGER);
-        let to = Arc::clone(queue);
-        self.endpoints.subscribe(move |change| {
-            if let Some(newest) = change.newest() {
-                to.add(key_of(newest));
-            }
-        });
-    }
-
-    fn gone(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Controller for Endpoints {
     async fn look(&self, key: &Key) -> Look {
         let Some(service) = self.services.at(key) else { return self.follow(key).await };
         self.gone().remove(key);
@@ -144,6 +86,45 @@ impl Controller {
         written.map(|_| ()).or_else(unless_over)?;
         Ok(None)
     }
+}
+
+impl Endpoints {
+    fn subscribe(&self, desk: &mut Desk) {
+        let gone = Arc::clone(&self.gone);
+        desk.on(&self.services, move |change, queue| {
+            let Some(newest) = change.newest() else { return };
+            if change.after.is_none() {
+                gone.lock().unwrap_or_else(PoisonError::into_inner).insert(key_of(newest));
+            }
+            queue.add(key_of(newest));
+        });
+        let services = Arc::clone(&self.services);
+        desk.on(&self.pods, move |change, queue| {
+            let of = |pod: &Option<Arc<Value>>| pod.as_deref().and_then(Backend::of);
+            let (before, after) = (of(&change.before), of(&change.after));
+            let Some(newest) = change.newest().filter(|_| before != after) else { return };
+            for service in services.in_namespace(object::namespace(newest)) {
+                let Some(selector) = selected::selector(&service) else { continue };
+                if before.iter().chain(&after).any(|pod| pod.is_selected(selector)) {
+                    queue.add(key_of(&service));
+                }
+            }
+        });
+        let services = Arc::clone(&self.services);
+        desk.on(&self.nodes, move |change, queue| {
+            let zone = |node: &Option<Arc<Value>>| {
+                node.as_deref().and_then(|node| object::label(node, ZONE)).map(str::to_owned)
+            };
+            if zone(&change.before) != zone(&change.after) {
+                services.all().iter().for_each(|service| queue.add(key_of(service)));
+            }
+        });
+        watch_slices(desk, &self.slices, selected::MANAGER);
+    }
+
+    fn gone(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// Its slices belong to it and go by themselves; its Endpoints do not.
     async fn follow(&self, key: &Key) -> Look {
@@ -157,43 +138,36 @@ impl Controller {
     }
 }
 
+struct Mirrored {
+    context: Context,
+    services: Arc<Mirror>,
+    slices: Arc<Mirror>,
+    endpoints: Arc<Mirror>,
+}
+
 /// Keeps the slices of Endpoints that somebody wrote himself. Runs until the future is dropped.
 pub async fn mirror(context: Context) {
-    let (services, slices) = (context.mirror(SERVICES), context.mirror(SLICES));
-    let endpoints = context.mirror(ENDPOINTS);
-    for mirror in [&services, &slices, &endpoints] {
-        mirror.ready().await;
+    let mut desk = Desk::new(&context);
+    let (services, endpoints) = (desk.each(SERVICES), desk.each(ENDPOINTS));
+    let slices = desk.reads(SLICES);
+    watch_slices(&mut desk, &slices, custom::MANAGER);
+    desk.work(AT_ONCE, Mirrored { context, services, slices, endpoints }).await;
+}
+
+impl Controller for Mirrored {
+    async fn look(&self, key: &Key) -> Look {
+        let (namespace, name) = parts(key);
+        let has_selector = |service: Arc<Value>| selected::selector(&service).is_some();
+        let is_ours = self.services.at(key).is_some_and(|service| !has_selector(service));
+        let existing = slices_of(&self.slices, namespace, name, custom::MANAGER);
+        let found = self.endpoints.at(key);
+        let plan = match found.filter(|found| is_ours && custom::is_mirrored(found)) {
+            Some(found) => slices::plan(&custom::frame(&found), custom::groups(&found), &existing),
+            None => Plan { delete: existing, ..Plan::default() },
+        };
+        apply(&self.context, namespace, plan).await.or_else(unless_over)?;
+        Ok(None)
     }
-    let queue = Queue::new(Arc::clone(&context.timer));
-    for mirror in [&services, &endpoints] {
-        let to = Arc::clone(&queue);
-        mirror.subscribe(move |change| {
-            if let Some(newest) = change.newest() {
-                to.add(key_of(newest));
-            }
-        });
-    }
-    watch_slices(&slices, &queue, custom::MANAGER);
-    let look = |key: Key| {
-        let context = context.clone();
-        let (services, slices) = (Arc::clone(&services), Arc::clone(&slices));
-        let found = endpoints.at(&key);
-        async move {
-            let (namespace, name) = parts(&key);
-            let has_selector = |service: Arc<Value>| selected::selector(&service).is_some();
-            let is_ours = services.at(&key).is_some_and(|service| !has_selector(service));
-            let existing = slices_of(&slices, namespace, name, custom::MANAGER);
-            let plan = match found.filter(|found| is_ours && custom::is_mirrored(found)) {
-                Some(found) => {
-                    slices::plan(&custom::frame(&found), custom::groups(&found), &existing)
-                }
-                None => Plan { delete: existing, ..Plan::default() },
-            };
-            apply(&context, namespace, plan).await.or_else(unless_over)?;
-            Ok(None)
-        }
-    };
-    work(queue, AT_ONCE, look).await;
 }
 
 /// The slices that one of us keeps for a service.
@@ -203,14 +177,13 @@ fn slices_of(slices: &Mirror, namespace: &str, service: &str, manager: &str) -> 
 }
 
 /// Has services looked at whose slices change.
-fn watch_slices(slices: &Mirror, queue: &Arc<Queue>, manager: &'static str) {
-    let to = Arc::clone(queue);
-    slices.subscribe(move |change| {
+fn watch_slices(desk: &mut Desk, slices: &Arc<Mirror>, manager: &'static str) {
+    desk.on(slices, move |change, queue| {
         for slice in change.before.iter().chain(&change.after) {
             let service = object::label(slice, selected::SERVICE_NAME);
             let is_ours = object::label(slice, selected::MANAGED_BY) == Some(manager);
             if let Some(service) = service.filter(|_| is_ours) {
-                to.add(key(object::namespace(slice), service));
+                queue.add(key(object::namespace(slice), service));
             }
         }
     });

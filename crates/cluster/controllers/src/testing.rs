@@ -57,6 +57,8 @@ pub struct One(Arc<watch::Sender<(u64, Option<Value>)>>);
 pub struct Asker {
     one: One,
     pub is_cut_off: Arc<Mutex<bool>>,
+    /// What they ask is done at once, but they hear of it only after so many milliseconds.
+    pub hears_after: Option<(Hand, u64)>,
 }
 
 impl One {
@@ -65,7 +67,7 @@ impl One {
     }
 
     pub fn asker(&self) -> Asker {
-        Asker { one: self.clone(), is_cut_off: Arc::default() }
+        Asker { one: self.clone(), is_cut_off: Arc::default(), hears_after: None }
     }
 
     pub fn value(&self) -> Option<Value> {
@@ -92,7 +94,13 @@ impl Asker {
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> Result<T, Status>) -> Answer<T> {
         let is_cut_off = *self.is_cut_off.lock().expect("no panic");
         let answer = if is_cut_off { Err(Status::timeout("cut off")) } else { answer() };
-        Box::pin(std::future::ready(answer))
+        let pause = self.hears_after.as_ref().map(|(clock, pause)| clock.sleep(*pause));
+        Box::pin(async move {
+            if let Some(pause) = pause {
+                pause.await;
+            }
+            answer
+        })
     }
 }
 

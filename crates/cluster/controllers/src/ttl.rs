@@ -1,32 +1,27 @@
 //! Finished jobs go when their `ttlSecondsAfterFinished` has passed.
 
 use crate::Context;
-use crate::job::{JOBS, finished_at};
-use crate::mirror::{Mirror, key_of};
-use crate::queue::Queue;
-use crate::worker::{Look, work};
+use crate::desk::{Controller, Desk};
+use crate::job::finished_at;
+use crate::mirror::{Key, Mirror, parts};
+use crate::resources::JOBS;
+use crate::worker::Look;
 use serde_json::Value;
 use std::sync::Arc;
 use teu_api::kinds::field::At;
 use teu_api::object;
 use teu_client::Deletion;
 
+struct Ttl {
+    context: Context,
+    jobs: Arc<Mirror>,
+}
+
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let queue = Queue::new(Arc::clone(&context.timer));
-    let jobs = context.mirror(JOBS);
-    jobs.ready().await;
-    let all = Arc::clone(&queue);
-    jobs.subscribe(move |change| {
-        if let Some(job) = change.after.as_ref().filter(|job| goes_at(job).is_some()) {
-            all.add(key_of(job));
-        }
-    });
-    work(queue, 1, |key| {
-        let (context, jobs) = (context.clone(), Arc::clone(&jobs));
-        async move { look(&context, &jobs, &key).await }
-    })
-    .await;
+    let mut desk = Desk::new(&context);
+    let jobs = desk.each(JOBS);
+    desk.work(1, Ttl { context, jobs }).await;
 }
 
 /// When a job goes, in seconds, if it does.
@@ -35,20 +30,22 @@ fn goes_at(job: &Value) -> Option<i64> {
     Some(finished_at(job)? + ttl).filter(|_| !object::is_terminating(job))
 }
 
-async fn look(context: &Context, jobs: &Mirror, key: &str) -> Look {
-    let Some(at) = jobs.at(key).as_deref().and_then(goes_at) else { return Ok(None) };
-    let left = at - context.timer.seconds();
-    if left > 0 {
-        return Ok(u64::try_from(left).ok().map(|seconds| seconds * 1000));
+impl Controller for Ttl {
+    async fn look(&self, key: &Key) -> Look {
+        let Some(at) = self.jobs.at(key).as_deref().and_then(goes_at) else { return Ok(None) };
+        let left = at - self.context.timer.seconds();
+        if left > 0 {
+            return Ok(u64::try_from(left).ok().map(|seconds| seconds * 1000));
+        }
+        // What the mirror shows may be older than a change of the span.
+        let (namespace, name) = parts(key);
+        let job = self.context.client.get(JOBS, namespace, name).await?;
+        if goes_at(&job).is_none_or(|at| at > self.context.timer.seconds()) {
+            return Ok(None);
+        }
+        let how = Deletion { propagation: Some("Foreground"), ..Deletion::default() };
+        self.context.delete(JOBS, &job, how).await.map(|()| None)
     }
-    // What the mirror shows may be older than a change of the span.
-    let (namespace, name) = crate::mirror::parts(key);
-    let job = context.client.get(JOBS, namespace, name).await?;
-    if goes_at(&job).is_none_or(|at| at > context.timer.seconds()) {
-        return Ok(None);
-    }
-    let how = Deletion { propagation: Some("Foreground"), ..Deletion::default() };
-    context.delete(JOBS, &job, how).await.map(|()| None)
 }
 
 #[cfg(test)]

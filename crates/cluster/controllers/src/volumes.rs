@@ -7,26 +7,22 @@
 mod plan;
 
 use crate::Context;
+use crate::desk::{Controller, Desk};
 use crate::mirror::{Key, Mirror, key, key_of, parts};
-use crate::queue::Queue;
-use crate::worker::{Look, work};
+use crate::resources::{CLAIMS, PODS, STORAGE_CLASSES, VOLUMES};
+use crate::worker::Look;
 use plan::{BY_CONTROLLER, Binding, COMPLETED, Step, class, is_for, phase, uses};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::{Status, object};
 use teu_client::Kind;
 
-const VOLUMES: Kind<'static> = Kind { group: "", version: "v1", plural: "persistentvolumes" };
-const CLAIMS: Kind<'static> = Kind { group: "", version: "v1", plural: "persistentvolumeclaims" };
-const PODS: Kind<'static> = Kind { group: "", version: "v1", plural: "pods" };
-const CLASSES: Kind<'static> =
-    Kind { group: "storage.k8s.io", version: "v1", plural: "storageclasses" };
 const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
 const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
 /// Two claims at once could choose one volume.
 const AT_ONCE: usize = 1;
 
-struct Controller {
+struct Volumes {
     context: Context,
     volumes: Arc<Mirror>,
     claims: Arc<Mirror>,
@@ -35,69 +31,61 @@ struct Controller {
 
 /// Runs until the future is dropped.
 pub async fn run(context: Context) {
-    let mirror = |kind| context.mirror(kind);
-    let this = Arc::new(Controller {
-        volumes: mirror(VOLUMES),
-        claims: mirror(CLAIMS),
-        pods: mirror(PODS),
-        context,
-    });
-    for mirror in [&this.volumes, &this.claims, &this.pods] {
-        mirror.ready().await;
-    }
-    let queue = Queue::new(Arc::clone(&this.context.timer));
-    this.subscribe(&queue);
-    let look = |key: Key| {
-        let this = Arc::clone(&this);
-        async move {
-            match parts(&key) {
-                ("", _) => this.volume(&key).await,
-                _ => this.claim(&key).await,
-            }
+    let mut desk = Desk::new(&context);
+    let volumes = desk.reads(VOLUMES);
+    let claims = desk.reads(CLAIMS);
+    let pods = desk.reads(PODS);
+    subscribe(&mut desk, &volumes, &claims, &pods);
+    desk.work(AT_ONCE, Volumes { context, volumes, claims, pods }).await;
+}
+
+impl Controller for Volumes {
+    async fn look(&self, key: &Key) -> Look {
+        match parts(key) {
+            ("", _) => self.volume(key).await,
+            _ => self.claim(key).await,
         }
-    };
-    work(queue, AT_ONCE, look).await;
+    }
 }
 
 fn text<'a>(object: &'a Value, path: &[&str]) -> &'a str {
     object::text(object, path).unwrap_or_default()
 }
 
-impl Controller {
-    fn subscribe(&self, queue: &Arc<Queue>) {
-        let (claims, to) = (Arc::clone(&self.claims), Arc::clone(queue));
-        self.volumes.subscribe(move |change| {
-            let Some(volume) = change.newest() else { return };
-            to.add(key_of(volume));
-            let reference = ["namespace", "name"].map(|it| text(volume, &["spec", "claimRef", it]));
-            if !reference[1].is_empty() {
-                to.add(key(reference[0], reference[1]));
-            }
-            // It may be what a claim waits for, or has lost.
-            let waits = |claim: &Arc<Value>| {
-                let wanted = text(claim, &["spec", "volumeName"]);
-                wanted == object::name(volume) || wanted.is_empty() && class(claim) == class(volume)
-            };
-            claims.all().iter().filter(|it| waits(it)).for_each(|it| to.add(key_of(it)));
-        });
-        let to = Arc::clone(queue);
-        self.claims.subscribe(move |change| {
-            let Some(claim) = change.newest() else { return };
-            to.add(key_of(claim));
-            let volume = text(claim, &["spec", "volumeName"]);
-            if !volume.is_empty() {
-                to.add(key("", volume));
-            }
-        });
-        let (claims, to) = (Arc::clone(&self.claims), Arc::clone(queue));
-        self.pods.subscribe(move |change| {
-            let Some(pod) = change.newest().filter(|_| change.after.is_none()) else { return };
-            let used = claims.in_namespace(object::namespace(pod));
-            let used = used.iter().filter(|it| object::is_terminating(it));
-            used.filter(|it| uses(pod, object::name(it))).for_each(|it| to.add(key_of(it)));
-        });
-    }
+fn subscribe(desk: &mut Desk, volumes: &Arc<Mirror>, claims: &Arc<Mirror>, pods: &Arc<Mirror>) {
+    let known = Arc::clone(claims);
+    desk.on(volumes, move |change, queue| {
+        let Some(volume) = change.newest() else { return };
+        queue.add(key_of(volume));
+        let reference = ["namespace", "name"].map(|it| text(volume, &["spec", "claimRef", it]));
+        if !reference[1].is_empty() {
+            queue.add(key(reference[0], reference[1]));
+        }
+        // It may be what a claim waits for, or has lost.
+        let waits = |claim: &Arc<Value>| {
+            let wanted = text(claim, &["spec", "volumeName"]);
+            wanted == object::name(volume) || wanted.is_empty() && class(claim) == class(volume)
+        };
+        known.all().iter().filter(|it| waits(it)).for_each(|it| queue.add(key_of(it)));
+    });
+    desk.on(claims, |change, queue| {
+        let Some(claim) = change.newest() else { return };
+        queue.add(key_of(claim));
+        let volume = text(claim, &["spec", "volumeName"]);
+        if !volume.is_empty() {
+            queue.add(key("", volume));
+        }
+    });
+    let known = Arc::clone(claims);
+    desk.on(pods, move |change, queue| {
+        let Some(pod) = change.newest().filter(|_| change.after.is_none()) else { return };
+        let used = known.in_namespace(object::namespace(pod));
+        let used = used.iter().filter(|it| object::is_terminating(it));
+        used.filter(|it| uses(pod, object::name(it))).for_each(|it| queue.add(key_of(it)));
+    });
+}
 
+impl Volumes {
     async fn volume(&self, key: &Key) -> Look {
         let Some(volume) = self.volumes.at(key) else { return Ok(None) };
         let reference = ["namespace", "name"].map(|it| text(&volume, &["spec", "claimRef", it]));
@@ -163,7 +151,7 @@ impl Controller {
         if name.is_empty() || is_bound {
             return Ok((Binding::Immediate, None));
         }
-        match self.context.client.get(CLASSES, "", name).await {
+        match self.context.client.get(STORAGE_CLASSES, "", name).await {
             Ok(class) => {
                 let binding = match text(&class, &["volumeBindingMode"]) {
                     "WaitForFirstConsumer" => Binding::WaitForFirstConsumer,

@@ -90,7 +90,11 @@ impl<'a> View<'a> {
             plan.failed.extend(failed.into_iter().cloned());
             // The eldest stays; one that is terminating has to go first.
             here.sort_by_key(|pod| (!self.is_newest(pod), pods::created(pod), object::name(pod)));
-            plan.delete.extend(here.iter().skip(1).map(|pod| Object::clone(pod)));
+            let doomed: Vec<&Object> = match self.surge() {
+                0 => here.iter().skip(1).copied().collect(),
+                _ => self.superseded(&here),
+            };
+            plan.delete.extend(doomed.into_iter().cloned());
             let ends = self.nodes.get(node).is_some_and(|(_, _, all)| !all.is_empty());
             if *wanted && here.is_empty() && !ends {
                 plan.create.push((*node).to_owned());
@@ -102,11 +106,57 @@ impl<'a> View<'a> {
         plan
     }
 
+    fn is_rolling(&self) -> bool {
+        At::root(self.set).text("spec.updateStrategy.type") == "RollingUpdate"
+    }
+
+    /// How many nodes may have a second pod for a time.
+    fn surge(&self) -> i64 {
+        let spec = At::root(self.set);
+        let most = spec.get("spec.updateStrategy.rollingUpdate.maxSurge").value;
+        if self.is_rolling() { scaled(most, self.wanted(), true) } else { 0 }
+    }
+
+    /// Of a node's pods, the newest of them first, those that another has taken the place of: of each
+    /// template the eldest stays, and the old one until the new one is available.
+    fn superseded<'p>(&self, here: &[&'p Object]) -> Vec<&'p Object> {
+        let (new, old): (Vec<&Object>, Vec<&Object>) =
+            here.iter().partition(|pod| self.is_newest(pod));
+        let is_replaced = |old: &Object| match new.first() {
+            Some(new) => !is_ready(old) || self.is_available(new),
+            None => false,
+        };
+        let kept = usize::from(old.first().is_some_and(|old| !is_replaced(old)));
+        new.into_iter().skip(1).chain(old.into_iter().skip(kept)).collect()
+    }
+
+    /// Nodes that get a new pod beside the old one: those whose old one serves nobody, and as many others
+    /// as may have two.
+    fn update_beside(&self, plan: &mut Plan) {
+        let (mut room, mut candidates) = (self.surge(), Vec::new());
+        for (node, (_, _, here)) in self.nodes.iter().filter(|(_, (wanted, _, _))| *wanted) {
+            let is_live = |pod: &&&Object| !object::is_terminating(pod) && !is_over(pod);
+            let (new, old): (Vec<&Object>, Vec<&Object>) =
+                here.iter().filter(is_live).partition(|pod| self.is_newest(pod));
+            match (new.first(), old.first()) {
+                (_, None) => {}
+                (Some(new), Some(_)) => room -= i64::from(!self.is_available(new)),
+                (None, Some(old)) if self.is_available(old) => candidates.push((*node).to_owned()),
+                (None, Some(_)) => plan.create.push((*node).to_owned()),
+            }
+        }
+        candidates.truncate(usize::try_from(room).unwrap_or(0));
+        plan.create.extend(candidates);
+    }
+
     /// Old pods, as far as enough nodes keep one that is available.
     fn update(&self, plan: &mut Plan) {
         let spec = At::root(self.set);
-        if spec.text("spec.updateStrategy.type") != "RollingUpdate" {
+        if !self.is_rolling() {
             return;
+        }
+        if self.surge() > 0 {
+            return self.update_beside(plan);
         }
         let most = spec.get("spec.updateStrategy.rollingUpdate.maxUnavailable").value;
         let most = if most.is_null() { 1 } else { scaled(most, self.wanted(), true).max(1) };

@@ -104,3 +104,26 @@ fn an_update_takes_one_node_at_a_time() {
     ];
     assert_eq!(counts.map(said), [3, 3, 2, 1]);
 }
+
+#[test]
+fn with_surge_the_old_pod_stays_until_the_new_one_serves() {
+    let mut set = set();
+    set["spec"]["updateStrategy"]["rollingUpdate"] = json!({ "maxSurge": 1, "maxUnavailable": 0 });
+    let nodes = ["x", "y", "z"].map(|name| node(name, json!([])));
+    let check = |pods: &[Object], created: &[&str], deleted: &[&str]| {
+        let plan = View::new(&set, (&nodes, pods), "new", 0).plan();
+        assert_eq!(plan.create, created);
+        assert_eq!(names(&plan.delete), deleted);
+    };
+    let old = |name: &str| pod(&format!("old-{name}"), name, "d-old", true);
+    let new = |name: &str, is_ready| pod(&format!("new-{name}"), name, "d-new", is_ready);
+    let ill = pod("ill", "z", "d-old", false);
+    check(&[old("x"), old("y"), old("z")], &["x"], &[]);
+    check(&[old("x"), new("x", false), old("y"), old("z")], &[], &[]);
+    check(&[old("x"), new("x", true), old("y"), old("z")], &["y"], &["old-x"]);
+    check(&[new("x", true), old("y"), old("z")], &["y"], &[]);
+    // One that serves nobody needs no room, and goes as soon as there is another.
+    check(&[old("x"), old("y"), Object::clone(&ill)], &["z", "x"], &[]);
+    check(&[new("x", true), new("y", true), ill, new("z", false)], &[], &["ill"]);
+    check(&[new("x", true), new("y", true), new("z", true)], &[], &[]);
+}

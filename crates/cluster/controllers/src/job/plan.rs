@@ -1,10 +1,10 @@
 //! What a job's pods become. Pure.
 
 use super::pod;
-use super::view::{View, holds, is_indexed};
+use super::view::{COMPLETED, View, holds, is_indexed};
 use crate::batch::MOST;
 use crate::mirror::Object;
-use crate::pods::{deletion_order, phase, seconds};
+use crate::pods::{deletion_order, phase};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use teu_api::kinds::field::At;
@@ -28,6 +28,8 @@ pub struct Slot {
     pub index: Option<i64>,
     /// How often the index failed before.
     pub failures: i64,
+    /// And how often so that it does not count.
+    pub ignored: i64,
 }
 
 /// What is to be done.
@@ -47,9 +49,10 @@ pub fn plan(view: &View<'_>) -> Plan {
     if object::is_terminating(view.job) {
         return plan;
     }
-    if view.end().is_some() {
+    if let Some(end) = view.end() {
         plan.delete = view.active.clone();
-        plan.counts_deleted = true;
+        // What is beyond all that was wanted has not failed.
+        plan.counts_deleted = end.reason != COMPLETED;
         return plan;
     }
     let milliseconds = |seconds: i64| u64::try_from(seconds.max(1)).unwrap_or(1) * 1000;
@@ -70,12 +73,19 @@ pub fn plan(view: &View<'_>) -> Plan {
     if missing == 0 {
         return plan;
     }
-    if let Some(left) = pause_left(view) {
-        let left = milliseconds(left);
-        plan.after = Some(plan.after.map_or(left, |after| after.min(left)));
-        return plan;
-    }
-    plan.create = slots(view, missing, replaces_ended_only);
+    let each_index = At::root(view.job).get("spec.backoffLimitPerIndex").is_set();
+    let left = match each_index {
+        true => None,
+        false => pause_left(view),
+    };
+    let waits = left.is_some();
+    let (slots, next) = match waits {
+        true => (Vec::new(), left),
+        false => slots(view, missing, replaces_ended_only),
+    };
+    plan.create = slots;
+    let next = next.map(milliseconds);
+    plan.after = plan.after.into_iter().chain(next).min();
     plan
 }
 
@@ -121,9 +131,11 @@ fn surplus(view: &View<'_>, wanted: usize) -> Vec<Object> {
     doomed
 }
 
-fn slots(view: &View<'_>, missing: usize, without_terminating: bool) -> Vec<Slot> {
+/// The pods that are missing; those of indexes that failed one by one after a pause of their own, of which
+/// the shortest (in seconds) is said.
+fn slots(view: &View<'_>, missing: usize, without_terminating: bool) -> (Vec<Slot>, Option<i64>) {
     if !is_indexed(view.job) {
-        return vec![Slot { index: None, failures: 0 }; missing];
+        return (vec![Slot { index: None, failures: 0, ignored: 0 }; missing], None);
     }
     let mut taken: BTreeSet<i64> = view.completed.union(&view.failed_indexes).copied().collect();
     taken.extend(view.active.iter().filter_map(|pod| pod::index_of(pod)));
@@ -131,26 +143,29 @@ fn slots(view: &View<'_>, missing: usize, without_terminating: bool) -> Vec<Slot
         let ends = view.pods.iter().filter(|pod| object::is_terminating(pod));
         taken.extend(ends.filter_map(|pod| pod::index_of(pod)));
     }
-    let failures = |index: i64| {
-        let same = view.pods.iter().filter(|pod| pod::index_of(pod) == Some(index));
-        same.filter(|pod| phase(pod) == "Failed").map(|pod| pod::failures_of(pod) + 1).max()
-    };
     let completions = At::root(view.job).get("spec.completions").int();
-    (0..completions)
-        .filter(|index| !taken.contains(index))
-        .take(missing)
-        .map(|index| Slot { index: Some(index), failures: failures(index).unwrap_or(0) })
-        .collect()
+    let (mut slots, mut next) = (Vec::new(), None::<i64>);
+    for index in (0..completions).filter(|index| !taken.contains(index)).take(missing) {
+        let Some(last) = view.kept.get(&index) else {
+            slots.push(Slot { index: Some(index), failures: 0, ignored: 0 });
+            continue;
+        };
+        let is_ignored = view.is_ignored(last);
+        let failures = pod::failures_of(last) + i64::from(!is_ignored);
+        let ignored = pod::ignored_of(last) + i64::from(is_ignored);
+        let left = pod::ended(last) + pause(failures + ignored) - view.now;
+        match left > 0 {
+            true => next = Some(next.map_or(left, |next| next.min(left))),
+            false => slots.push(Slot { index: Some(index), failures, ignored }),
+        }
+    }
+    (slots, next)
 }
 
-/// When a pod ended.
-fn ended(pod: &Value) -> Option<i64> {
-    let at = At::root(pod);
-    let containers = at.get("status.containerStatuses");
-    let ended = containers.items().filter_map(|container| {
-        teu_api::time::parse(container.get("state.terminated").text("finishedAt"))
-    });
-    ended.max().or_else(|| seconds(pod, &["metadata", "deletionTimestamp"]))
+/// How many seconds have to pass after so many failures in a row.
+fn pause(failures: i64) -> i64 {
+    let doublings = u32::try_from(failures - 1).unwrap_or(0).min(10);
+    (FIRST_PAUSE_SECONDS << doublings).min(LAST_PAUSE_SECONDS)
 }
 
 /// Seconds until failures in a row allow the next pod.
@@ -159,20 +174,18 @@ fn pause_left(view: &View<'_>) -> Option<i64> {
         .pods
         .iter()
         .filter(|pod| phase(pod) == "Succeeded")
-        .filter_map(|pod| ended(pod))
+        .map(|pod| pod::ended(pod))
         .max()
         .unwrap_or(i64::MIN);
-    let ignored = |pod: &Object| view.ignored.iter().any(|it| object::uid(it) == object::uid(pod));
     let failures: Vec<i64> = view
         .pods
         .iter()
-        .filter(|pod| phase(pod) == "Failed" && !ignored(pod))
-        .map(|pod| ended(pod).unwrap_or(view.now))
+        .filter(|pod| phase(pod) == "Failed")
+        .map(|pod| pod::ended(pod))
         .filter(|ended| *ended > last_success)
         .collect();
     let last = failures.iter().max()?;
-    let doublings = u32::try_from(failures.len() - 1).unwrap_or(u32::MAX).min(10);
-    let pause = (FIRST_PAUSE_SECONDS << doublings).min(LAST_PAUSE_SECONDS);
-    let left = last + pause - view.now;
+    let count = i64::try_from(failures.len()).unwrap_or(i64::MAX);
+    let left = last + pause(count) - view.now;
     (left > 0).then_some(left)
 }

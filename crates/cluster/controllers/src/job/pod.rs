@@ -8,6 +8,7 @@ use teu_api::object;
 
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 const FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
+const IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
 const VARIABLE: &str = "JOB_COMPLETION_INDEX";
 
 fn annotation<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
@@ -21,7 +22,37 @@ pub fn index_of(pod: &Value) -> Option<i64> {
 
 /// How often its index had failed when it was made.
 pub fn failures_of(pod: &Value) -> i64 {
-    annotation(pod, FAILURES).and_then(|text| text.parse().ok()).unwrap_or(0)
+    number(pod, FAILURES)
+}
+
+/// How often it had failed in a way that does not count.
+pub fn ignored_of(pod: &Value) -> i64 {
+    number(pod, IGNORED)
+}
+
+fn number(pod: &Value, name: &str) -> i64 {
+    let number = annotation(pod, name).and_then(|text| text.parse().ok());
+    number.filter(|number| (0..=i64::from(i32::MAX)).contains(number)).unwrap_or(0)
+}
+
+/// When a pod ended, as far as anything says so.
+pub fn ended(pod: &Value) -> i64 {
+    let at = At::root(pod);
+    let containers = at.get("status.containerStatuses");
+    let ends: Option<Vec<i64>> = containers
+        .items()
+        .map(|it| teu_api::time::parse(it.get("state.terminated").text("finishedAt")))
+        .collect();
+    let unready = || {
+        let ready = pods::condition(pod, "Ready").filter(|it| it["status"] == "False")?;
+        pods::seconds(ready, &["lastTransitionTime"])
+    };
+    let deleted = || {
+        let grace = at.get("metadata.deletionGracePeriodSeconds").int();
+        Some(pods::seconds(pod, &["metadata", "deletionTimestamp"])? - grace)
+    };
+    let ends = ends.and_then(|ends| ends.into_iter().max());
+    ends.or_else(unready).or_else(deleted).unwrap_or_else(|| pods::created(pod))
 }
 
 /// A pod of a job.
@@ -40,6 +71,9 @@ pub fn make(job: &Value, slot: Slot) -> Value {
     pod["metadata"]["annotations"][INDEX] = index.to_string().into();
     if At::root(job).get("spec.backoffLimitPerIndex").is_set() {
         pod["metadata"]["annotations"][FAILURES] = slot.failures.to_string().into();
+        if slot.ignored > 0 {
+            pod["metadata"]["annotations"][IGNORED] = slot.ignored.to_string().into();
+        }
     }
     pod["spec"]["hostname"] = format!("{name}-{index}").into();
     let field = format!("metadata.labels['{INDEX}']");

@@ -13,6 +13,9 @@ use teu_api::{object, time};
 pub const TOLD: &[(&str, &str)] =
     &[("Complete", "True"), ("Failed", "True"), ("Suspended", "True"), ("Suspended", "False")];
 
+/// Pods that a status notes at once: it must not grow with the job.
+const MOST_NOTED: usize = 500;
+
 /// Whether it is over.
 pub fn is_finished(job: &Value) -> bool {
     finished(job).is_some()
@@ -36,8 +39,21 @@ pub fn note(view: &View<'_>, before: &View<'_>, now: &str) -> (Value, Vec<Object
         status = json!({});
     }
     begin(view, &mut status, now);
-    let mut release: Vec<Object> = view.ignored.clone();
     let mut noted = [uncounted(job, "succeeded"), uncounted(job, "failed")];
+    let end = before.end().or_else(|| view.end());
+    // What is held for the next pod of its index goes when there is no next one.
+    let goes = |pod: &&Object| end.is_some() || !view.is_kept(pod);
+    let mut release: Vec<Object> = view.ignored.iter().filter(goes).cloned().collect();
+    let mut room = MOST_NOTED.saturating_sub(noted.iter().map(Vec::len).sum());
+    let mut some = |pods: &[Object]| -> Vec<Object> {
+        let some: Vec<Object> = pods.iter().filter(goes).take(room).cloned().collect();
+        room -= some.len();
+        some
+    };
+    let (succeeded, failed) = match is_indexed(job) {
+        true => (view.fresh_succeeded.clone(), some(&view.fresh_failed)),
+        false => (some(&view.fresh_succeeded), some(&view.fresh_failed)),
+    };
     let uids = |pods: &[Object]| -> Vec<String> {
         pods.iter().map(|pod| object::uid(pod).to_owned()).collect()
     };
@@ -48,10 +64,10 @@ pub fn note(view: &View<'_>, before: &View<'_>, now: &str) -> (Value, Vec<Object
         }
         number(&mut status, "succeeded", view.succeeded);
     } else {
-        noted[0].extend(uids(&view.fresh_succeeded));
+        noted[0].extend(uids(&succeeded));
     }
-    noted[1].extend(uids(&view.fresh_failed));
-    release.extend(view.fresh_succeeded.iter().chain(&view.fresh_failed).cloned());
+    noted[1].extend(uids(&failed));
+    release.extend(succeeded.into_iter().chain(failed));
     // What was noted by a look that was cut off.
     let is_noted = |pod: &&Object| noted.iter().flatten().any(|uid| uid == object::uid(pod));
     let more: Vec<Object> = view.pods.iter().filter(is_noted).cloned().collect();
@@ -66,7 +82,7 @@ pub fn note(view: &View<'_>, before: &View<'_>, now: &str) -> (Value, Vec<Object
     }
     status["uncountedTerminatedPods"] = waiting;
     running(view, &mut status);
-    if let Some(end) = before.end().or_else(|| view.end()) {
+    if let Some(end) = end {
         target(&mut status, &end, now);
     }
     (status, release)

@@ -179,3 +179,82 @@ fn some_indexes_may_be_enough() {
         (&json!("SuccessPolicy"), &json!("Matched rules at index 0"))
     );
 }
+
+#[test]
+fn each_index_fails_and_waits_for_itself() {
+    let mut job = job(json!({
+        "completions": 2, "parallelism": 2, "completionMode": "Indexed", "backoffLimit": i32::MAX,
+        "backoffLimitPerIndex": 1,
+    }));
+    let mut pods = vec![pod("a", "Failed", Some(0))];
+    // The other index does not wait with it.
+    let decided = plan(&View::new(&job, &pods, now()));
+    assert_eq!(decided.create.iter().map(|slot| slot.index).collect::<Vec<_>>(), [Some(1)]);
+    assert_eq!(decided.after, Some(5000));
+    // It is held, and not counted, until the next pod says how often the index failed.
+    pods.push(pod("b", "Running", Some(1)));
+    settle(&mut job, &mut pods);
+    assert!(job["status"].get("failed").is_none());
+    let later = plan(&View::new(&job, &pods, now() + 5));
+    assert_eq!(later.create.len(), 1);
+    let mut next = pod::make(&job, later.create[0]);
+    let count = &next["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"];
+    assert_eq!(count, "1");
+    next["metadata"]["uid"] = "c".into();
+    next["status"] = json!({ "phase": "Running" });
+    pods.push(Object::new(next.clone()));
+    settle(&mut job, &mut pods);
+    assert_eq!(job["status"]["failed"], 1);
+    // It fails once more than it may: so has the job, when the other index is through.
+    next["status"]["phase"] = "Failed".into();
+    pods[2] = Object::new(next);
+    settle(&mut job, &mut pods);
+    assert_eq!(
+        (&job["status"]["failedIndexes"], &job["status"]["failed"]),
+        (&json!("0"), &json!(2))
+    );
+    assert!(!has(&job, "Failed"));
+    pods[1] = pod("b", "Succeeded", Some(1));
+    settle(&mut job, &mut pods);
+    let failed = crate::pods::condition(&job, "Failed").expect("it is set");
+    assert_eq!(failed["reason"], "FailedIndexes");
+}
+
+#[test]
+fn a_failure_that_is_ignored_makes_the_index_wait_longer_all_the_same() {
+    let rule = json!({ "action": "Ignore", "onExitCodes": { "operator": "In", "values": [3] } });
+    let job = job(json!({
+        "completions": 1, "parallelism": 1, "completionMode": "Indexed", "backoffLimit": i32::MAX,
+        "backoffLimitPerIndex": 0, "podFailurePolicy": { "rules": [rule] },
+    }));
+    let pods = [pod("a", "Failed", Some(0))];
+    let view = View::new(&job, &pods, now() + 60);
+    assert!(view.failed_indexes.is_empty() && view.is_kept(&pods[0]));
+    let made = pod::make(&job, plan(&view).create[0]);
+    let annotation = |name: &str| made["metadata"]["annotations"][name].clone();
+    assert_eq!(annotation("batch.kubernetes.io/job-index-failure-count"), "0");
+    assert_eq!(annotation("batch.kubernetes.io/job-index-ignored-failure-count"), "1");
+}
+
+#[test]
+fn a_status_notes_only_so_many_pods_at_once() {
+    let wanted = job(json!({ "completions": 2000, "parallelism": 2000, "backoffLimit": 5000 }));
+    let pods: Vec<Object> = (0..1200).map(|at| pod(&format!("p{at}"), "Succeeded", None)).collect();
+    let view = View::new(&wanted, &pods, now());
+    let (noted, release) = note(&view, &view, NOW);
+    let uids = noted["uncountedTerminatedPods"]["succeeded"].as_array().expect("a list");
+    assert_eq!((uids.len(), release.len()), (500, 500));
+}
+
+#[test]
+fn a_pod_that_says_nothing_of_its_end_delays_the_next_from_when_it_was_made() {
+    let wanted = job(json!({ "completions": 1, "parallelism": 1 }));
+    let silent = |created: &str| {
+        Object::new(json!({
+            "metadata": { "name": "a", "uid": "a", "finalizers": [FINALIZER], "creationTimestamp": created },
+            "status": { "phase": "Failed" },
+        }))
+    };
+    assert_eq!(decide(&wanted, &[silent("2026-01-01T00:59:57Z")]).2, Some(7000));
+    assert_eq!(decide(&wanted, &[silent("2026-01-01T00:30:00Z")]).0, 1);
+}

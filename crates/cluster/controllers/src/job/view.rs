@@ -6,9 +6,12 @@ use super::{indexes, pod};
 use crate::mirror::Object;
 use crate::pods::{condition, is_active, is_over, is_ready, phase};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use teu_api::kinds::field::At;
 use teu_api::object;
+
+/// The reason of a job that ended as it was to.
+pub const COMPLETED: &str = "CompletionsReached";
 
 /// Why a job ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub struct View<'a> {
     pub fresh_failed: Vec<Object>,
     /// Those whose end means nothing.
     pub ignored: Vec<Object>,
+    /// Where each index fails for itself, the last pod of an index that is to have another: it says how
+    /// often the index failed, so it is held until the next one says so.
+    pub kept: BTreeMap<i64, Object>,
     /// With those that are not counted yet.
     pub succeeded: i64,
     pub failed: i64,
@@ -69,6 +75,7 @@ impl<'a> View<'a> {
             fresh_succeeded: Vec::new(),
             fresh_failed: Vec::new(),
             ignored: Vec::new(),
+            kept: BTreeMap::new(),
             succeeded: at.get("status.succeeded").int(),
             failed: at.get("status.failed").int(),
             completed: indexes::read(at.text("status.completedIndexes"), completions),
@@ -102,6 +109,7 @@ impl<'a> View<'a> {
             self.completed.extend(ended.filter(|index| *index < completions));
             self.succeeded = number(self.completed.len());
             self.fail_indexes();
+            self.keep();
         } else {
             self.succeeded += number(succeeded.len() + self.fresh_succeeded.len());
         }
@@ -134,6 +142,36 @@ impl<'a> View<'a> {
         let over: Vec<i64> = over.filter_map(|pod| pod::index_of(pod)).collect();
         self.failed_indexes.extend(over);
         self.failed_indexes.retain(|index| !self.completed.contains(index));
+    }
+
+    fn keep(&mut self) {
+        if !At::root(self.job).get("spec.backoffLimitPerIndex").is_set() {
+            return;
+        }
+        let active: BTreeSet<i64> =
+            self.active.iter().filter_map(|pod| pod::index_of(pod)).collect();
+        for pod in self.fresh_failed.iter().chain(&self.ignored) {
+            let Some(index) = pod::index_of(pod) else { continue };
+            let is_over = self.completed.contains(&index) || self.failed_indexes.contains(&index);
+            if is_over || active.contains(&index) {
+                continue;
+            }
+            let rank =
+                |pod: &Value| (pod::failures_of(pod) + pod::ignored_of(pod), pod::ended(pod));
+            if self.kept.get(&index).is_none_or(|known| rank(known) <= rank(pod)) {
+                self.kept.insert(index, Object::clone(pod));
+            }
+        }
+    }
+
+    /// Whether a pod is held for the next one of its index.
+    pub fn is_kept(&self, pod: &Value) -> bool {
+        self.kept.values().any(|kept| object::uid(kept) == object::uid(pod))
+    }
+
+    /// Whether a pod's end means nothing.
+    pub fn is_ignored(&self, pod: &Value) -> bool {
+        self.ignored.iter().any(|it| object::uid(it) == object::uid(pod))
     }
 
     pub fn is_suspended(&self) -> bool {
@@ -219,7 +257,7 @@ impl<'a> View<'a> {
             None => self.succeeded > 0 && self.active.is_empty() && self.terminating == 0,
         };
         let text = "Reached expected number of succeeded pods";
-        if is_done { end("CompletionsReached", text.to_owned()) } else { None }
+        if is_done { end(COMPLETED, text.to_owned()) } else { None }
     }
 }
 

@@ -28,7 +28,13 @@ impl Two {
 
     /// Begins; answers how it is cut off, and how it is stopped.
     fn add(&self, name: &'static str) -> (Arc<Mutex<bool>>, Arc<Notify>) {
-        let asker = self.lease.asker();
+        self.add_slow(name, 0)
+    }
+
+    /// The same, to whom every answer takes so many milliseconds.
+    fn add_slow(&self, name: &'static str, milliseconds: u64) -> (Arc<Mutex<bool>>, Arc<Notify>) {
+        let mut asker = self.lease.asker();
+        asker.hears_after = (milliseconds > 0).then(|| (self.clock.clone(), milliseconds));
         let (cut, stop) = (Arc::clone(&asker.is_cut_off), Arc::new(Notify::new()));
         let (leading, stopped) = (Arc::clone(&self.leading), Arc::clone(&stop));
         let candidate = Candidate {
@@ -80,6 +86,20 @@ fn a_leader_that_is_cut_off_ends_its_term_before_another_begins() {
         assert_eq!(lease["spec"]["leaseTransitions"], 1);
         // It may come back, but not lead.
         *cut.lock().expect("no panic") = false;
+        assert_eq!(two.after(60_000).await, ["b"]);
+    });
+}
+
+#[test]
+fn a_lease_that_was_long_in_coming_begins_no_term() {
+    run(async {
+        let two = Two::new();
+        let (_, _stop) = two.add_slow("a", 9000);
+        assert!(two.after(10_000).await.is_empty());
+        // It is in the lease by now, and will hear so only when its time has nearly passed.
+        assert_eq!(two.lease.value().expect("a lease")["spec"]["holderIdentity"], "a");
+        let (_, _stop_b) = two.add("b");
+        assert_eq!(two.after(20_000).await, ["b"]);
         assert_eq!(two.after(60_000).await, ["b"]);
     });
 }

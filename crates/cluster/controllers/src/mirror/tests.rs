@@ -29,7 +29,7 @@ fn pod(name: &str, version: u64, app: &str, owner: &str) -> Value {
 
 fn follow(mirror: &Mirror, events: Vec<Event>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(mirror.follow(&mut Script(events.into())));
+    let _ = runtime.block_on(mirror.follow(&mut Script(events.into())));
 }
 
 fn names(objects: Vec<Object>) -> Vec<String> {
@@ -71,7 +71,8 @@ fn only_what_differs_is_told_after_a_watch_was_cut_off() {
     let mirror = Mirror::new();
     let told = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&told);
-    mirror.subscribe(move |change| {
+    let queue = Queue::new(Arc::new(crate::testing::Hand::new()));
+    mirror.subscribe(&queue, move |change, _| {
         let name = change.newest().map(|object| object::name(object).to_owned());
         let how = (change.before.is_some(), change.after.is_some());
         noted.lock().expect("no panic").push((name.unwrap_or_default(), how));
@@ -95,4 +96,8 @@ fn only_what_differs_is_told_after_a_watch_was_cut_off() {
     other["metadata"]["uid"] = "another".into();
     follow(&mirror, vec![Event::Applied(pod("b", 10, "x", "")), Event::Applied(other)]);
     assert_eq!(take(), [("a".to_owned(), (true, false)), ("a".to_owned(), (false, true))]);
+    // Nobody is told for a queue that has gone.
+    drop(queue);
+    follow(&mirror, all([12, 13]));
+    assert!(take().is_empty());
 }

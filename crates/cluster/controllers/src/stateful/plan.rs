@@ -2,11 +2,12 @@
 
 use super::pod::{make, ordinal};
 use crate::conditions::count;
+use crate::deployment::scaled;
 use crate::mirror::Object;
 use crate::pods::{is_available, is_over, is_ready, phase, ready_since};
 use crate::revisions::{LABEL, Revisions};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use teu_api::kinds::field::At;
 use teu_api::object;
 
@@ -21,8 +22,8 @@ pub enum Step {
     Recreate(Object),
     /// This pod is too many.
     Remove(Object),
-    /// This pod is of an older template.
-    Update(Object),
+    /// These pods are of an older template.
+    Update(Vec<Object>),
 }
 
 /// A set and its pods.
@@ -33,6 +34,8 @@ pub struct View<'a> {
     pods: BTreeMap<i64, &'a Object>,
     first: i64,
     replicas: i64,
+    /// Ordinals whose claims are not fit for a new pod yet.
+    waiting: BTreeSet<i64>,
     now: i64,
 }
 
@@ -46,11 +49,24 @@ impl<'a> View<'a> {
             pods: owned.iter().filter_map(by_ordinal).collect(),
             first: spec.get("spec.ordinals.start").int(),
             replicas: spec.get("spec.replicas").opt_int().unwrap_or(1),
+            waiting: BTreeSet::new(),
             now,
         }
     }
 
-    fn is_wanted(&self, ordinal: i64) -> bool {
+    /// With ordinals that no pod can be made for yet.
+    pub fn waiting(self, waiting: BTreeSet<i64>) -> Self {
+        Self { waiting, ..self }
+    }
+
+    /// The ordinals that have no pod and are to have one.
+    pub fn missing(&self) -> impl Iterator<Item = i64> {
+        let all = self.first..self.first + self.replicas;
+        all.filter(|ordinal| !self.pods.contains_key(ordinal))
+    }
+
+    /// Whether an ordinal is among the replicas.
+    pub fn is_wanted(&self, ordinal: i64) -> bool {
         (self.first..self.first + self.replicas).contains(&ordinal)
     }
 
@@ -99,7 +115,11 @@ impl<'a> View<'a> {
         let in_order = At::root(self.set).text("spec.podManagementPolicy") != "Parallel";
         for ordinal in self.first..self.first + self.replicas {
             let Some(pod) = self.pods.get(&ordinal) else {
-                return Step::Create(self.pod(ordinal));
+                match self.waiting.contains(&ordinal) {
+                    true if in_order => return Step::Wait,
+                    true => continue,
+                    false => return Step::Create(self.pod(ordinal)),
+                }
             };
             if is_over(pod) && !object::is_terminating(pod) {
                 return Step::Recreate(Object::clone(pod));
@@ -135,17 +155,43 @@ impl<'a> View<'a> {
             return None;
         }
         let last = self.first + self.replicas;
+        let most = At::root(self.set);
+        let most = most.get("spec.updateStrategy.rollingUpdate.maxUnavailable").value;
+        let most = if most.is_null() { 1 } else { scaled(most, self.replicas, false) };
+        if most > 1 {
+            return self.update_several(most);
+        }
         for ordinal in (self.first + self.partition()..last).rev() {
             let pod = self.pods.get(&ordinal)?;
             let is_newest = object::label(pod, LABEL) == Some(self.newest());
             if !is_newest && !object::is_terminating(pod) {
-                return Some(Step::Update(Object::clone(pod)));
+                return Some(Step::Update(vec![Object::clone(pod)]));
             }
             if !self.is_available(pod) {
                 return Some(Step::Wait);
             }
         }
         None
+    }
+
+    /// As many at once as may be unavailable. Those that are so already cost nothing.
+    fn update_several(&self, most: i64) -> Option<Step> {
+        let all = self.first..self.first + self.replicas;
+        let is_available =
+            |ordinal: &i64| self.pods.get(ordinal).is_some_and(|pod| self.is_available(pod));
+        let missing = all.filter(|ordinal| !is_available(ordinal)).count();
+        let mut room = most - i64::try_from(missing).unwrap_or(i64::MAX);
+        let from = self.first + self.partition();
+        let old = self.pods.range(from..self.first + self.replicas).rev().filter(|(_, pod)| {
+            object::label(pod, LABEL) != Some(self.newest()) && !object::is_terminating(pod)
+        });
+        let chosen = old.filter(|(_, pod)| {
+            let costs = self.is_available(pod);
+            room -= i64::from(costs);
+            !costs || room >= 0
+        });
+        let chosen: Vec<Object> = chosen.map(|(_, pod)| Object::clone(pod)).collect();
+        (!chosen.is_empty()).then_some(Step::Update(chosen))
     }
 
     /// What is said of it.

@@ -54,7 +54,10 @@ fn next(set: &Value, pods: &[Object]) -> String {
         }
         Step::Recreate(pod) => format!("recreate {}", object::name(&pod)),
         Step::Remove(pod) => format!("remove {}", object::name(&pod)),
-        Step::Update(pod) => format!("update {}", object::name(&pod)),
+        Step::Update(old) => {
+            let names: Vec<&str> = old.iter().map(|pod| object::name(pod)).collect();
+            format!("update {}", names.join(" "))
+        }
     }
 }
 
@@ -107,4 +110,34 @@ fn pods_have_names_and_claims() {
     );
     let claim = json!({ "name": "data", "persistentVolumeClaim": { "claimName": "data-db-3" } });
     assert_eq!(pod["spec"]["volumes"], json!([claim]));
+}
+
+#[test]
+fn as_many_are_updated_at_once_as_may_be_unavailable() {
+    let mut set = set(4);
+    set["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"] = json!("50%");
+    let old = |ordinal| pod(ordinal, "old", "Running");
+    let new = |ordinal| pod(ordinal, "new", "Running");
+    assert_eq!(next(&set, &[old(0), old(1), old(2), old(3)]), "update db-3 db-2");
+    assert_eq!(next(&set, &[old(0), old(1), new(2), new(3)]), "update db-1 db-0");
+    set["spec"]["podManagementPolicy"] = "Parallel".into();
+    let pending = |ordinal| pod(ordinal, "new", "Pending");
+    assert_eq!(next(&set, &[old(0), old(1), new(2), pending(3)]), "update db-1");
+    assert_eq!(next(&set, &[old(0), old(1), pending(2), pending(3)]), "wait");
+    // What is unavailable anyway costs nothing.
+    let ill = pod(1, "old", "Pending");
+    assert_eq!(next(&set, &[old(0), ill, pending(2), pending(3)]), "update db-1");
+}
+
+#[test]
+fn no_pod_is_made_before_its_claims_are_fit() {
+    let (revisions, mut set) = (revisions(), set(2));
+    let next = |set: &Value| {
+        let view = View::new(set, &[], &revisions, 0).waiting([0].into());
+        assert_eq!(view.missing().collect::<Vec<i64>>(), [0, 1]);
+        view.next()
+    };
+    assert_eq!(next(&set), Step::Wait);
+    set["spec"]["podManagementPolicy"] = "Parallel".into();
+    assert!(matches!(next(&set), Step::Create(pod) if object::name(&pod) == "db-1"));
 }
