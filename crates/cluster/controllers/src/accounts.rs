@@ -29,8 +29,8 @@ struct Accounts {
 pub async fn run(context: Context, authority_pem: String) {
     let mut desk = Desk::new(&context);
     let namespaces = desk.each(NAMESPACES);
-    let accounts = desk.reads_named(ACCOUNTS, ACCOUNT);
-    let maps = desk.reads_named(CONFIG_MAPS, MAP);
+    let accounts = desk.reads_some(ACCOUNTS, "metadata.name=default");
+    let maps = desk.reads_some(CONFIG_MAPS, "metadata.name=kube-root-ca.crt");
     for mirror in [&accounts, &maps] {
         desk.on(mirror, |change, queue| {
             if let Some(newest) = change.newest() {

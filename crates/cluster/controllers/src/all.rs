@@ -2,8 +2,8 @@
 
 use crate::resources::{REPLICA_SETS, REPLICATION_CONTROLLERS};
 use crate::{Context, Office};
-use crate::{accounts, cron, daemon, deployment, job, replicas, stateful, ttl};
-use crate::{disruption, ephemeral, networks, pod_garbage, quota, services, volumes};
+use crate::{accounts, cron, daemon, deployment, job, replicas, stateful, tokens, ttl};
+use crate::{devices, disruption, ephemeral, networks, pod_garbage, quota, services, volumes};
 use std::sync::Arc;
 use teu_client::Client;
 
@@ -20,6 +20,8 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
         quota::run(context("resourcequota-controller")),
         volumes::run(context("persistent-volume-binder")),
         ephemeral::run(context("ephemeral-volume-controller")),
+        devices::make(context("resource-claim-controller")),
+        devices::release(context("resource-claim-controller")),
         pod_garbage::run(context("pod-garbage-collector")),
         replicas::run(context("replicaset-controller"), REPLICA_SETS),
         replicas::run(context("replication-controller"), REPLICATION_CONTROLLERS),
@@ -28,6 +30,7 @@ pub async fn run(office: &Office, client: impl Fn(&str) -> Arc<dyn Client>, auth
         cron::run(context("cronjob-controller")),
         stateful::run(context("statefulset-controller")),
         daemon::run(office.context(client("daemon-set-controller"), "daemonset-controller")),
+        tokens::run(context("token-cleaner")),
         ttl::run(context("ttl-after-finished-controller")),
     );
 }

@@ -62,12 +62,13 @@ impl Desk {
 
     /// A kind that is read; its changes wake nobody.
     pub fn reads(&mut self, kind: Kind<'static>) -> Arc<Mirror> {
-        self.reads_named(kind, "")
+        self.reads_some(kind, "")
     }
 
-    /// The objects of a kind that have one name (empty for all).
-    pub fn reads_named(&mut self, kind: Kind<'static>, name: &'static str) -> Arc<Mirror> {
-        let mirror = self.context.mirrors.of(kind, name);
+    /// The objects of a kind that a field selector takes (empty for all). Writes do not wait until such a
+    /// mirror shows them: the change wakes whoever wrote.
+    pub fn reads_some(&mut self, kind: Kind<'static>, fields: &'static str) -> Arc<Mirror> {
+        let mirror = self.context.mirrors.of(kind, fields);
         self.read.push(Arc::clone(&mirror));
         mirror
     }

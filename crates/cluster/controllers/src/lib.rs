@@ -17,7 +17,7 @@
 //!   nothing is ever decided on what stood before them.
 //! - [`recorder`]: events for people. [`leader`]: only one of several servers runs all this.
 //! - [`all`]: the list of them, each as a user of its own.
-//! - [`pods`], [`claim`], [`batch`], [`conditions`], [`hash`]: what controllers of pods share.
+//! - [`pods`], [`claim`], [`batch`], [`conditions`], [`finalizers`], [`hash`]: what controllers of pods share.
 //! - [`accounts`]: every namespace has its default service account and the cluster's authority.
 //! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`], [`cron`]: pods that
 //!   end, once or at times of the calendar.
@@ -27,7 +27,8 @@
 //! - [`disruption`]: how many pods may be evicted. [`quota`]: what of a namespace is used.
 //! - [`volumes`]: which claim has which, and that neither goes while it is in use. [`ephemeral`]: claims that
 //!   pods have for themselves.
-//! - [`pod_garbage`]: pods that nobody ends any more.
+//! - [`devices`]: claims of devices, made for pods and let go.
+//! - [`pod_garbage`]: pods that nobody ends any more. [`tokens`]: tokens to join by, when they have expired.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -40,8 +41,10 @@ pub mod cron;
 pub mod daemon;
 pub mod deployment;
 pub mod desk;
+pub mod devices;
 pub mod disruption;
 pub mod ephemeral;
+pub mod finalizers;
 pub mod hash;
 pub mod job;
 pub mod leader;
@@ -61,6 +64,7 @@ pub mod stateful;
 #[cfg(test)]
 mod testing;
 pub mod timer;
+pub mod tokens;
 pub mod ttl;
 pub mod volumes;
 pub mod worker;

@@ -298,17 +298,16 @@ impl Mirrors {
         }
     }
 
-    /// That of a kind, or of those of it that have one name (empty for all); it begins when it is first
-    /// wanted. Needs a runtime.
-    pub fn of(&self, kind: Kind<'static>, name: &'static str) -> Arc<Mirror> {
+    /// That of a kind, or of those of it that a field selector takes (empty for all); it begins when it is
+    /// first wanted. Needs a runtime.
+    pub fn of(&self, kind: Kind<'static>, fields: &'static str) -> Arc<Mirror> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mirror) = all.get(&(kind, name)) {
+        if let Some(mirror) = all.get(&(kind, fields)) {
             return Arc::clone(mirror);
         }
         let mirror = Arc::new(Mirror::new());
-        all.insert((kind, name), Arc::clone(&mirror));
-        let fields = if name.is_empty() { String::new() } else { format!("metadata.name={name}") };
-        let choice = Choice { fields, ..Choice::default() };
+        all.insert((kind, fields), Arc::clone(&mirror));
+        let choice = Choice { fields: fields.to_owned(), ..Choice::default() };
         let (client, timer) = (Arc::clone(&self.client), Arc::clone(&self.timer));
         let kept = Arc::clone(&mirror);
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
@@ -328,7 +327,7 @@ impl Mirrors {
     /// That of all of a kind, if somebody wanted it.
     pub fn find(&self, kind: Kind<'_>) -> Option<Arc<Mirror>> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.iter().find(|((known, name), _)| *known == kind && name.is_empty());
+        let found = all.iter().find(|((known, fields), _)| *known == kind && fields.is_empty());
         found.map(|(_, mirror)| Arc::clone(mirror))
     }
 }

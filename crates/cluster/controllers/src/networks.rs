@@ -3,6 +3,7 @@
 
 use crate::Context;
 use crate::desk::{Controller, Desk};
+use crate::finalizers;
 use crate::mirror::{Key, Mirror, key_of};
 use crate::queue::Queue;
 use crate::resources::{ADDRESSES, SERVICE_RANGES};
@@ -46,9 +47,8 @@ impl Controller for Ranges {
         if object::is_terminating(&range) {
             return self.let_go(&range).await;
         }
-        if !has_finalizer(&range) {
-            let mut new = Value::clone(&range);
-            finalizers(&mut new).push(FINALIZER.into());
+        if !finalizers::has(&range, FINALIZER) {
+            let new = finalizers::with(&range, FINALIZER);
             self.context.update(SERVICE_RANGES, "", new).await?;
         } else {
             let now = self.context.timer.text();
@@ -61,7 +61,7 @@ impl Controller for Ranges {
 
 impl Ranges {
     async fn let_go(&self, range: &Arc<Value>) -> Look {
-        if !has_finalizer(range) {
+        if !finalizers::has(range, FINALIZER) {
             return Ok(None);
         }
         let addresses = self.addresses();
@@ -80,8 +80,7 @@ impl Ranges {
             self.context.write_status(SERVICE_RANGES, range, status).await?;
             return Ok(None);
         }
-        let mut new = Value::clone(range);
-        finalizers(&mut new).retain(|name| name != FINALIZER);
+        let new = finalizers::without(range, FINALIZER);
         self.context.update(SERVICE_RANGES, "", new).await?;
         Ok(None)
     }
@@ -126,22 +125,6 @@ fn holds(range: &Value, address: IpAddr) -> bool {
 /// Whether an address is in use that only this range holds.
 fn is_needed(range: &Value, others: &[&Value], mut used: impl Iterator<Item = IpAddr>) -> bool {
     used.any(|address| holds(range, address) && !others.iter().any(|it| holds(it, address)))
-}
-
-fn has_finalizer(range: &Value) -> bool {
-    let list = object::at(range, &["metadata", "finalizers"]).and_then(Value::as_array);
-    list.is_some_and(|names| names.iter().any(|name| name == FINALIZER))
-}
-
-fn finalizers(range: &mut Value) -> &mut Vec<Value> {
-    let list = object::metadata_mut(range).entry("finalizers").or_insert_with(|| json!([]));
-    if !list.is_array() {
-        *list = json!([]);
-    }
-    match list {
-        Value::Array(list) => list,
-        _ => unreachable!("made just above"),
-    }
 }
 
 /// The status with this `Ready`; its time changes only with it.

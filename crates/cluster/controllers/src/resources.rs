@@ -20,6 +20,8 @@ pub const NAMESPACES: Kind<'static> = core("namespaces");
 pub const ACCOUNTS: Kind<'static> = core("serviceaccounts");
 /// Config maps.
 pub const CONFIG_MAPS: Kind<'static> = core("configmaps");
+/// Secrets.
+pub const SECRETS: Kind<'static> = core("secrets");
 /// Events.
 pub const EVENTS: Kind<'static> = core("events");
 /// Services.

@@ -8,6 +8,7 @@ mod plan;
 
 use crate::Context;
 use crate::desk::{Controller, Desk};
+use crate::finalizers;
 use crate::mirror::{Key, Mirror, key, key_of, parts};
 use crate::resources::{CLAIMS, PODS, STORAGE_CLASSES, VOLUMES};
 use crate::worker::Look;
@@ -242,16 +243,13 @@ impl Volumes {
         finalizer: &str,
         may_go: bool,
     ) -> Result<bool, Status> {
-        let list = object::at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
-        let mut list = list.cloned().unwrap_or_default();
-        let has = list.iter().any(|name| name == finalizer);
-        match (has, may_go) {
-            (true, true) => list.retain(|name| name != finalizer),
-            (false, false) if !object::is_terminating(object) => list.push(finalizer.into()),
+        let new = match (finalizers::has(object, finalizer), may_go) {
+            (true, true) => finalizers::without(object, finalizer),
+            (false, false) if !object::is_terminating(object) => {
+                finalizers::with(object, finalizer)
+            }
             _ => return Ok(false),
-        }
-        let mut new = object.clone();
-        object::metadata_mut(&mut new).insert("finalizers".to_owned(), list.into());
+        };
         self.context.update(kind, "", new).await.map(|_| true)
     }
 }

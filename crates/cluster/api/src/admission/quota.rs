@@ -3,6 +3,7 @@
 //! A quota is held to what its status says: a controller copies `spec.hard` there and counts; who
 //! makes an object adds to `status.used` in the same transaction. What has gone comes back by counting.
 
+mod devices;
 mod names;
 mod scope;
 
@@ -41,6 +42,10 @@ pub fn usage(group: &str, resource: &str, object: &Value) -> Usage {
         ("", "persistentvolumeclaims") => {
             usage.insert(counted, ONE);
             claim(object, &mut usage);
+        }
+        ("resource.k8s.io", "resourceclaims") => {
+            usage.insert(counted, ONE);
+            devices::add(object, &mut usage);
         }
         ("", "configmaps" | "secrets" | "replicationcontrollers" | "resourcequotas") => {
             usage.insert(counted, ONE);

@@ -1,8 +1,9 @@
 //! What a job's pods become. Pure.
 
 use super::pod;
-use super::view::{COMPLETED, View, holds, is_indexed};
+use super::view::{COMPLETED, View, is_indexed};
 use crate::batch::MOST;
+use crate::finalizers;
 use crate::mirror::Object;
 use crate::pods::{deletion_order, phase};
 use serde_json::Value;
@@ -18,7 +19,7 @@ const LAST_PAUSE_SECONDS: i64 = 600;
 
 /// Whether a pod is not counted yet.
 pub fn is_held(pod: &Value) -> bool {
-    holds(pod)
+    finalizers::has(pod, FINALIZER)
 }
 
 /// A pod to be made.

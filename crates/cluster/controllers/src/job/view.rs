@@ -1,6 +1,6 @@
 //! How a job stands: what its pods and its status say together. Pure.
 
-use super::plan::{FINALIZER, is_held};
+use super::plan::is_held;
 use super::policy::{self, Verdict};
 use super::{indexes, pod};
 use crate::mirror::Object;
@@ -259,10 +259,4 @@ impl<'a> View<'a> {
         let text = "Reached expected number of succeeded pods";
         if is_done { end(COMPLETED, text.to_owned()) } else { None }
     }
-}
-
-/// Whether a pod has our finalizer.
-pub fn holds(pod: &Value) -> bool {
-    let finalizers = object::at(pod, &["metadata", "finalizers"]).and_then(Value::as_array);
-    finalizers.is_some_and(|all| all.iter().any(|name| name == FINALIZER))
 }

@@ -12,6 +12,9 @@ pub fn kind_of(name: &str) -> (&str, &str) {
         "persistentvolumeclaims" | "requests.storage" => ("", "persistentvolumeclaims"),
         "configmaps" | "secrets" | "replicationcontrollers" | "resourcequotas" => ("", name),
         name if name.contains(".storageclass.storage.k8s.io/") => ("", "persistentvolumeclaims"),
+        name if name.ends_with(".deviceclass.resource.k8s.io/devices") => {
+            ("resource.k8s.io", "resourceclaims")
+        }
         _ => ("", "pods"),
     }
 }
