@@ -193,7 +193,7 @@ fn a_terminated_engine_lets_requests_end_and_followers_go() {
     let slow = slow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let slow = slow.expect("docker starts");
     eventually("the stop is under way", || {
-        let events = world.teu(["events", "--since", "1m", "--until", "0s"]).out;
+        let events = world.teu(["events", "--since", "1h", "--until", "0s"]).out;
         events.contains("container kill")
     });
     let pid = engine.0.id().to_string();
