@@ -119,7 +119,7 @@ fn attached_up_shows_output_and_gives_codes() {
     let world = World::busybox();
     let text = "services:
   a: {image: busybox, volumes: ['v:/v'], command: sh -c 'echo from-a;
-      until [ -e /v/said ]; do sleep 0.05; done; exit 3'}
+      until test -e /v/said; do sleep 0.05; done; exit 3'}
   b: {image: busybox, volumes: ['v:/v'], init: true, command: sh -c 'echo from-b;
       touch /v/said; exec sleep 1000'}
 volumes: {v: {}}
