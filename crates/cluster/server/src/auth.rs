@@ -12,6 +12,7 @@ pub mod impersonate;
 pub mod masters;
 pub mod node;
 pub mod oidc;
+mod parameters;
 pub mod rbac;
 pub mod reviews;
 mod user;

@@ -14,7 +14,6 @@ mod node;
 mod pod;
 
 use crate::api::{Api, Call, store_status};
-use crate::auth::Attributes;
 use crate::credentials::Held;
 use crate::outgoing::{Scheme, Target};
 use crate::proxy::{Links, Manner, forward};
@@ -62,7 +61,7 @@ pub async fn handle(
     let wants_upgrade = request.headers().contains_key(UPGRADE);
     let at_node = call.entry.plural() == "nodes" || call.subresource != "proxy";
     if wants_upgrade && at_node && request.method() != Method::POST {
-        demand_create(api, call).await?;
+        api.demand_create(call).await?;
     }
     if call.subresource != "log" {
         admission::admit(api, call, query, rest).await?;
@@ -76,22 +75,6 @@ pub async fn handle(
     let pod = object(api, call, "pods", &call.name).await?;
     let pod = pod.ok_or_else(|| call.not_found())?;
     pod::handle(api, request, call, query, &pod).await
-}
-
-async fn demand_create(api: &Api, call: &Call) -> Result<(), Status> {
-    let attributes = Attributes {
-        user: &call.user,
-        verb: "create",
-        path: "",
-        group: call.entry.group(),
-        version: &call.entry.row.resource.version,
-        resource: call.entry.plural(),
-        subresource: &call.subresource,
-        namespace: &call.namespace,
-        name: &call.name,
-        fields: "",
-    };
-    api.demand(&attributes).await
 }
 
 async fn proxy(api: &Api, request: Request, call: &Call, rest: &str) -> Result<Response, Status> {

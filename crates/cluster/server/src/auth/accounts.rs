@@ -21,6 +21,8 @@ pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 const SECONDS: i64 = 3600;
 /// And at least and at most.
 const SECONDS_RANGE: std::ops::RangeInclusive<i64> = 600..=(1 << 32);
+/// After the time that an object's deletion names, tokens that it is in are good for so long.
+const LEEWAY_SECONDS: i64 = 60;
 /// Audiences of one token.
 const MAX_AUDIENCES: usize = 64;
 /// The claim that says what the token is bound to.
@@ -213,8 +215,13 @@ pub fn account_groups(namespace: &str) -> Vec<String> {
 
 /// Whether an object is there and is the one that is meant.
 async fn is_same(api: &Api, plural: &str, at: (&str, &str), uid: &str) -> Result<bool, Status> {
-    let found = lookup(api, plural, at).await?;
-    Ok(found.is_some_and(|found| object::uid(&found) == uid && !uid.is_empty()))
+    let Some(found) = lookup(api, plural, at).await? else { return Ok(false) };
+    let ends = object::text(&found, &["metadata", "deletionTimestamp"]);
+    let is_over = ends.and_then(teu_api::time::parse).is_some_and(|ends| {
+        // What a finalizer holds is gone for those who trust in it.
+        ends.saturating_add(LEEWAY_SECONDS) < api.wall.seconds()
+    });
+    Ok(object::uid(&found) == uid && !uid.is_empty() && !is_over)
 }
 
 /// Binds a token to an object.

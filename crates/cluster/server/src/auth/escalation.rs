@@ -38,12 +38,11 @@ impl Api {
         if is_role && new.get("aggregationRule").is_some_and(|rule| !rule.is_null()) {
             let why = "must have cluster-admin privileges to use an aggregationRule";
             let all = rbac.rules_of(self, &call.user, "").await?;
-            let everything = [Rule {
-                verbs: vec!["*".into()],
-                groups: vec!["*".into()],
-                resources: vec!["*".into()],
-                ..Rule::default()
-            }];
+            let any = || vec!["*".into()];
+            let everything = [
+                Rule { verbs: any(), groups: any(), resources: any(), ..Rule::default() },
+                Rule { verbs: any(), paths: any(), ..Rule::default() },
+            ];
             if !uncovered(&all, &everything).is_empty() {
                 return Err(call.forbidden(why));
             }
@@ -77,6 +76,24 @@ impl Api {
             fields: "",
         };
         matches!(self.authorizer.authorize(self, &attributes).await, Decision::Allow(_))
+    }
+
+    /// Refuses to make what is not there for somebody who may only change what is: a replacement or
+    /// an applied configuration that makes its object is a create.
+    pub async fn demand_create(&self, call: &Call) -> Result<(), Status> {
+        let attributes = Attributes {
+            user: &call.user,
+            verb: "create",
+            path: "",
+            group: call.entry.group(),
+            version: &call.entry.row.resource.version,
+            resource: call.entry.plural(),
+            subresource: &call.subresource,
+            namespace: &call.namespace,
+            name: &call.name,
+            fields: "",
+        };
+        self.demand(&attributes).await
     }
 
     /// Refuses what somebody may not do.

@@ -2,6 +2,10 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use teu_server::time::Wall;
 
 const AUTHZ: &str = "/apis/authorization.k8s.io/v1";
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -219,4 +223,126 @@ fn who_asks_for_a_certificate_is_not_for_them_to_say() {
     let path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
     let made = world.post(path, &request).good();
     assert_eq!(made["spec"]["username"], "tester");
+}
+
+/// A binding of a cluster role to an account, or a role's in its namespace.
+fn allow(world: &World, account: &str, rules: &[Value]) {
+    world.post("/apis/rbac.authorization.k8s.io/v1/clusterroles", &role(account, rules)).good();
+    let mut all = binding(account, account, account);
+    all["roleRef"]["kind"] = "ClusterRole".into();
+    world.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &all).good();
+}
+
+#[test]
+fn who_may_only_change_what_is_there_makes_nothing() {
+    let world = World::guarded();
+    let token = bearer(&token_of(&world, "mender"));
+    let verbs = ["get", "update", "patch"];
+    allow(
+        &world,
+        "mender",
+        &[json!({ "verbs": verbs, "apiGroups": ["*"], "resources": ["configmaps", "leases"] })],
+    );
+    let apply = |name: &str| {
+        let path = format!("/api/v1/namespaces/default/configmaps/{name}?fieldManager=m");
+        let kind = "Content-Type: application/apply-patch+yaml";
+        let body = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name },
+        });
+        world.ask("PATCH", &path, &[&token, kind], &body.to_string())
+    };
+    let replace = |name: &str| {
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}");
+        world.ask(
+            "PUT",
+            &path,
+            &[&token, JSON],
+            &json!({ "metadata": { "name": name } }).to_string(),
+        )
+    };
+    world
+        .post("/api/v1/namespaces/default/configmaps", &json!({ "metadata": { "name": "a" } }))
+        .good();
+    world.until(|| apply("a").code == 200);
+    for refused in [apply("b").bad(403), replace("b").bad(403)] {
+        let message = refused["message"].as_str().expect("a message");
+        assert!(message.contains("cannot create resource"), "{message}");
+    }
+    world
+        .post(
+            ROLES,
+            &role(
+                "maker",
+                &[json!({
+                    "verbs": ["create"], "apiGroups": ["*"], "resources": ["configmaps", "leases"],
+                })],
+            ),
+        )
+        .good();
+    world.post(BINDINGS, &binding("maker", "maker", "mender")).good();
+    world.until(|| apply("b").code == 201);
+    assert_eq!(replace("b").code, 201);
+}
+
+#[test]
+fn a_policy_reads_no_more_than_its_writer() {
+    let world = World::guarded();
+    let token = bearer(&token_of(&world, "writer"));
+    let rules = [
+        json!({ "verbs": ["create", "get"], "apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"] }),
+        rule(&["get"], &["configmaps"]),
+    ];
+    allow(&world, "writer", &rules);
+    let base = "/apis/admissionregistration.k8s.io/v1";
+    let policy = |name: &str, kind: &str| {
+        let nothing = json!([{ "apiGroups": ["x.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["things"] }]);
+        let body = json!({ "metadata": { "name": name }, "spec": {
+            "paramKind": { "apiVersion": "v1", "kind": kind },
+            "matchConstraints": { "resourceRules": nothing },
+            "validations": [{ "expression": "true" }],
+        } });
+        let path = format!("{base}/validatingadmissionpolicies");
+        world.ask("POST", &path, &[&token, JSON], &body.to_string())
+    };
+    world.until(|| policy("maps", "ConfigMap").code == 201);
+    let refused = policy("secrets", "Secret").bad(422);
+    assert_eq!(refused["details"]["causes"][0]["field"], "spec.paramKind");
+    let bind = |name: &str, policy: &str| {
+        let body = json!({ "metadata": { "name": name }, "spec": {
+            "policyName": policy, "validationActions": ["Audit"],
+            "paramRef": { "name": "x", "namespace": "default", "parameterNotFoundAction": "Allow" },
+        } });
+        let path = format!("{base}/validatingadmissionpolicybindings");
+        world.ask("POST", &path, &[&token, JSON], &body.to_string())
+    };
+    assert_eq!(bind("maps", "maps").code, 201);
+    let refused = bind("others", "nobody").bad(422);
+    assert_eq!(refused["details"]["causes"][0]["field"], "spec.paramRef");
+}
+
+/// A clock that is set.
+struct Hands(Arc<AtomicU64>);
+
+impl Wall for Hands {
+    fn since_epoch(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_token_ends_a_minute_after_what_it_is_for_should_have_gone() {
+    let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+    let hands = Arc::clone(&seconds);
+    let world = World::guarded_with(|api| api.wall = Arc::new(Hands(hands)));
+    let held = json!({ "metadata": { "name": "held", "finalizers": ["example.com/x"] } });
+    world.post(ACCOUNTS, &held).good();
+    let request = json!({ "spec": { "expirationSeconds": 6000 } });
+    let answer = world.post(&format!("{ACCOUNTS}/held/token"), &request).good();
+    let token = bearer(answer["status"]["token"].as_str().expect("a token"));
+    let code = || world.ask("GET", "/apis", &[&token], "").code;
+    world.delete(&format!("{ACCOUNTS}/held")).good();
+    seconds.fetch_add(50, Ordering::Relaxed);
+    assert_eq!(code(), 200);
+    seconds.fetch_add(11, Ordering::Relaxed);
+    world.until(|| code() == 401);
 }
