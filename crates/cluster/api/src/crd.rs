@@ -25,6 +25,7 @@ pub use node::Node;
 pub use path::JsonPath;
 pub use rule::Rule;
 
+use crate::kinds::meta::Place;
 use crate::object::{at, text};
 use crate::row::Row;
 use serde_json::{Value, json};
@@ -119,6 +120,7 @@ fn row(definition: &Value, version: &Value) -> Row {
     let subresources = &version["subresources"];
     let has_status = subresources.get("status").is_some_and(Value::is_object);
     let rules = Custom {
+        place: if is_namespaced { Place::Namespace } else { Place::Cluster },
         node,
         schema: schema.clone(),
         printers: columns::printers(version),

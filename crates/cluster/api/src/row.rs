@@ -77,9 +77,8 @@ pub trait Rules: Send + Sync {
             && changed_beside(object, old, &["metadata", "status"])
     }
 
-    /// What is wrong with a new object, beyond what the schema says. `metadata` is part of it for
-    /// built-in kinds (`kinds::meta` does it, for others too). Addresses and ports that the server
-    /// gives out are there already.
+    /// What is wrong with a new object, beyond what the schema says; `metadata` is part of it
+    /// (`kinds::meta`). Addresses and ports that the server gives out are there already.
     fn validate_create(&self, _object: &Value) -> Vec<Cause> {
         Vec::new()
     }
@@ -100,11 +99,6 @@ pub trait Rules: Send + Sync {
     /// What everybody is told who asks for this version at all, reading too.
     fn deprecated(&self) -> Option<&str> {
         None
-    }
-
-    /// How the name is checked; what is wrong with it.
-    fn name_errors(&self, name: &str, is_prefix: bool) -> Vec<String> {
-        crate::selector::subdomain_errors(name, is_prefix)
     }
 
     /// Seconds that a deletion waits for the object's node; none for at once.

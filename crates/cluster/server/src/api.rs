@@ -24,6 +24,7 @@ use teu_api::admission::policy::Policy;
 use teu_api::admission::webhook::Webhook;
 use teu_api::decode::Strictness;
 use teu_kubernetes::openapi::Documents;
+use teu_kubernetes::{Schema, type_schema};
 use teu_store::{Error as StoreError, Store};
 use teu_web::Shutdown;
 
@@ -185,6 +186,20 @@ impl Call {
         let resource = &self.entry.row.resource;
         let found = resource.subresources.iter().find(|below| below.name == *self.subresource);
         found.is_some_and(|below| !below.kind.is_empty() && below.kind != resource.kind)
+    }
+
+    /// What the document that a derived subresource is looks like: its type, version and kind.
+    pub fn document(&self) -> Option<(Schema, String, &str)> {
+        let below = self.entry.row.resource.subresource(&self.subresource)?;
+        let group = below.group.split('.').next().filter(|group| !group.is_empty());
+        let (version, kind) = (&below.version, &below.kind);
+        let schema =
+            type_schema(&format!("io.k8s.api.{}.{version}.{kind}", group.unwrap_or("core")))?;
+        let api_version = match group {
+            None => version.to_string(),
+            Some(_) => format!("{}/{version}", below.group),
+        };
+        Some((schema, api_version, kind))
     }
 
     /// The key of its object.

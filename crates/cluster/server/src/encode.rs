@@ -12,7 +12,7 @@ use crate::stored::Stored;
 use crate::table::Entry;
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use teu_api::Status;
+use teu_api::{Rules, Status};
 use teu_kubernetes::protobuf;
 use teu_store::Revision;
 
@@ -84,11 +84,11 @@ pub fn object(
         return Ok(out.into());
     }
     let whole = entry.open(stored, revision)?;
-    document(&form(entry, whole, look), look.accept)
+    document(&form(&*entry.row.rules, whole, look), look.accept)
 }
 
 /// An object in the form that is wanted.
-fn form(entry: &Entry, whole: Value, look: &Look) -> Value {
+pub fn form(rules: &dyn Rules, whole: Value, look: &Look) -> Value {
     match look.accept.form {
         Form::Whole => whole,
         Form::Partial => partial(&whole),
@@ -97,7 +97,7 @@ fn form(entry: &Entry, whole: Value, look: &Look) -> Value {
                 whole.get("metadata").and_then(|metadata| metadata.get("resourceVersion"));
             let list = metadata.map(|version| serde_json::json!({ "resourceVersion": version }));
             table::table(
-                entry,
+                rules,
                 std::slice::from_ref(&whole),
                 list.unwrap_or_else(|| serde_json::json!({})),
                 look,

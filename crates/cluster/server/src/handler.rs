@@ -4,6 +4,7 @@
 
 mod body;
 pub use body::{MAX_BODY_BYTES, read as read_body};
+mod options;
 mod resource;
 mod seat;
 mod stream;

@@ -1,6 +1,7 @@
 """Ours, not the suite's: every verb of `kubectl` on every built-in resource, and resources of several versions."""
 
 import base64
+import functools
 import json
 import os
 import pathlib
@@ -103,6 +104,78 @@ def every(cluster):
         run("create", "-f", "-", each=" created")
         run("delete", "-f", "-", f"--cascade={cascade}", "--timeout=120s", each=" deleted")
     assert not run("get", "-f", "-", "--ignore-not-found").strip()
+
+
+@case("kubectl: lists, selectors, replacements, parts and rights of every built-in resource")
+def every_more(cluster):
+    name = unique("more")
+    text = manifest(cluster, name)
+    count = text.count("apiVersion: ") - text.count("scaleTargetRef: {apiVersion")
+
+    def run(*words, each=None, stdin=text, **more):
+        said = cluster.kubectl(*words, stdin=stdin, **more)
+        lines = [line for line in said.splitlines() if line and not line.startswith("Warning: ")]
+        if each:
+            equal(sum(each in line for line in lines), count, f"objects of {each!r} in {said}")
+        return lines
+
+    run("create", "--save-config", "-f", "-", each=" created")
+    shown = json.loads("\n".join(run("get", "-f", "-", "-o", "json")))["items"]
+    for item in shown:
+        item["metadata"].setdefault("labels", {})["run"] = name
+        del item["metadata"]["resourceVersion"]
+    run("replace", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": shown}), each=" replaced")
+    run("get", "-f", "-", "-o", "yaml", "--show-managed-fields", each="    managedFields:")
+
+    # Every resource in one list, and what narrows it. Both events are in both of their lists.
+    lists = ",".join(qualified(plural, version) for plural, version, _ in built_in(cluster, "--verbs=list,delete"))
+    chosen = run("get", lists, "-l", f"run={name}", "-o", "name", "--chunk-size=1")
+    equal(len(chosen), count + 2, f"selected by label: {chosen}")
+    named = run("get", lists, "--field-selector", f"metadata.name={name}", "-o", "name")
+    equal(len(named), sum(item["metadata"]["name"] == name for item in shown) + 1, f"selected by name: {named}")
+    run("get", lists, "-l", f"run={name}", "--show-labels", "--show-kind", "-o", "wide")
+
+    for plural, version, kind in with_status(cluster):
+        of, one = qualified(plural, version), next((it for it in shown if it["kind"] == kind), None)
+        if one:
+            part = (of, one["metadata"]["name"], "--subresource=status")
+            equal(run("get", *part, "-o", "jsonpath={.kind}"), [kind], plural)
+            said = run("patch", *part, "--type=merge", "-p", '{"spec": {"never": 1}, "status": {}}')
+            assert "patched" in said[0], f"{plural}: {said}"
+
+    # Somebody who may see everything and change nothing.
+    run("create", "clusterrole", f"{name}-r", "--verb=get,list,watch", "--resource=*.*")
+    run("create", "clusterrolebinding", f"{name}-r", f"--clusterrole={name}-r", f"--user={name}")
+    user = f"--as={name}"
+    until("the role holds", lambda: "yes" in quiet(cluster, "auth", "can-i", "list", "pods", user))
+    equal(run("get", lists, "-l", f"run={name}", "-o", "name", user), chosen, "seen by a reader")
+    for verb, words in (("patch", ["label", "-f", "-", "tier=none"]), ("delete", ["delete", "-f", "-", "--wait=false"])):
+        run(*words, user, fails=True, each=f"cannot {verb} resource")
+    run("delete", "clusterrole,clusterrolebinding", f"{name}-r")
+
+    run("delete", "-f", "-", "--wait=false", "--now", each=" deleted")
+    run("wait", "-f", "-", "--for=delete", "--timeout=120s")
+    assert not run("get", lists, "-l", f"run={name}", "--ignore-not-found")
+
+
+def qualified(plural, version):
+    """A resource with its version and group, so that no other is meant."""
+    group, _, version = version.rpartition("/")
+    return f"{plural}.{version}.{group}" if group else plural
+
+
+def with_status(cluster):
+    """The built-in resources whose status is apart."""
+    for plural, version, kind in built_in(cluster):
+        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if any(it["name"] == f"{plural}/status" for it in listed(cluster, path)):
+            yield plural, version, kind
+
+
+@functools.cache
+def listed(cluster, path):
+    """The resources of a version."""
+    return cluster.ok("GET", path)["resources"]
 
 
 @case("kubectl: explain of every built-in resource")

@@ -4,6 +4,8 @@ use super::columns::{self, Printer};
 use super::node::Node;
 use super::path::JsonPath;
 use super::{default, validate};
+use crate::kinds::meta::{self, Place};
+use crate::kinds::name;
 use crate::object::{at, child_mut};
 use crate::row::{Column, Rules, Target, changed_beside, keep_untouchable};
 use crate::status::{Cause, Status};
@@ -15,6 +17,7 @@ use teu_kubernetes::Schema;
 /// Rules of one version of a custom resource.
 #[derive(Debug)]
 pub struct Custom {
+    pub(super) place: Place,
     pub(super) node: Option<Node>,
     pub(super) schema: Arc<Schema>,
     pub(super) printers: Vec<Printer>,
@@ -85,26 +88,31 @@ impl Rules for Custom {
 
     fn prepare_update(&self, object: &mut Value, old: &Value, target: Target<'_>) -> bool {
         keep_untouchable(self.has_status, object, old, target);
+        if target == Target::Subresource("status") {
+            meta::keep_for_part(object, old);
+        }
         let besides: &[&str] =
             if self.has_status { &["metadata", "status"] } else { &["metadata"] };
         target == Target::Object && changed_beside(object, old, besides)
     }
 
     fn validate_create(&self, object: &Value) -> Vec<Cause> {
-        self.check(object, None)
+        let mut causes = meta::faults(object, self.place, name::subdomain_name);
+        causes.extend(self.check(object, None));
+        causes
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _target: Target<'_>) -> Vec<Cause> {
-        let causes = self.check(object, Some(old));
-        if causes.is_empty() {
-            return causes;
+        let mut causes = meta::change_faults(object, old);
+        let found = self.check(object, Some(old));
+        if !found.is_empty() {
+            // What was wrong before and has not changed may stay.
+            let before = self.check(old, Some(old));
+            let is_new =
+                |cause: &Cause| !before.contains(cause) || differs_at(object, old, &cause.field);
+            causes.extend(found.into_iter().filter(is_new));
         }
-        // What was wrong before and has not changed may stay.
-        let before = self.check(old, Some(old));
         causes
-            .into_iter()
-            .filter(|cause| !before.contains(cause) || differs_at(object, old, &cause.field))
-            .collect()
     }
 
     fn selectable(&self) -> &[&'static str] {

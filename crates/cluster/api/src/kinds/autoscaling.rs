@@ -3,6 +3,7 @@
 mod convert;
 mod metrics;
 mod pod_autoscaler;
+mod scale;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub fn rules(version: &str, kind: &str) -> Option<Kind> {
     Some(match (version, kind) {
         ("v1", "HorizontalPodAutoscaler") => pod_autoscaler::OLD,
         (_, "HorizontalPodAutoscaler") => pod_autoscaler::RULES,
+        ("v1", "Scale") => scale::RULES,
         _ => return None,
     })
 }

@@ -183,10 +183,6 @@ impl Rules for Kind {
         (self.warn)(object, old)
     }
 
-    fn name_errors(&self, name: &str, is_prefix: bool) -> Vec<String> {
-        (self.name)(name, is_prefix)
-    }
-
     fn grace_seconds(&self, object: &Value, asked: Option<i64>) -> Option<i64> {
         (self.grace)(object, asked)
     }

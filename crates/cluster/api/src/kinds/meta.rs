@@ -2,7 +2,9 @@
 
 use super::field::{At, Report};
 use super::{fill, name};
+use crate::row::{Target, keep_untouchable};
 use crate::selector::{label_key_errors, label_value_errors};
+use crate::status::Cause;
 use serde_json::Value;
 
 const ANNOTATIONS_BYTES: usize = 256 * 1024;
@@ -23,11 +25,15 @@ pub enum Place {
     Nowhere,
 }
 
-/// `metadata` of a new object.
+/// `metadata` of a new object of a built-in kind.
 pub fn check(object: &At, place: Place, rule: NameRule, report: &mut Report) {
-    if place == Place::Nowhere {
-        return;
+    if place != Place::Nowhere {
+        check_any(object, place, rule, report);
+        kube_finalizers(&object.get("metadata.finalizers"), report);
     }
+}
+
+fn check_any(object: &At, place: Place, rule: NameRule, report: &mut Report) {
     let meta = object.get("metadata");
     let prefix = meta.get("generateName");
     if !prefix.is_empty() {
@@ -52,6 +58,20 @@ pub fn check(object: &At, place: Place, rule: NameRule, report: &mut Report) {
     check_common(&meta, report);
 }
 
+/// What is wrong with the metadata of a new object of a definition's kind, or of a definition.
+pub fn faults(object: &Value, place: Place, rule: NameRule) -> Vec<Cause> {
+    let mut report = Report::default();
+    check_any(&At::root(object), place, rule, &mut report);
+    report.into_causes()
+}
+
+/// What is wrong with a change of its metadata.
+pub fn change_faults(object: &Value, old: &Value) -> Vec<Cause> {
+    let mut report = Report::default();
+    check_any_update(&At::root(object), &At::root(old), &mut report);
+    report.into_causes()
+}
+
 fn check_common(meta: &At, report: &mut Report) {
     labels(&meta.get("labels"), report);
     annotations(&meta.get("annotations"), report);
@@ -60,8 +80,13 @@ fn check_common(meta: &At, report: &mut Report) {
     managed_fields(&meta.get("managedFields"), report);
 }
 
-/// `metadata` of a changed object.
+/// `metadata` of a changed object of a built-in kind.
 pub fn check_update(object: &At, old: &At, report: &mut Report) {
+    check_any_update(object, old, report);
+    kube_finalizers(&object.get("metadata.finalizers"), report);
+}
+
+fn check_any_update(object: &At, old: &At, report: &mut Report) {
     let meta = object.get("metadata");
     let before = old.get("metadata");
     if before.get("deletionTimestamp").is_set() {
@@ -195,6 +220,10 @@ fn finalizers(at: &At, report: &mut Report) {
     if has("orphan") && has("foregroundDeletion") {
         report.invalid(at, "finalizer orphan and foregroundDeletion cannot be both set");
     }
+}
+
+/// Finalizers of a built-in kind's object.
+fn kube_finalizers(at: &At, report: &mut Report) {
     for item in at.items() {
         kube_finalizer(&item, item.str(), report);
     }
@@ -307,6 +336,16 @@ pub fn keep_for_part(object: &mut Value, old: &Value) {
     ] {
         fill::keep(metadata, before, field);
     }
+}
+
+/// Takes over a write of `status` for kinds whose labels and finalizers are no part of that right.
+pub fn status_alone(object: &mut Value, old: &Value, target: Target<'_>) -> Option<bool> {
+    if target != Target::Subresource("status") {
+        return None;
+    }
+    keep_untouchable(true, object, old, target);
+    keep_for_part(object, old);
+    Some(false)
 }
 
 /// An object's annotation.

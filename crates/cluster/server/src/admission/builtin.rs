@@ -14,6 +14,8 @@ use teu_api::{Status, object};
 use teu_store::Span;
 use teu_store::cache::{CacheMessage, ListAt, WatchFrom};
 
+/// Namespaces that a cluster cannot do without.
+const LASTING: [&str; 3] = ["default", "kube-public", "kube-system"];
 /// For a new namespace's own account.
 const ACCOUNT_WAIT: Duration = Duration::from_secs(1);
 
@@ -126,6 +128,12 @@ impl Api {
         let call = subject.call;
         node::check(&subject.request(new))?;
         self.check_node(subject, new).await?;
+        if subject.operation == Operation::Delete
+            && crate::verbs::delete::is_namespace(call)
+            && LASTING.contains(&&*call.name)
+        {
+            return Err(call.forbidden("this namespace may not be deleted"));
+        }
         let Some(new) = new else { return Ok(Vec::new()) };
         self.check_signers(subject, new).await?;
         match (call.entry.group(), call.entry.plural(), &*call.subresource) {

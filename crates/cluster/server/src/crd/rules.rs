@@ -4,6 +4,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 use teu_api::crd::{check, check_update, fill};
+use teu_api::kinds::meta::{self, Place};
+use teu_api::kinds::name;
 use teu_api::row::keep_untouchable;
 use teu_api::{Cause, Column, Rules, Target};
 
@@ -23,18 +25,24 @@ impl Rules for Definitions {
 
     fn prepare_update(&self, object: &mut Value, old: &Value, target: Target<'_>) -> bool {
         keep_untouchable(true, object, old, target);
+        if target != Target::Object {
+            meta::keep_for_part(object, old);
+        }
         target == Target::Object && object.get("spec") != old.get("spec")
     }
 
     fn validate_create(&self, object: &Value) -> Vec<Cause> {
-        check(object)
+        let mut causes = meta::faults(object, Place::Cluster, name::subdomain_name);
+        causes.extend(check(object));
+        causes
     }
 
     fn validate_update(&self, object: &Value, old: &Value, target: Target<'_>) -> Vec<Cause> {
-        match target {
-            Target::Object => check_update(object, old),
-            Target::Subresource(_) => Vec::new(),
+        let mut causes = meta::change_faults(object, old);
+        if target == Target::Object {
+            causes.extend(check_update(object, old));
         }
+        causes
     }
 
     fn selectable(&self) -> &[&'static str] {

@@ -83,7 +83,7 @@ fn object(
         out.extend_from_slice(b"}\n");
         return Ok(out.into());
     }
-    wrap(word.text(), form(entry, entry.open(&item.object, revision)?, look), look)
+    wrap(word.text(), form(&*entry.row.rules, entry.open(&item.object, revision)?, look), look)
 }
 
 fn bookmark(
@@ -106,7 +106,7 @@ fn bookmark(
             "metadata": { "resourceVersion": revision.to_string() },
             "columnDefinitions": [], "rows": [],
         }),
-        _ => form(entry, whole, look),
+        _ => form(&*entry.row.rules, whole, look),
     };
     wrap("BOOKMARK", shown, look)
 }

@@ -18,7 +18,7 @@ pub fn list(entry: &Entry, listing: &Listing, look: &Look) -> Result<Bytes, Stat
         entry.open_all(listing.items.iter().map(|item| (&item.object, item.kv.modified)))?;
     let metadata = metadata(listing);
     let whole = match look.accept.form {
-        Form::Table => table::table(entry, &items, metadata, look),
+        Form::Table => table::table(&*entry.row.rules, &items, metadata, look),
         Form::Partial => {
             let items = items.iter().map(partial).collect();
             wrap("PartialObjectMetadataList", "meta.k8s.io/v1", metadata, items)

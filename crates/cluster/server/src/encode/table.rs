@@ -1,12 +1,11 @@
 //! Tables: what `kubectl get` prints.
 
 use super::{Include, Look, partial};
-use crate::table::Entry;
 use serde_json::{Map, Value, json};
+use teu_api::Rules;
 
 /// A table of objects; `metadata` is the list's.
-pub fn table(entry: &Entry, objects: &[Value], metadata: Value, look: &Look) -> Value {
-    let rules = &entry.row.rules;
+pub fn table(rules: &dyn Rules, objects: &[Value], metadata: Value, look: &Look) -> Value {
     let columns: Vec<Value> = rules
         .columns()
         .into_iter()

@@ -5,9 +5,10 @@ use crate::table::Entry;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
+use std::sync::LazyLock;
 use teu_api::decode::{self, Decoded, Strictness};
 use teu_api::{Status, apply};
-use teu_kubernetes::protobuf;
+use teu_kubernetes::{Schema, protobuf, type_schema};
 use teu_web::{BodyError, Request};
 
 /// Bytes of a request's body.
@@ -76,12 +77,47 @@ pub fn object(
 ) -> Result<(Value, Vec<String>), Status> {
     let Entry { row, api_version, .. } = &*call.entry;
     let decoded = decode(media_type, body, Some((api_version, &row.resource.kind)))?;
-    // A subresource that is a document of its own is read by its rules.
     if call.is_derived() {
-        let warnings = decoded.judge(how, api_version, &row.resource.kind)?;
-        return Ok((decoded.value, warnings));
+        return document(call, decoded, how);
     }
     decode::object(decoded, &row.schema, how, (api_version, &row.resource.kind))
+}
+
+/// A subresource that is a document of its own, made to fit its own type.
+pub fn document(
+    call: &Call,
+    decoded: Decoded,
+    how: Strictness,
+) -> Result<(Value, Vec<String>), Status> {
+    match call.document() {
+        Some((schema, api_version, kind)) => {
+            decode::object(decoded, &schema, how, (&api_version, kind))
+        }
+        None => {
+            let warnings = decoded.judge(how, &call.entry.api_version, call.entry.kind())?;
+            Ok((decoded.value, warnings))
+        }
+    }
+}
+
+/// How a deletion is meant. What is not understood of it is refused: it would be meant otherwise.
+pub fn delete_options(media_type: &str, body: &[u8]) -> Result<Value, Status> {
+    static TYPE: LazyLock<Schema> = LazyLock::new(|| {
+        let name = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+        type_schema(name).unwrap_or_else(Schema::any)
+    });
+    const KIND: (&str, &str) = ("v1", "DeleteOptions");
+    let decoded = decode(media_type, body, Some(KIND))?;
+    let said = decoded.value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if !matches!(said, "" | "DeleteOptions") {
+        return Err(Status::bad_request(format!(
+            "decoded object cannot be converted to DeleteOptions: it is a {said}"
+        )));
+    }
+    if decoded.value.is_null() {
+        return Ok(decoded.value);
+    }
+    decode::object(decoded, &TYPE, Strictness::Ignore, KIND).map(|(options, _)| options)
 }
 
 /// A configuration that is applied, made to fit its schema, or its owner would own what is not there.
@@ -97,7 +133,7 @@ pub fn configuration(
     let mut decoded = decode("application/yaml", body, None)?;
     let twice = std::mem::take(&mut decoded.faults);
     let (sent, told) = match call.is_derived() {
-        true => (decoded.value, Vec::new()),
+        true => document(call, decoded, how)?,
         false => {
             apply::declared(&decoded.value, &row.schema, named)?;
             decode::object(decoded, &row.schema, how, named)?

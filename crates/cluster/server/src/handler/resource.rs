@@ -1,9 +1,10 @@
 //! Requests for resources: the verb, the right to it, the operation.
 
+use super::options::write_options;
 use super::watch::watch;
 use super::{Named, body};
 use crate::answer;
-use crate::api::{Api, Call, WriteOptions};
+use crate::api::{Api, Call};
 use crate::auth::{Attributes, User, reviews};
 use crate::components;
 use crate::connect;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::decode::Strictness;
 use teu_api::selector::FieldSelector;
-use teu_api::{Cause, Status, object};
+use teu_api::{Cause, Status, kinds, object};
 use teu_web::{Request, Response};
 
 /// What a method means here.
@@ -29,12 +30,16 @@ pub(crate) fn verb(method: &Method, place: &Place, query: &Query) -> Result<&'st
     let is_object = !place.name.is_empty();
     Ok(match *method {
         Method::GET | Method::HEAD => {
-            let is_watch = place.is_watch || query.switch("watch")?;
+            // An object's own path is read, whatever its query says.
+            let is_watch = place.is_watch || (!is_object && query.switch("watch")?);
             match (is_watch && place.subresource.is_empty(), is_object) {
                 (true, _) => "watch",
                 (_, true) => "get",
                 (_, false) => "list",
             }
+        }
+        _ if place.is_watch => {
+            return Err(Status::method_not_allowed("", &place.plural, method.as_str()));
         }
         Method::POST => "create",
         Method::PUT => "update",
@@ -189,11 +194,20 @@ async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Respon
     };
     if call.is_derived() {
         let whole = call.entry.open(&found.stored, found.revision)?;
-        let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
-        return Ok(answer::document(200, &part, look.accept));
+        return derived(call, &whole, look);
     }
     let body = encode::object(&call.entry, &found.stored, found.revision, &look)?;
     Ok(answer::encoded(200, body, look.accept))
+}
+
+/// A subresource that is a document of its own, such as `scale`.
+fn derived(call: &Call, whole: &Value, look: Look) -> Result<Response, Status> {
+    let part = call.entry.row.rules.read_subresource(whole, &call.subresource)?;
+    let rules = match call.entry.row.resource.subresource(&call.subresource) {
+        Some(below) => kinds::rules(&below.group, &below.version, &below.kind),
+        None => Arc::clone(&call.entry.row.rules),
+    };
+    Ok(answer::document(200, &encode::form(&*rules, part, &look), look.accept))
 }
 
 async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
@@ -216,29 +230,6 @@ async fn list(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Respo
     }
 }
 
-/// What a write's query says.
-pub(super) fn write_options(query: &Query, agent: &str) -> Result<WriteOptions, Status> {
-    let mut is_dry_run = false;
-    for word in query.all("dryRun") {
-        if word != "All" {
-            let cause = Cause::unsupported("dryRun", &word.into(), &["All"]);
-            return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
-        }
-        is_dry_run = true;
-    }
-    let word = query.text("fieldValidation");
-    let Some(validation) = Strictness::parse(word) else {
-        let known = ["Ignore", "Strict", "Warn", ""];
-        let cause = Cause::unsupported("fieldValidation", &word.into(), &known);
-        return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", vec![cause]));
-    };
-    let manager = match query.text("fieldManager") {
-        "" => agent.split('/').next().unwrap_or_default().chars().take(128).collect(),
-        manager => manager.to_owned(),
-    };
-    Ok(WriteOptions { is_dry_run, manager, is_forced: query.switch("force")?, validation })
-}
-
 async fn write(
     api: &Arc<Api>,
     call: &Call,
@@ -248,8 +239,8 @@ async fn write(
 ) -> Result<Response, Status> {
     let agent = request.headers().get(http::header::USER_AGENT);
     let agent = agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let options = write_options(query, &agent)?;
     let method = request.method().clone();
+    let options = write_options(&method, query, &agent)?;
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
     let (input, told) = match method {
@@ -319,8 +310,7 @@ fn respond(call: &Call, written: &Written, look: Look) -> Result<Response, Statu
     let object = &written.object;
     if call.is_derived() {
         let whole = call.entry.open(&object.stored, object.revision)?;
-        let part = call.entry.row.rules.read_subresource(&whole, &call.subresource)?;
-        return Ok(answer::document(200, &part, look.accept));
+        return derived(call, &whole, look);
     }
     let body = encode::object(&call.entry, &object.stored, object.revision, &look)?;
     let code = if written.is_new { 201 } else { 200 };
@@ -336,8 +326,7 @@ async fn delete(
 ) -> Result<Response, Status> {
     let media_type = body::media_type(request.headers()).to_owned();
     let bytes = body::read(request).await?;
-    let options = Some(("v1", "DeleteOptions"));
-    let document = body::decode(&media_type, &bytes, options)?.value;
+    let document = body::delete_options(&media_type, &bytes)?;
     let options = DeleteOptions::of(&document, query)?;
     if call.name.is_empty() {
         let listing =

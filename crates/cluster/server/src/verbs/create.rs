@@ -25,7 +25,7 @@ impl Api {
     ) -> Result<Written, Status> {
         meta::check_place(call, &mut sent)?;
         let version = object::text(&sent, &["metadata", "resourceVersion"]).unwrap_or_default();
-        if !version.is_empty() {
+        if !matches!(version, "" | "0") {
             return Err(Status::bad_request(
                 "resourceVersion should not be set on objects to be created",
             ));
@@ -125,12 +125,13 @@ impl Api {
             false => Given::default(),
         };
         rules.stamp(new, &self.wall.text());
-        let mut causes = meta::beside(rules.validate_create(new), meta::faults(call, new));
+        let mut causes = rules.validate_create(new);
         causes.extend(given.faults.iter().cloned());
         if !causes.is_empty() {
             return Err(call.invalid(causes));
         }
         self.check_escalation(call, new).await?;
+        self.check_parameters(call, new, None).await?;
         warnings.extend(rules.warnings(new, None));
         warnings.extend(self.judge(&subject, Some(new)).await?);
         Ok((given, warnings))

@@ -97,14 +97,18 @@ impl DeleteOptions {
                 }
             },
         };
-        let all = document.get("dryRun").and_then(Value::as_array);
-        let is_dry_run = all.is_some_and(|all| all.iter().any(|word| word == "All"));
+        let said = document.get("dryRun").and_then(Value::as_array).into_iter().flatten();
+        let said: Vec<Value> = said.cloned().chain(query.all("dryRun").map(Value::from)).collect();
+        // A try in words that are not understood must not become a deletion.
+        if let Some(word) = said.iter().find(|word| *word != "All") {
+            return refuse(Cause::unsupported("dryRun", word, &["All"]));
+        }
         Ok(Self {
             grace_seconds,
             uid: text(&["preconditions", "uid"]),
             resource_version: text(&["preconditions", "resourceVersion"]),
             propagation,
-            is_dry_run: is_dry_run || query.all("dryRun").any(|word| word == "All"),
+            is_dry_run: !said.is_empty(),
         })
     }
 }
@@ -144,7 +148,7 @@ impl Api {
             }
             return Ok(match new {
                 Some(stored) => Deleted::Begun(Object { stored, revision }),
-                None => Deleted::Gone(old, before),
+                None => Deleted::Gone(Object { revision, ..old }, before),
             });
         }
         Err(call.modified())

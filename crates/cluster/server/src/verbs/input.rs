@@ -43,10 +43,13 @@ impl Input {
         options: &WriteOptions,
     ) -> Result<(Value, Vec<String>), Status> {
         let value = self.make(api, call, before, options)?;
-        if call.is_derived() || matches!(self, Self::Whole(_) | Self::Applied(_)) {
+        if matches!(self, Self::Whole(_) | Self::Applied(_)) {
             return Ok((value, Vec::new()));
         }
         let decoded = Decoded { value, faults: Vec::new() };
+        if let (true, Some((schema, api_version, kind))) = (call.is_derived(), call.document()) {
+            return decode::object(decoded, &schema, options.validation, (&api_version, kind));
+        }
         let Entry { row, api_version, .. } = &*call.entry;
         let kind = &*row.resource.kind;
         decode::object(decoded, &row.schema, options.validation, (api_version, kind))

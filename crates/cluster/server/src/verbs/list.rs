@@ -108,6 +108,10 @@ impl ListRequest {
         let (version, how) = (query.text("resourceVersion"), query.text("resourceVersionMatch"));
         let token = query.text("continue");
         check_match(version, how, !token.is_empty())?;
+        if query.find("sendInitialEvents").is_some() {
+            let why = "sendInitialEvents is forbidden for list";
+            return Err(refused(Cause::forbidden("sendInitialEvents", why)));
+        }
         if !token.is_empty() {
             if !matches!(version, "" | "0") {
                 return Err(Status::bad_request(
@@ -135,9 +139,13 @@ impl ListRequest {
     }
 }
 
+fn refused(cause: Cause) -> Status {
+    Status::invalid("meta.k8s.io", "ListOptions", "", vec![cause])
+}
+
 /// Refuses combinations of `resourceVersion` and `resourceVersionMatch` that mean nothing.
 fn check_match(version: &str, how: &str, has_token: bool) -> Result<(), Status> {
-    let refuse = |cause| Err(Status::invalid("meta.k8s.io", "ListOptions", "", vec![cause]));
+    let refuse = |cause| Err(refused(cause));
     let field = "resourceVersionMatch";
     match how {
         "" => Ok(()),

@@ -1,14 +1,11 @@
-//! `metadata`: what the server says, what a client may say, and what is wrong with it
-//! (`apimachinery/pkg/api/validation`).
+//! `metadata`: what the server says, and what an update cannot change. What is wrong with the rest is
+//! for the rules of the kind to say (`teu_api::kinds::meta`).
 
 use crate::api::{Api, Call};
 use crate::id;
-use serde_json::{Map, Value, json};
-use teu_api::selector::{label_key_errors, label_value_errors};
-use teu_api::{Cause, Status, object};
+use serde_json::{Map, Value};
+use teu_api::{Status, object};
 
-/// Bytes of all annotations of an object.
-const ANNOTATION_BYTES: usize = 256 << 10;
 /// What only the server says.
 const SYSTEM: [&str; 6] = [
     "selfLink",
@@ -117,161 +114,8 @@ fn drop_empty(metadata: &mut Map<String, Value>) {
     });
 }
 
-/// Faults that a kind's rules found, and those of metadata that they did not look for.
-pub fn beside(mut found: Vec<Cause>, more: Vec<Cause>) -> Vec<Cause> {
-    for cause in more {
-        if !found.iter().any(|known| known.field == cause.field) {
-            found.push(cause);
-        }
-    }
-    found
-}
-
-/// What is wrong with a new object's metadata.
-pub fn faults(call: &Call, new: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let rules = &call.entry.row.rules;
-    let name = object::name(new);
-    let prefix = object::text(new, &["metadata", "generateName"]).unwrap_or_default();
-    if !prefix.is_empty() {
-        for why in rules.name_errors(prefix, true) {
-            causes.push(Cause::invalid("metadata.generateName", &prefix.into(), why));
-        }
-    }
-    if name.is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
-    } else {
-        for why in rules.name_errors(name, false) {
-            causes.push(Cause::invalid("metadata.name", &name.into(), why));
-        }
-    }
-    causes.extend(labels(new));
-    causes.extend(annotations(new));
-    causes.extend(finalizers(new));
-    causes.extend(owners(new));
-    causes
-}
-
-/// What is wrong with a change of metadata.
-pub fn change_faults(new: &Value, old: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    for field in ["name", "namespace"] {
-        let value =
-            |object| object::text(object, &["metadata", field]).unwrap_or_default().to_owned();
-        if value(new) != value(old) {
-            let path = format!("metadata.{field}");
-            causes.push(Cause::invalid(path, &value(new).into(), "field is immutable"));
-        }
-    }
-    causes.extend(labels(new));
-    causes.extend(annotations(new));
-    causes.extend(finalizers(new));
-    causes.extend(owners(new));
-    if object::is_terminating(old) {
-        let before = texts(old, "finalizers");
-        let added: Vec<_> =
-            texts(new, "finalizers").into_iter().filter(|name| !before.contains(name)).collect();
-        if !added.is_empty() {
-            let list: Vec<String> = added.iter().map(|name| format!("{name:?}")).collect();
-            let why = format!(
-                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                list.join(", ")
-            );
-            causes.push(Cause::forbidden("metadata.finalizers", &why));
-        }
-    }
-    causes
-}
-
 /// A list of texts in metadata.
 pub fn texts(object: &Value, field: &str) -> Vec<String> {
     let found = object::at(object, &["metadata", field]).and_then(Value::as_array);
     found.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-fn entries<'a>(object: &'a Value, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    object::at(object, &["metadata", field]).and_then(Value::as_object).into_iter().flatten()
-}
-
-fn labels(object: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    for (key, value) in entries(object, "labels") {
-        for why in label_key_errors(key) {
-            causes.push(Cause::invalid("metadata.labels", &json!(key), why));
-        }
-        let value = value.as_str().unwrap_or_default();
-        for why in label_value_errors(value) {
-            causes.push(Cause::invalid("metadata.labels", &json!(value), why));
-        }
-    }
-    causes
-}
-
-fn annotations(object: &Value) -> Vec<Cause> {
-    let (mut causes, mut bytes) = (Vec::new(), 0);
-    for (key, value) in entries(object, "annotations") {
-        for why in label_key_errors(&key.to_lowercase()) {
-            causes.push(Cause::invalid("metadata.annotations", &json!(key), why));
-        }
-        bytes += key.len() + value.as_str().map_or(0, str::len);
-    }
-    if bytes > ANNOTATION_BYTES {
-        causes.push(Cause::too_long("metadata.annotations", ANNOTATION_BYTES));
-    }
-    causes
-}
-
-fn finalizers(object: &Value) -> Vec<Cause> {
-    let names = texts(object, "finalizers");
-    let mut causes = Vec::new();
-    for name in &names {
-        for why in label_key_errors(name) {
-            causes.push(Cause::invalid("metadata.finalizers", &json!(name), why));
-        }
-    }
-    let has = |name: &str| names.iter().any(|known| known == name);
-    if has("orphan") && has("foregroundDeletion") {
-        let why = "finalizer orphan and foregroundDeletion cannot be both set";
-        causes.push(Cause::invalid("metadata.finalizers", &json!(names), why));
-    }
-    causes
-}
-
-fn owners(object: &Value) -> Vec<Cause> {
-    let owners = object::at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
-    let mut causes = Vec::new();
-    let mut controllers = Vec::new();
-    for (at, owner) in owners.into_iter().flatten().enumerate() {
-        let field = |name: &str| format!("metadata.ownerReferences[{at}].{name}");
-        let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default();
-        for (name, why) in [
-            ("apiVersion", "version must not be empty"),
-            ("kind", "kind must not be empty"),
-            ("name", "name must not be empty"),
-            ("uid", "uid must not be empty"),
-        ] {
-            if text(name).is_empty() {
-                causes.push(Cause::invalid(field(name), &json!(""), why));
-            }
-        }
-        if text("kind") == "Event" && text("apiVersion") == "v1" {
-            causes.push(Cause::invalid(
-                "metadata.ownerReferences",
-                owner,
-                "/v1, Kind=Event is disallowed from being an owner",
-            ));
-        }
-        if owner.get("controller") == Some(&Value::Bool(true)) {
-            controllers.push(text("name").to_owned());
-        }
-    }
-    if let ([first, second, ..], Some(all)) =
-        (controllers.as_slice(), object::at(object, &["metadata", "ownerReferences"]))
-    {
-        let why = format!(
-            "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
-        );
-        causes.push(Cause::invalid("metadata.ownerReferences", all, why));
-    }
-    causes
 }

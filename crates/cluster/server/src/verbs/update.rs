@@ -5,7 +5,7 @@ use super::{Written, meta};
 use crate::api::{Api, Call, WriteOptions};
 use crate::services::{self, Given};
 use crate::stored::Object;
-use serde_json::Value;
+use serde_json::{Value, json};
 use teu_api::admission::Operation;
 use teu_api::{Cause, Status, Target, apply, object};
 use teu_store::{Change, Expect, Outcome, Txn};
@@ -30,10 +30,14 @@ impl Api {
         let is_missing = status.code == 404 && call.subresource.is_empty();
         match input {
             Input::Whole(mut new) if is_missing && rules.allows_create_on_update() => {
+                self.demand_create(call).await?;
                 object::metadata_mut(&mut new).shift_remove("resourceVersion");
                 self.create(call, new, options).await
             }
-            Input::Applied(sent) if is_missing => self.create_applied(call, sent, options).await,
+            Input::Applied(sent) if is_missing => {
+                self.demand_create(call).await?;
+                self.create_applied(call, sent, options).await
+            }
             _ => made,
         }
     }
@@ -45,6 +49,7 @@ impl Api {
         mut sent: Value,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
+        check_name(call, &sent)?;
         meta::check_place(call, &mut sent)?;
         let uid = object::uid(&sent);
         if !uid.is_empty() {
@@ -70,6 +75,7 @@ impl Api {
             let before = call.entry.open(&old.stored, old.revision)?;
             let (mut new, told) = self.make(call, input, &before, options)?;
             let wanted = object::text(&new, &["metadata", "resourceVersion"]).unwrap_or_default();
+            check_version(call, input, wanted)?;
             if !matches!(wanted, "" | "0") && wanted != old.revision.to_string() {
                 return Err(call.modified());
             }
@@ -82,6 +88,7 @@ impl Api {
             warnings.extend(more);
             warnings.extend(self.judge(&subject, Some(&new)).await?);
             self.check_escalation(call, &new).await?;
+            self.check_parameters(call, &new, Some(&before)).await?;
             if !input.is_applied() {
                 new = self.own(call, Some(&before), new, options);
             }
@@ -106,8 +113,12 @@ impl Api {
         let rules = &call.entry.row.rules;
         if !call.is_derived() {
             let (mut new, told) = input.fitted(self, call, before, options)?;
+            check_name(call, &new)?;
             meta::check_place(call, &mut new)?;
             return Ok((new, told));
+        }
+        if let Input::Applied(sent) = input {
+            return Ok((self.apply_part(call, sent, before, options)?, Vec::new()));
         }
         let part = rules.read_subresource(before, &call.subresource)?;
         let (sent, told) = input.fitted(self, call, &part, options)?;
@@ -116,6 +127,37 @@ impl Api {
         let version = object::text(&sent, &["metadata", "resourceVersion"]).unwrap_or_default();
         object::metadata_mut(&mut new).insert("resourceVersion".to_owned(), version.into());
         Ok((new, told))
+    }
+
+    /// What applying a document makes of the object that it stands for a part of: the same as applying
+    /// to the object only what the document says.
+    fn apply_part(
+        &self,
+        call: &Call,
+        sent: &Value,
+        before: &Value,
+        options: &WriteOptions,
+    ) -> Result<Value, Status> {
+        let expected = call.document().map(|(_, api_version, _)| api_version).unwrap_or_default();
+        let said = object::text(sent, &["apiVersion"]).unwrap_or_default();
+        if said != expected {
+            return Err(Status::bad_request(format!(
+                "Incorrect version specified in apply patch. Specified patch version: {said}, expected: {expected}"
+            )));
+        }
+        let mut said = json!({
+            "apiVersion": call.entry.api_version, "kind": call.entry.kind(),
+            "metadata": { "name": call.name },
+        });
+        if object::at(sent, &["spec", "replicas"]).is_some() {
+            call.entry.row.rules.write_subresource(&mut said, &call.subresource, sent)?;
+        }
+        for name in ["resourceVersion", "uid"] {
+            if let Some(text) = object::text(sent, &["metadata", name]) {
+                object::metadata_mut(&mut said).insert(name.to_owned(), text.into());
+            }
+        }
+        self.apply(call, Some(before), &said, options)
     }
 
     /// Checks a change and gives it what the server says.
@@ -142,8 +184,7 @@ impl Api {
             false => Given::default(),
         };
         rules.stamp(new, &self.wall.text());
-        let faults = rules.validate_update(new, old, target);
-        let mut causes = meta::beside(faults, meta::change_faults(new, old));
+        let mut causes = rules.validate_update(new, old, target);
         causes.extend(given.faults.iter().cloned());
         if !causes.is_empty() {
             return Err(call.invalid(causes));
@@ -203,25 +244,37 @@ struct Replacing<'a> {
     given: &'a Given,
 }
 
+/// Refuses an object of another name: its key would be the one of the path.
+fn check_name(call: &Call, sent: &Value) -> Result<(), Status> {
+    let (name, path) = (object::name(sent), &call.name);
+    match name == path {
+        true => Ok(()),
+        false => Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({path})"
+        ))),
+    }
+}
+
 /// What can be said of a replacement before the object has been read.
 fn check_whole(call: &Call, sent: &mut Value) -> Result<(), Status> {
     if call.is_derived() {
         return Ok(());
     }
     meta::check_place(call, sent)?;
-    let (name, path) = (object::name(sent), &call.name);
-    if name != path {
-        let text =
-            format!("the name of the object ({name}) does not match the name on the URL ({path})");
-        return Err(Status::bad_request(text));
-    }
-    let version = object::text(sent, &["metadata", "resourceVersion"]).unwrap_or_default();
-    if matches!(version, "" | "0") && !call.entry.row.rules.allows_unconditional_update() {
-        let mut cause = Cause::invalid("metadata.resourceVersion", &Value::Null, "");
-        cause.message = "Invalid value: 0x0: must be specified for an update".to_owned();
-        return Err(call.invalid(vec![cause]));
-    }
+    check_name(call, sent)?;
     Ok(())
+}
+
+/// Refuses to replace whatever stands there, where the kind wants to be told what that is.
+fn check_version(call: &Call, input: &Input, version: &str) -> Result<(), Status> {
+    let says_none = matches!(input, Input::Whole(_)) && matches!(version, "" | "0");
+    let rules = &call.entry.row.rules;
+    if !says_none || call.is_derived() || rules.allows_unconditional_update() {
+        return Ok(());
+    }
+    let mut cause = Cause::invalid("metadata.resourceVersion", &Value::Null, "");
+    cause.message = "Invalid value: 0x0: must be specified for an update".to_owned();
+    Err(call.invalid(vec![cause]))
 }
 
 /// Whether an object's deletion had begun and nothing holds it any more.

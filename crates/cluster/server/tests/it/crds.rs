@@ -149,3 +149,37 @@ fn each_version_has_its_api_service_as_long_as_it_is_served() {
     world.until(|| of("v1").code == 404);
     assert_eq!(of("v2").code, 200);
 }
+
+#[test]
+fn metadata_is_checked_and_status_touches_only_itself() {
+    let world = World::new();
+    world.post(DEFINITIONS, &definition(&schema())).good();
+    established(&world);
+    let mut widget = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {
+        "name": "a", "labels": { "a b": "1", "c d": "2" }, "finalizers": ["plain", "not plain"],
+    } });
+    let refused = world.post(WIDGETS, &widget).bad(422);
+    let causes = refused["details"]["causes"].as_array().cloned().unwrap_or_default();
+    let fields: Vec<&str> = causes.iter().filter_map(|cause| cause["field"].as_str()).collect();
+    assert_eq!(fields, ["metadata.labels", "metadata.labels", "metadata.finalizers"]);
+    widget["metadata"] = json!({ "name": "a", "labels": { "a": "b" } });
+    widget["spec"] = json!({ "size": 3 });
+    world.post(WIDGETS, &widget).good();
+    let patch = json!({
+        "metadata": { "labels": { "a": "other" }, "finalizers": ["example.com/x"] },
+        "spec": { "size": 9 }, "status": { "size": 5 },
+    });
+    let kind = ["Content-Type: application/merge-patch+json"];
+    let path = format!("{WIDGETS}/a/status");
+    let told = world.ask("PATCH", &path, &kind, &patch.to_string()).good();
+    assert_eq!(told["metadata"]["labels"], json!({ "a": "b" }));
+    assert!(told["metadata"]["finalizers"].is_null());
+    assert_eq!((&told["spec"]["size"], &told["status"]["size"]), (&json!(3), &json!(5)));
+    let schemas = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
+    let schema = json!({ "metadata": { "name": "x" }, "spec": {
+        "priorityLevelConfiguration": { "name": "exempt" },
+    } });
+    world.post(schemas, &schema).good();
+    let told = world.ask("PATCH", &format!("{schemas}/x/status"), &kind, &patch.to_string()).good();
+    assert!(told["metadata"]["labels"].is_null() && told["metadata"]["finalizers"].is_null());
+}

@@ -78,3 +78,37 @@ fn a_namespace_is_emptied_and_goes() {
     }
     world.until(|| world.get("/api/v1/namespaces/n").code == 404);
 }
+
+#[test]
+fn what_is_not_understood_deletes_nothing() {
+    let world = World::new();
+    let path = format!("{MAPS}/a");
+    world.post(MAPS, &map("a", json!({}))).good();
+    let refused = world.delete(&format!("{path}?dryRun=Server")).bad(422);
+    assert_eq!(
+        refused["message"],
+        "DeleteOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"Server\": supported values: \"All\""
+    );
+    let code = |options: serde_json::Value| {
+        world.ask("DELETE", &path, &["Content-Type: application/json"], &options.to_string()).code
+    };
+    assert_eq!(code(json!({ "dryRun": ["All", "x"] })), 422);
+    assert_eq!(code(json!({ "gracePeriodSeconds": "5" })), 400);
+    assert_eq!(code(json!({ "preconditions": { "uid": 5 } })), 400);
+    assert_eq!(code(json!({ "kind": "Pod", "apiVersion": "v1" })), 400);
+    // The old way to watch is no way to delete.
+    assert_eq!(world.delete("/api/v1/watch/namespaces/default/configmaps").code, 405);
+    world.get(&path).good();
+}
+
+#[test]
+fn a_cluster_keeps_the_namespaces_that_it_needs() {
+    let world = World::new();
+    for name in ["default", "kube-public", "kube-system"] {
+        let refused = world.delete(&format!("/api/v1/namespaces/{name}")).bad(403);
+        assert_eq!(
+            refused["message"],
+            format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted")
+        );
+    }
+}

@@ -77,6 +77,9 @@ fn resource_versions_say_how_new() {
     assert_eq!(code("resourceVersion=0&resourceVersionMatch=Exact"), 422);
     assert_eq!(code("resourceVersion=1&resourceVersionMatch=Other"), 422);
     assert_eq!(code("resourceVersion=x"), 400);
+    assert_eq!(code("sendInitialEvents=true"), 422);
+    // An object's own path is read, whatever its query says.
+    assert_eq!(world.get(&format!("{MAPS}/a?watch=true")).good()["metadata"]["name"], "a");
     let future = world
         .get(&format!("{MAPS}?resourceVersion=999999&resourceVersionMatch=NotOlderThan"))
         .bad(504);

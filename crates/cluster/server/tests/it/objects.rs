@@ -171,3 +171,31 @@ fn components_are_asked_for() {
     assert_eq!(world.get(&format!("{PATH}?watch=1")).code, 405);
     assert_eq!(world.delete(&format!("{PATH}/etcd-0")).code, 405);
 }
+
+#[test]
+fn options_are_checked() {
+    let world = World::new();
+    let body = map("a", json!({})).to_string();
+    let long = "x".repeat(129);
+    let refused = |method: &str, path: &str, query: &str| {
+        let json = ["Content-Type: application/json"];
+        world.ask(method, &format!("{path}?{query}"), &json, &body).bad(422)["message"]
+            .as_str()
+            .expect("a message")
+            .to_owned()
+    };
+    assert_eq!(
+        refused("POST", MAPS, &format!("fieldManager={long}")),
+        "CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: Too long: may not be more than 128 bytes"
+    );
+    let message = refused("PUT", &format!("{MAPS}/a"), "fieldManager=a%07b");
+    assert!(
+        message.starts_with("UpdateOptions.meta.k8s.io \"\" is invalid: fieldManager: Invalid")
+    );
+    assert!(message.ends_with("invalid character U+0007 (at position 1)"), "{message}");
+    assert_eq!(
+        refused("POST", MAPS, "dryRun=some"),
+        "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"some\": supported values: \"All\""
+    );
+    assert_eq!(world.get(&format!("{MAPS}/a")).code, 404);
+}

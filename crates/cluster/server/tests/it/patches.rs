@@ -116,3 +116,57 @@ fn many_writers_lose_nothing() {
     let data = world.get(&format!("{MAPS}/a")).good()["data"].clone();
     assert_eq!(data.as_object().map(serde_json::Map::len), Some(81));
 }
+
+#[test]
+fn an_object_has_the_name_of_its_path() {
+    let world = World::new();
+    world.post(MAPS, &map("a", json!({}))).good();
+    let other = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "other" } });
+    for (name, kind) in
+        [("a", "merge-patch+json"), ("a", "apply-patch+yaml"), ("new", "apply-patch+yaml")]
+    {
+        let refused =
+            patch(&world, &format!("{MAPS}/{name}?fieldManager=m"), kind, &other).bad(400);
+        assert_eq!(
+            refused["message"],
+            format!("the name of the object (other) does not match the name on the URL ({name})")
+        );
+    }
+    assert_eq!(world.get(&format!("{MAPS}/new")).code, 404);
+}
+
+#[test]
+fn a_scale_is_applied_and_its_field_is_owned() {
+    let world = World::new();
+    world.post(&format!("{DEPLOYMENTS}?fieldManager=maker"), &deployment(1)).good();
+    let scale = |manager: &str, more: &str, replicas: Value| {
+        let path = format!("{DEPLOYMENTS}/web/scale?fieldManager={manager}{more}");
+        let body = json!({
+            "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": { "name": "web" },
+            "spec": { "replicas": replicas },
+        });
+        patch(&world, &path, "apply-patch+yaml", &body)
+    };
+    let refused = scale("scaler", "", json!(4)).bad(409);
+    assert_eq!(refused["details"]["causes"][0]["field"], ".spec.replicas");
+    assert_eq!(scale("scaler", "&force=true", json!(4)).good()["spec"]["replicas"], 4);
+    let web = world.get(&format!("{DEPLOYMENTS}/web")).good();
+    assert_eq!((&web["spec"]["replicas"], &web["metadata"]["generation"]), (&json!(4), &json!(2)));
+    let entries = web["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let own = entries.iter().find(|it| it["manager"] == "scaler").expect("an owner");
+    assert_eq!(own["fieldsV1"], json!({ "f:spec": { "f:replicas": {} } }));
+    assert_eq!((&own["subresource"], &own["apiVersion"]), (&json!("scale"), &json!("apps/v1")));
+    assert_eq!(scale("scaler", "", json!(5)).good()["spec"]["replicas"], 5);
+    // A text is no number, and not none either.
+    assert_eq!(scale("scaler", "", json!("6")).code, 400);
+    let path = format!("{DEPLOYMENTS}/web/scale");
+    let text = json!({ "spec": { "replicas": "6" } });
+    assert_eq!(patch(&world, &path, "merge-patch+json", &text).code, 400);
+    assert_eq!(world.put(&path, &text).code, 400);
+    assert_eq!(world.get(&path).good()["spec"]["replicas"], 5);
+    let table = ["Accept: application/json;as=Table;v=v1;g=meta.k8s.io"];
+    let table = world.ask("GET", &path, &table, "").good();
+    let name = |at: usize| table["columnDefinitions"][at]["name"].clone();
+    assert_eq!([name(0), name(1), name(2)], ["Name", "Desired", "Available"]);
+    assert_eq!(table["rows"][0]["cells"][1], 5);
+}

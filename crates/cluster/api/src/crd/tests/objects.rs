@@ -10,7 +10,7 @@ fn row(spec: Value) -> Row {
 }
 
 fn object(spec: Value) -> Value {
-    json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "x"}, "spec": spec})
+    json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "x", "namespace": "default", "resourceVersion": "1"}, "spec": spec})
 }
 
 fn faults(schema: Value, spec: Value) -> Vec<String> {

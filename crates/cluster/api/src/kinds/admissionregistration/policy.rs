@@ -17,6 +17,7 @@ const REASONS: &[&str] = &["Forbidden", "Invalid", "RequestEntityTooLarge"];
 pub const RULES: Kind = Kind {
     default: fill_policy,
     status: Some(empty_status),
+    prepare: meta::status_alone,
     check: |policy, report| {
         let spec = policy.get("spec");
         check_head(&spec, report);

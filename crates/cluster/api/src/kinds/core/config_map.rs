@@ -43,7 +43,8 @@ fn check(object: &At, report: &mut Report) {
         bytes += decoded_bytes(value.str());
     }
     if bytes > MAX_BYTES {
-        report.too_long(&object.get(""), MAX_BYTES);
+        // The object as a whole, as the original writes it.
+        report.add(crate::Cause::too_long("[]", MAX_BYTES));
     }
 }
 

@@ -73,7 +73,7 @@ fn config_maps() {
     refused(
         &*rules,
         &object("ConfigMap", json!({"data": {"a": "b".repeat(1_048_577)}})),
-        &[": Too long: may not be more than 1048576 bytes"],
+        &["[]: Too long: may not be more than 1048576 bytes"],
     );
     let fixed = object("ConfigMap", json!({"immutable": true, "data": {"a": "b"}}));
     changed(

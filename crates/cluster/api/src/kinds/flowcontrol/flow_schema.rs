@@ -2,7 +2,7 @@
 
 use super::super::field::{At, Report};
 use super::super::kind::{Kind, empty_status};
-use super::super::{fill, name, print};
+use super::super::{fill, meta, name, print};
 use super::check_conditions;
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ const VERBS: &[&str] =
 pub const RULES: Kind = Kind {
     default: |schema| fill::zero(fill::child(schema, "spec"), "matchingPrecedence", 1000),
     status: Some(empty_status),
+    prepare: meta::status_alone,
     check: |schema, report| {
         check_spec(schema, report);
         check_conditions(schema, report);

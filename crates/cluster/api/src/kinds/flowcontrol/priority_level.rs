@@ -2,7 +2,7 @@
 
 use super::super::field::{At, Report};
 use super::super::kind::{Kind, empty_status};
-use super::super::{fill, print};
+use super::super::{fill, meta, print};
 use super::check_conditions;
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ const HASH_BITS: f64 = 60.0;
 pub const RULES: Kind = Kind {
     default,
     status: Some(empty_status),
+    prepare: meta::status_alone,
     check: |level, report| {
         check_spec(level, report);
         check_conditions(level, report);

@@ -2,7 +2,7 @@
 
 use super::super::field::{At, Report};
 use super::super::kind::{Kind, empty_status};
-use super::super::{ip, name, print};
+use super::super::{ip, meta, name, print};
 
 const NOT_CANONICAL: &str = "must be in canonical form";
 
@@ -36,6 +36,7 @@ pub const ADDRESS: Kind = Kind {
 /// `ServiceCIDR`.
 pub const NETWORKS: Kind = Kind {
     status: Some(empty_status),
+    prepare: meta::status_alone,
     check: check_networks,
     recheck: false,
     change: |networks, old, report| {

@@ -2,7 +2,7 @@
 
 use super::super::field::{At, Report};
 use super::super::kind::Kind;
-use super::super::{name, pod_spec, print};
+use super::super::{meta, name, pod_spec, print};
 use serde_json::{Value, json};
 
 const MOST_METADATA: usize = 256 << 10;
@@ -10,6 +10,7 @@ const MOST_MESSAGE: usize = 1024;
 
 pub const RULES: Kind = Kind {
     status: Some(|_| json!({"attached": false})),
+    prepare: meta::status_alone,
     check,
     change: |attachment, old, report| report.immutable(&attachment.get("spec"), &old.get("spec")),
     change_part: |_, attachment, _, report| check_status(&attachment.get("status"), report),
