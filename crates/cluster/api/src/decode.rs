@@ -137,9 +137,16 @@ pub fn refusal(version: &str, kind: &str, why: &str) -> Status {
     ))
 }
 
-/// Leaves nothing empty in `metadata` but an empty list of owners, which is a request.
+/// Leaves nothing empty in `metadata`, as Go prints it, but an empty list of owners, which is a request:
+/// that they are forgotten. A single empty owner asks for the same.
 pub fn tidy_metadata(object: &mut Value) {
     let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
+    if let Some(Value::Array(owners)) = metadata.get_mut("managedFields")
+        && let [Value::Object(only)] = owners.as_slice()
+        && only.is_empty()
+    {
+        owners.clear();
+    }
     metadata.retain(|name, value| match value {
         Value::Null => false,
         Value::Object(fields) => !fields.is_empty(),

@@ -105,7 +105,7 @@ pub fn is_duration(text: &str) -> bool {
 }
 
 /// Days since 1970 as a date, by eras of 400 years that begin in March.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);

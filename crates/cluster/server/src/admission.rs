@@ -18,7 +18,7 @@ pub use memo::Memo;
 pub use quotas::{Charge, TRIES as CHARGES, Turns};
 
 use crate::api::{Api, Call, store_status};
-use crate::auth::User;
+use crate::auth::reviews::user_value;
 use crate::table::Rows;
 use crate::verbs::read::object;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ use teu_api::admission::matching::is_exempt;
 use teu_api::admission::{Operation, Request};
 use teu_api::object::is_terminating;
 use teu_api::{Cause, CauseKind, Status};
+use teu_kubernetes::Schema;
 use teu_store::Consistency;
 use teu_store::cache::ListAt;
 
@@ -43,14 +44,18 @@ pub struct Subject<'a> {
     pub is_dry_run: bool,
     user: Value,
     namespace: Option<Value>,
+    /// Of what the document is made that is judged in the place of the object.
+    document: Option<Schema>,
 }
 
 impl<'a> Subject<'a> {
-    /// The kind of the object that is judged: of a connection it is that of its options.
+    /// The kind of what is judged: a connection's options, or a part that is only made, have their own.
     fn kind(&self) -> &str {
         let resource = &self.call.entry.row.resource;
         match (self.operation, resource.subresource(&self.call.subresource)) {
-            (Operation::Connect, Some(part)) => &part.kind,
+            (Operation::Connect | Operation::Create, Some(part)) if !part.kind.is_empty() => {
+                &part.kind
+            }
             _ => &resource.kind,
         }
     }
@@ -76,7 +81,7 @@ impl<'a> Subject<'a> {
             name: &self.call.name,
             object,
             old: self.old,
-            schema: &self.call.entry.row.schema,
+            schema: self.document.as_ref().unwrap_or(&self.call.entry.row.schema),
             user: &self.user,
             options: options(self.operation),
             dry_run: self.is_dry_run,
@@ -97,8 +102,10 @@ impl Api {
             true => None,
             false => self.one(&call.rows, ("", "namespaces"), "", &call.namespace).await?,
         };
-        let user = user_info(&call.user);
-        Ok(Subject { call, operation, old, is_dry_run, user, namespace })
+        let user = user_value(&call.user);
+        let is_part = matches!(operation, Operation::Connect | Operation::Create);
+        let document = is_part.then(|| call.document()).flatten().map(|(schema, ..)| schema);
+        Ok(Subject { call, operation, old, is_dry_run, user, namespace, document })
     }
 
     /// Everything that changes an object before it is prepared. Answers warnings.
@@ -132,10 +139,32 @@ impl Api {
 
     /// Refuses a connection with these options if a policy or a webhook does.
     pub async fn admit_connection(&self, call: &Call, options: Value) -> Result<(), Status> {
-        let subject = self.subject(call, Operation::Connect, None, false).await?;
+        self.judge_document(call, Operation::Connect, &options, false).await.map(|_| ())
+    }
+
+    /// Refuses to make a part of an object, such as an eviction, if a policy or a webhook does. Answers
+    /// warnings.
+    pub async fn judge_part(
+        &self,
+        call: &Call,
+        sent: &Value,
+        is_dry_run: bool,
+    ) -> Result<Vec<String>, Status> {
+        self.judge_document(call, Operation::Create, sent, is_dry_run).await
+    }
+
+    async fn judge_document(
+        &self,
+        call: &Call,
+        operation: Operation,
+        document: &Value,
+        is_dry_run: bool,
+    ) -> Result<Vec<String>, Status> {
+        let subject = self.subject(call, operation, None, is_dry_run).await?;
         let mut warnings = Vec::new();
-        self.judge_by_policies(&subject, Some(&options), &mut warnings).await?;
-        self.judge_by_webhooks(&subject, Some(&options), &mut warnings).await
+        self.judge_by_policies(&subject, Some(document), &mut warnings).await?;
+        self.judge_by_webhooks(&subject, Some(document), &mut warnings).await?;
+        Ok(warnings)
     }
 
     /// Objects of a resource as the cache has them; of a namespace, or all.
@@ -157,7 +186,7 @@ impl Api {
     }
 
     /// One object as the cache has it, or the store.
-    async fn one(
+    pub(crate) async fn one(
         &self,
         rows: &Rows,
         (group, plural): (&str, &str),
@@ -216,15 +245,4 @@ fn options(operation: Operation) -> &'static Value {
         Operation::Delete => &ALL[2],
         Operation::Connect => &Value::Null,
     }
-}
-
-fn user_info(user: &User) -> Value {
-    let mut info = json!({ "username": user.name, "groups": user.groups });
-    if !user.uid.is_empty() {
-        info["uid"] = user.uid.clone().into();
-    }
-    if !user.extra.is_empty() {
-        info["extra"] = json!(user.extra);
-    }
-    info
 }

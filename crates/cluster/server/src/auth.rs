@@ -25,15 +25,13 @@ pub use node::NodesAndRoles;
 pub use rbac::Rbac;
 pub use user::User;
 
-use crate::api::{Api, store_status};
+use crate::api::Api;
 use http::HeaderMap;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use teu_api::Status;
-use teu_store::Consistency;
-use teu_store::cache::ListAt;
 use teu_web::Peer;
 
 /// What is decided later.
@@ -163,15 +161,5 @@ pub(crate) async fn lookup(
     plural: &str,
     (namespace, name): (&str, &str),
 ) -> Result<Option<Value>, Status> {
-    let rows = api.table.rows();
-    let Some(entry) = rows.find("", "v1", plural) else { return Ok(None) };
-    let key = entry.shelf.key(namespace, name);
-    let cached = entry.shelf.cache().get(&key, ListAt::Any).await.map_err(store_status)?;
-    let kv = match cached {
-        Some(item) => Some(Arc::clone(&item.kv)),
-        // The cache may be a little behind one that was just made.
-        None => api.store.get(&key, Consistency::Linearizable).await.map_err(store_status)?.kv,
-    };
-    let object = kv.map(|kv| serde_json::from_slice(&kv.value)).transpose();
-    object.map_err(|error| Status::internal(format!("{plural} {namespace}/{name}: {error}")))
+    api.one(&api.table.rows(), ("", plural), namespace, name).await
 }

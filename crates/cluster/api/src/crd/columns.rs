@@ -77,7 +77,7 @@ impl Printer {
                 None => (number.as_f64().unwrap_or(0.0) as i64).into(),
             },
             ("number", Value::Number(_)) | ("boolean", Value::Bool(_)) => value.clone(),
-            ("date", Value::String(text)) => match print::seconds(text) {
+            ("date", Value::String(text)) => match crate::time::parse(text) {
                 Some(_) => print::since(text, now).into(),
                 None => "<invalid>".into(),
             },

@@ -37,48 +37,6 @@ pub fn columns(names: &'static str) -> Vec<Column> {
     .collect()
 }
 
-/// Days since 1970 of a date.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Year, month and day of a day since 1970.
-pub fn date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted - era * 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// Seconds since 1970 of an RFC 3339 time; none if it is not one. Fractions are dropped.
-pub fn seconds(text: &str) -> Option<i64> {
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let rest = text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
-    let offset = match rest.as_bytes().first()? {
-        b'Z' | b'z' => 0,
-        sign @ (b'+' | b'-') => {
-            let hours = rest.get(1..3)?.parse::<i64>().ok()?;
-            let minutes = rest.get(4..6)?.parse::<i64>().ok()?;
-            let seconds = hours * 3600 + minutes * 60;
-            if *sign == b'+' { seconds } else { -seconds }
-        }
-        _ => return None,
-    };
-    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60;
-    valid.then(|| days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset)
-}
-
 /// `5m3s`, `2d4h`: two units at most, the fewer the longer it is.
 pub fn duration(seconds: i64) -> String {
     let two = |first: i64, unit: &str, second: i64, smaller: &str| {
@@ -106,7 +64,7 @@ pub fn duration(seconds: i64) -> String {
 
 /// How long ago that was; `<unknown>` if nobody knows.
 pub fn since(time: &str, now: i64) -> String {
-    match seconds(time) {
+    match crate::time::parse(time) {
         Some(then) => duration(now - then),
         None => "<unknown>".to_owned(),
     }

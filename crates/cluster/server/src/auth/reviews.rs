@@ -20,6 +20,9 @@ pub async fn answer(api: &Api, call: &Call, sent: &Value) -> Option<Result<Value
             if let Err(status) = api.check_node_part(call, sent).await {
                 return Some(Err(status));
             }
+            if let Err(status) = api.judge_part(call, sent, false).await {
+                return Some(Err(status));
+            }
             let at = (&*call.namespace, &*call.name);
             Some(accounts.issue(api, at, sent.clone()).await)
         }

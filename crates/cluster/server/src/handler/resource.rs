@@ -116,6 +116,16 @@ pub(super) async fn handle(
     if !is_placed || (!is_whole && !place.name.is_empty()) {
         return Err(Status::not_found_path(&place.plural));
     }
+    // An object is made in its collection, and only an object is changed.
+    let is_made = place.name.is_empty() || !place.subresource.is_empty();
+    let is_apt = match verb {
+        "create" => is_made,
+        "update" | "patch" => !place.name.is_empty(),
+        _ => true,
+    };
+    if !is_apt {
+        return Err(not_allowed());
+    }
     verb.clone_into(&mut series.verb);
     series.group = place.group.clone();
     series.version = place.version.clone();
@@ -178,12 +188,14 @@ fn check_verb(call: &Call, verb: &str) -> Result<(), Status> {
     };
     match verbs.iter().any(|known| known == verb) {
         true => Ok(()),
-        false => Err(Status::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
+        false => Err(not_allowed()),
     }
+}
+
+/// 405.
+fn not_allowed() -> Status {
+    let text = "the server does not allow this method on the requested resource";
+    Status::new(405, "MethodNotAllowed", text)
 }
 
 async fn get(api: &Api, call: &Call, query: &Query, look: Look) -> Result<Response, Status> {
@@ -255,13 +267,19 @@ async fn write(
             if let Some(review) = reviews::answer(api, call, &sent).await {
                 return Ok(answer::document(201, &review?, look.accept));
             }
+            if let Some(pod) = bound(call, &sent) {
+                let (done, more) = api.create_part(&pod, &sent, &options).await?;
+                let done = answer::document(201, &done, look.accept);
+                return Ok(answer::warn(done, &[told, more].concat()));
+            }
             if !call.entry.is_stored() {
                 let (group, plural) = (call.entry.group(), call.entry.plural());
                 return Err(Status::method_not_allowed(group, plural, "create"));
             }
             if !call.subresource.is_empty() {
-                let done = api.create_part(call, &sent, &options).await?;
-                return Ok(answer::warn(answer::document(201, &done, look.accept), &told));
+                let (done, more) = api.create_part(call, &sent, &options).await?;
+                let done = answer::document(201, &done, look.accept);
+                return Ok(answer::warn(done, &[told, more].concat()));
             }
             api.create(call, sent, &options).await?
         }
@@ -269,6 +287,18 @@ async fn write(
     };
     written.warnings.splice(0..0, told);
     respond(call, &written, look)
+}
+
+/// The pod that a binding is of which is made by its old name, in a collection of bindings.
+fn bound(call: &Call, sent: &Value) -> Option<Call> {
+    let is_binding = (call.entry.group(), call.entry.plural()) == ("", "bindings");
+    let name = object::name(sent).to_owned();
+    // A name that is more than a name could lead into another namespace.
+    if !is_binding || call.namespace.is_empty() || name.contains('/') {
+        return None;
+    }
+    let entry = call.rows.find("", "v1", "pods").cloned()?;
+    Some(Call { entry, name, subresource: "binding".to_owned(), ..call.clone() })
 }
 
 /// A patch, by what it says it is.

@@ -3,7 +3,8 @@
 
 use crate::api::{Api, Call};
 use crate::id;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use teu_api::decode::tidy_metadata;
 use teu_api::{Status, object};
 
 /// What only the server says.
@@ -78,7 +79,7 @@ impl Api {
         }
         metadata.insert("uid".to_owned(), id::uid().into());
         metadata.insert("creationTimestamp".to_owned(), self.wall.text().into());
-        drop_empty(metadata);
+        tidy_metadata(new);
     }
 }
 
@@ -99,19 +100,8 @@ pub fn carry(call: &Call, new: &mut Value, old: &Value) -> Result<(), Status> {
         }
     }
     // The real server keeps what a name was generated from only if the client says it again.
-    drop_empty(metadata);
+    tidy_metadata(new);
     Ok(())
-}
-
-/// As Go prints: what is empty is not there.
-fn drop_empty(metadata: &mut Map<String, Value>) {
-    metadata.retain(|_, value| match value {
-        Value::Null => false,
-        Value::Object(map) => !map.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        _ => true,
-    });
 }
 
 /// A list of texts in metadata.

@@ -15,22 +15,33 @@ const TRIES: usize = 20;
 const MAX_ANNOUNCED: usize = 2000;
 
 impl Api {
-    /// Makes a part of an object.
+    /// Makes a part of an object. Answers what is said of it, and warnings.
     pub async fn create_part(
         self: &Arc<Self>,
         call: &Call,
         sent: &Value,
         options: &WriteOptions,
-    ) -> Result<Value, Status> {
+    ) -> Result<(Value, Vec<String>), Status> {
         self.check_node_part(call, sent).await?;
+        let named = object::name(sent);
+        if !named.is_empty() && named != call.name {
+            let resource = &call.entry.row.resource;
+            let kind = resource.subresource(&call.subresource).map(|part| &*part.kind);
+            return Err(Status::bad_request(format!(
+                "name in URL does not match name in {} object",
+                kind.unwrap_or_default()
+            )));
+        }
+        let warnings = self.judge_part(call, sent, options.is_dry_run).await?;
         match (call.entry.plural(), &*call.subresource) {
             ("pods", "binding") => self.bind(call, sent, options).await?,
             ("pods", "eviction") => self.evict(call, sent, options).await?,
             _ => return Err(Status::not_found_path(&call.subresource)),
         }
-        Ok(json!({
+        let done = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
-        }))
+        });
+        Ok((done, warnings))
     }
 
     /// Puts a pod on a node, once.

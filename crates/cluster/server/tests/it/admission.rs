@@ -203,3 +203,50 @@ fn pods_keep_to_their_namespace_and_its_limits() {
     );
     world.post(pods, &pod("p", json!({}))).good();
 }
+
+#[test]
+fn parts_that_are_only_made_are_judged() {
+    let world = World::new();
+    let base = "/apis/admissionregistration.k8s.io/v1";
+    let policy = json!({ "metadata": { "name": "stay" }, "spec": {
+        "matchConstraints": { "resourceRules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+            "resources": ["pods/eviction", "pods/binding"],
+        }] },
+        "validations": [
+            { "expression": "request.subResource != 'eviction' || object.metadata.name != 'keep'",
+              "message": "it stays" },
+            { "expression": "request.subResource != 'binding' || object.target.name != 'closed'",
+              "message": "nobody goes there" },
+        ],
+    } });
+    world.post(&format!("{base}/validatingadmissionpolicies"), &policy).good();
+    let binding = json!({ "metadata": { "name": "stay" }, "spec": {
+        "policyName": "stay", "validationActions": ["Deny"],
+    } });
+    world.post(&format!("{base}/validatingadmissionpolicybindings"), &binding).good();
+    let pods = "/api/v1/namespaces/default/pods";
+    for name in ["keep", "go"] {
+        let pod = json!({ "metadata": { "name": name }, "spec": {
+            "containers": [{ "name": "a", "image": "a:1" }],
+        } });
+        world.post(pods, &pod).good();
+    }
+    let bind = |node: &str| {
+        let target = json!({ "kind": "Node", "name": node });
+        let body = json!({ "metadata": { "name": "keep" }, "target": target });
+        world.post(&format!("{pods}/keep/binding"), &body)
+    };
+    world.until(|| bind("closed").code == 422);
+    bind("open").good();
+    let evict = |name: &str| {
+        world.post(&format!("{pods}/{name}/eviction"), &json!({ "metadata": { "name": name } }))
+    };
+    let refused = evict("keep").bad(422);
+    assert!(
+        refused["message"].as_str().is_some_and(|text| text.ends_with("it stays")),
+        "{refused}"
+    );
+    evict("go").good();
+    assert_eq!(world.get(&format!("{pods}/go")).code, 404);
+}

@@ -198,4 +198,7 @@ fn options_are_checked() {
         "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"some\": supported values: \"All\""
     );
     assert_eq!(world.get(&format!("{MAPS}/a")).code, 404);
+    // An object is made in its collection, and a collection is not replaced.
+    assert_eq!(world.post(&format!("{MAPS}/a"), &map("a", json!({}))).code, 405);
+    assert_eq!(world.put(MAPS, &map("a", json!({}))).code, 405);
 }

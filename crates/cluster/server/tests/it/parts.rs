@@ -56,6 +56,15 @@ fn a_pod_is_bound_once() {
     assert_eq!(bound["spec"]["nodeName"], "n");
     assert_eq!(bound["status"]["conditions"][0]["type"], "PodScheduled");
     assert_eq!(world.post(&path, &binding).bad(409)["reason"], "Conflict");
+    let other = json!({ "metadata": { "name": "q" }, "target": { "name": "n" } });
+    assert_eq!(
+        world.post(&path, &other).bad(400)["message"],
+        "name in URL does not match name in Binding object"
+    );
+    // The old way, in the collection of bindings.
+    world.post(PODS, &pod("q")).good();
+    world.post("/api/v1/namespaces/default/bindings", &other).good();
+    assert_eq!(world.get(&format!("{PODS}/q")).good()["spec"]["nodeName"], "n");
     // A bound pod is given its time.
     let begun = world.delete(&format!("{PODS}/p")).good();
     assert_eq!(begun["metadata"]["deletionGracePeriodSeconds"], 30);

@@ -136,6 +136,33 @@ fn an_object_has_the_name_of_its_path() {
 }
 
 #[test]
+fn owners_are_forgotten_when_somebody_asks_for_it() {
+    let world = World::new();
+    let path = format!("{MAPS}/a");
+    let owners = |world: &World| world.get(&path).good()["metadata"]["managedFields"].clone();
+    let own = || {
+        let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "a": "1" } });
+        let path = format!("{path}?fieldManager=m&force=true");
+        patch(&world, &path, "apply-patch+yaml", &body);
+        assert!(owners(&world).is_array());
+    };
+    world.post(MAPS, &map("a", json!({}))).good();
+    own();
+    let empty = json!([{ "op": "replace", "path": "/metadata/managedFields", "value": [{}] }]);
+    patch(&world, &path, "json-patch+json", &empty).good();
+    assert!(owners(&world).is_null());
+    own();
+    patch(&world, &path, "merge-patch+json", &json!({ "metadata": { "managedFields": [{}] } }))
+        .good();
+    assert!(owners(&world).is_null());
+    own();
+    let mut whole = world.get(&path).good();
+    whole["metadata"]["managedFields"] = json!([]);
+    world.put(&path, &whole).good();
+    assert!(owners(&world).is_null());
+}
+
+#[test]
 fn a_scale_is_applied_and_its_field_is_owned() {
     let world = World::new();
     world.post(&format!("{DEPLOYMENTS}?fieldManager=maker"), &deployment(1)).good();

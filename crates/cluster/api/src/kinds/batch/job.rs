@@ -211,7 +211,7 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
         None if parallelism > 1 => format!("{succeeded}/1 of {parallelism}"),
         None => format!("{succeeded}/1"),
     };
-    let time = |field: &str| print::seconds(status.text(field));
+    let time = |field: &str| crate::time::parse(status.text(field));
     let duration = time("startTime")
         .map(|start| print::duration(time("completionTime").unwrap_or(now) - start));
     let state = if has_condition(&job, "Complete") {

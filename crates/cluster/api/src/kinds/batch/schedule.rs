@@ -7,8 +7,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::print;
-
 /// How far ahead a time is looked for.
 const HORIZON_YEARS: i64 = 5;
 const STAR: u64 = 1 << 63;
@@ -138,7 +136,7 @@ impl Calendar {
     }
 
     fn is_day(&self, day: i64) -> bool {
-        let (_, month, of_month) = print::date(day);
+        let (_, month, of_month) = crate::time::civil(day);
         if !has(self.months, month) {
             return false;
         }

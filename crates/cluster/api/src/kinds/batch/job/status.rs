@@ -2,7 +2,7 @@
 //! old jobs can still be changed.
 
 use super::super::super::field::{At, Report};
-use super::super::super::{print, workload};
+use super::super::super::workload;
 use super::has_condition;
 use super::indexes;
 use super::policy::invalid_whole;
@@ -87,8 +87,8 @@ fn finished(job: &At, status: &At, report: &mut Report) {
     if !end.is_set() && complete {
         report.required(&end, "completionTime is required for Complete jobs");
     }
-    if print::seconds(end.str())
-        .zip(print::seconds(start.str()))
+    if crate::time::parse(end.str())
+        .zip(crate::time::parse(start.str()))
         .is_some_and(|(end, start)| end < start)
     {
         report.invalid(&end, "completionTime cannot be set before startTime");

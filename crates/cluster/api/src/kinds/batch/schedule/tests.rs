@@ -1,7 +1,7 @@
 //! Schedules.
 
-use super::super::super::print::seconds;
 use super::Schedule;
+use crate::time::parse as seconds;
 
 fn next(schedule: &str, now: &str) -> i64 {
     Schedule::parse(schedule).unwrap().next_after(seconds(now).unwrap()).unwrap()
