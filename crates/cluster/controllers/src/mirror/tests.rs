@@ -101,3 +101,26 @@ fn only_what_differs_is_told_after_a_watch_was_cut_off() {
     follow(&mirror, all([12, 13]));
     assert!(take().is_empty());
 }
+
+#[test]
+fn a_watch_that_could_not_begin_begins_when_it_can() {
+    use crate::resources::LEASES;
+    use crate::testing::{Hand, One};
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let (clock, one) = (Hand::new(), One::new());
+        let asker = one.asker();
+        let cut = Arc::clone(&asker.is_cut_off);
+        *cut.lock().expect("no panic") = true;
+        let mirrors = Mirrors::new(Arc::new(asker), Arc::new(clock.clone()));
+        let mirror = mirrors.of(LEASES, "");
+        clock.forward(60_000).await;
+        *cut.lock().expect("no panic") = false;
+        // The longest that is waited by now.
+        clock.forward(30_100).await;
+        let lease = json!({ "metadata": { "name": "one", "namespace": "n", "uid": "u" } });
+        one.asker().create(LEASES, "n", lease).await.expect("it is made");
+        clock.forward(100).await;
+        assert!(mirror.get("n", "one").is_some());
+    });
+}

@@ -8,6 +8,7 @@ mod certificates;
 mod controllers;
 mod crds;
 mod deletes;
+mod devices;
 mod encryption;
 mod etcd;
 mod fairness;
