@@ -121,7 +121,8 @@ impl Context {
         Ok(self.shown(kind, written).await)
     }
 
-    /// Deletes one, if it is still the same. One that is gone already is no failure.
+    /// Deletes one, if it is still the same. One that is gone already, or is another version than asked for,
+    /// is no failure.
     pub async fn delete(
         &self,
         kind: Kind<'_>,
@@ -138,6 +139,10 @@ impl Context {
                     self.shown(kind, last).await;
                 }
                 is_begun
+            }
+            // It has changed since: its change wakes whoever asked for this.
+            Err(status) if status.reason == "Conflict" && how.resource_version.is_some() => {
+                return Ok(());
             }
             Err(status) if status.code == 404 || status.reason == "Conflict" => false,
             Err(status) => return Err(status),

@@ -10,7 +10,7 @@
 //!
 //! Whom it belongs to it goes with: so only owners are written here, and nothing is deleted.
 
-use super::pod::{claims, ordinal};
+use super::pod::ordinal;
 use crate::pods::controller_ref;
 use serde_json::{Value, json};
 use teu_api::kinds::field::At;
@@ -18,7 +18,10 @@ use teu_api::object;
 
 /// The names of an ordinal's claims.
 pub fn names(set: &Value, ordinal: i64) -> Vec<String> {
-    claims(set, ordinal).iter().map(|(_, claim)| object::name(claim).to_owned()).collect()
+    let (at, own) = (At::root(set), object::name(set));
+    let templates = at.get("spec.volumeClaimTemplates");
+    let name = |template: At<'_, '_>| format!("{}-{own}-{ordinal}", template.text("metadata.name"));
+    templates.items().map(name).collect()
 }
 
 /// The ordinal whose claim has this name, if the set has such claims.
