@@ -15,11 +15,14 @@ pub mod policy;
 pub mod priority;
 pub mod quota;
 pub mod references;
+pub mod resize;
 pub mod runtime_class;
 pub mod security;
 pub mod service_account;
 #[cfg(test)]
 mod tests;
+pub mod topology;
+pub mod trouble;
 pub mod webhook;
 
 use crate::status::Status;

@@ -55,6 +55,7 @@ pub async fn lead(api: Arc<Api>, authority: Arc<Authority>, is_shared: bool) {
             crate::namespaces::run(Arc::clone(&api)),
             crate::garbage::run(Arc::clone(&api)),
             crate::aggregate::own::run(Arc::clone(&api)),
+            crate::taints::run(Arc::clone(&api)),
             defaults::aggregate(Arc::clone(&api), Arc::new(User::internal("system:apiserver"))),
         );
     };

@@ -49,6 +49,7 @@ pub mod shelf;
 pub mod snapshots;
 pub mod stored;
 pub mod table;
+pub mod taints;
 pub mod time;
 pub mod verbs;
 pub mod webhook;

@@ -42,6 +42,17 @@ pub fn resolve(pod: &mut Value, classes: &[Value]) -> Result<(), String> {
     Ok(())
 }
 
+/// Why a class may not be the default of all pods that name none: another one is.
+pub fn check_class(class: &Value, classes: &[Value]) -> Result<(), String> {
+    let name = crate::object::name(class);
+    match default_class(classes).map(crate::object::name) {
+        Some(other) if class["globalDefault"] == true && other != name => Err(format!(
+            "PriorityClass {other} is already marked as default. Only one default can exist"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Of several default classes the one with the smallest number.
 fn default_class(classes: &[Value]) -> Option<&Value> {
     let defaults = classes.iter().filter(|class| class["globalDefault"] == true);

@@ -2,6 +2,7 @@
 
 mod amounts;
 mod fillers;
+mod nodes_and_sizes;
 mod pods;
 mod policies;
 mod webhooks;

@@ -3,12 +3,14 @@
 
 use super::Subject;
 use crate::api::{Api, Call, store_status};
+use crate::follow;
 use crate::id;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 use teu_api::admission::security::{Standard, Standards, is_significant, violation};
 use teu_api::admission::{
-    Operation, classes, limits, node, priority, runtime_class, security, service_account,
+    Operation, classes, limits, node, priority, resize, runtime_class, security, service_account,
+    topology, trouble,
 };
 use teu_api::{Status, object};
 use teu_store::Span;
@@ -32,12 +34,18 @@ impl Api {
                 let all =
                     self.all(&call.rows, ("scheduling.k8s.io", "priorityclasses"), "").await?;
                 priority::resolve(new, &all).map_err(forbidden)?;
+                trouble::fill_pod(new);
                 self.fill_account(subject, new).await?;
                 let ranges = self.all(&call.rows, ("", "limitranges"), &call.namespace).await?;
                 limits::fill_pod(new, &ranges);
                 let class = self.runtime_class(subject, new).await?;
                 runtime_class::fill(new, class.as_ref()).map_err(forbidden)?;
+                if let Some(node) = topology::node_of(new) {
+                    let labels = self.topology(call, node).await?;
+                    topology::fill(new, labels);
+                }
             }
+            ("", "nodes") => trouble::fill_node(new),
             ("", "persistentvolumes") => keep_while_used(new, "kubernetes.io/pv-protection"),
             ("", "persistentvolumeclaims") => {
                 keep_while_used(new, "kubernetes.io/pvc-protection");
@@ -62,6 +70,38 @@ impl Api {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The labels that a pod gets of its node: none of one that is not there.
+    pub async fn topology(&self, call: &Call, node: &str) -> Result<Map<String, Value>, Status> {
+        let node = self.one(&call.rows, ("", "nodes"), "", node).await?;
+        Ok(node.as_ref().map(topology::labels_of).unwrap_or_default())
+    }
+
+    /// Whether what is there may become larger.
+    async fn check_growth(
+        &self,
+        subject: &Subject<'_>,
+        new: &Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        let call = subject.call;
+        let found = match (call.entry.group(), call.entry.plural(), &*call.subresource) {
+            ("", "persistentvolumeclaims", "") => {
+                let classes =
+                    self.all(&call.rows, ("storage.k8s.io", "storageclasses"), "").await?;
+                resize::check_claim(new, old, &classes)
+            }
+            ("", "pods", "resize") => match resize::node_of(new, old) {
+                Some(name) => match self.one(&call.rows, ("", "nodes"), "", name).await? {
+                    Some(node) => resize::check_pod(new, &node),
+                    None => Err(format!("node {name:?} not found")),
+                },
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        found.map_err(|why| call.forbidden(&why))
     }
 
     /// The runtime class that a pod names.
@@ -136,6 +176,9 @@ impl Api {
         }
         let Some(new) = new else { return Ok(Vec::new()) };
         self.check_signers(subject, new).await?;
+        if let Some(old) = subject.old {
+            self.check_growth(subject, new, old).await?;
+        }
         match (call.entry.group(), call.entry.plural(), &*call.subresource) {
             ("", "namespaces", "") => {
                 let faults = security::label_faults(new);
@@ -152,6 +195,12 @@ impl Api {
             }
             ("", "persistentvolumeclaims", "") => {
                 self.check_limits(subject, new, limits::check_claim).await?;
+            }
+            ("scheduling.k8s.io", "priorityclasses", "") if new["globalDefault"] == true => {
+                // As they stand, or two that come one after the other would not know of each other.
+                let kind = ("scheduling.k8s.io", "priorityclasses");
+                let all = follow::all(self, kind, ListAt::Consistent).await?;
+                priority::check_class(new, &all).map_err(|why| call.forbidden(&why))?;
             }
             // What makes pods is warned of, and its pods are refused later.
             (_, _, "") => {

@@ -2,7 +2,7 @@
 
 use super::delete::DeleteOptions;
 use crate::api::{Api, Call, WriteOptions, store_status};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use teu_api::kinds::labels::selects;
 use teu_api::{Cause, CauseKind, Status, object};
@@ -58,7 +58,7 @@ impl Api {
         if !causes.is_empty() {
             return Err(Status::invalid("", "Binding", &call.name, causes));
         }
-        let now = self.wall.text();
+        let (now, labels) = (self.wall.text(), self.binding_labels(call, sent, node).await?);
         self.rewrite(call, options, |pod| {
             if object::is_terminating(pod) {
                 let text =
@@ -80,11 +80,13 @@ impl Api {
                 return Err(call.conflict(&text));
             }
             object::child_mut(pod, "spec").insert("nodeName".to_owned(), node.into());
-            let added = object::at(sent, &["metadata", "annotations"]).and_then(Value::as_object);
-            for (name, value) in added.into_iter().flatten() {
-                let metadata = object::metadata_mut(pod);
-                let all = metadata.entry("annotations").or_insert_with(|| json!({}));
-                all[name] = value.clone();
+            let notes = object::at(sent, &["metadata", "annotations"]).and_then(Value::as_object);
+            for (field, added) in [("annotations", notes), ("labels", Some(&labels))] {
+                for (name, value) in added.into_iter().flatten() {
+                    let metadata = object::metadata_mut(pod);
+                    let all = metadata.entry(field).or_insert_with(|| json!({}));
+                    all[name] = value.clone();
+                }
             }
             let status = object::child_mut(pod, "status");
             let conditions = status.entry("conditions").or_insert_with(|| json!([]));
@@ -98,6 +100,19 @@ impl Api {
             Ok(())
         })
         .await
+    }
+
+    /// The labels a pod gets when it is bound: those of the binding, and where its node is.
+    async fn binding_labels(
+        &self,
+        call: &Call,
+        sent: &Value,
+        node: &str,
+    ) -> Result<Map<String, Value>, Status> {
+        let mut labels = self.topology(call, node).await?;
+        let own = object::at(sent, &["metadata", "labels"]).and_then(Value::as_object);
+        labels.extend(own.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(labels)
     }
 
     /// Deletes a pod, if its disruption budgets allow it.

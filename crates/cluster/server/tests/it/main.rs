@@ -22,6 +22,7 @@ mod objects;
 mod oidc;
 mod parts;
 mod patches;
+mod placement;
 mod proxying;
 mod quotas;
 mod renewal;

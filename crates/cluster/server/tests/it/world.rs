@@ -146,6 +146,7 @@ impl World {
             tokio::spawn(teu_server::crd::run(Arc::clone(&api)));
             tokio::spawn(teu_server::namespaces::run(Arc::clone(&api)));
             tokio::spawn(teu_server::aggregate::own::run(Arc::clone(&api)));
+            tokio::spawn(teu_server::taints::run(Arc::clone(&api)));
             give_accounts(&api).await;
             tokio::spawn(teu_web::serve(listener, Limits::default(), service, shutdown.clone()));
             api.is_ready.store(true, Ordering::Release);
