@@ -5,7 +5,7 @@ use crate::identity::Identity;
 use crate::validity::Validity;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SigningKey as _,
+    KeyUsagePurpose, PublicKeyData as _, SigningKey as _,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -116,6 +116,14 @@ impl Authority {
     /// Its private key, for its file.
     pub fn key_pem(&self) -> String {
         self.issuer.key().serialize_pem()
+    }
+
+    /// By what its key is known, whatever certificates it gets: SHA-256 over the public key as certificates
+    /// have it, in hexadecimal (what `kubeadm join` calls the hash of the CA).
+    pub fn fingerprint(&self) -> String {
+        let key = self.issuer.key().subject_public_key_info();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &key);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Signs what is to be vouched for (ECDSA over P-256 with SHA-256).

@@ -4,6 +4,7 @@
 //! anew with the same key, so that what it has issued stays good. What it issues is made anew at every
 //! start, and while the server runs ([`renewal`]). Keys are readable by their owner alone.
 
+mod owner;
 pub mod renewal;
 pub mod shared;
 pub mod shown;
@@ -97,6 +98,22 @@ pub enum CredentialsError {
     OtherCluster {
         /// Which differs.
         file: String,
+    },
+    /// A server of another cluster, or of none yet.
+    #[error(
+        "the objects in etcd are a cluster's whose keys are: {kept}; this server's, in {}, are: {own}. \
+         Give it that cluster's keys: copy `pki` of one of its servers there, or give all of them the \
+         same `join-secret` and move this folder away. If those keys are lost for good, \
+         `etcdctl del /teu/keys` gives the objects to this server",
+        folder.display()
+    )]
+    OtherKeys {
+        /// Whose the objects are.
+        kept: String,
+        /// Who this server is.
+        own: String,
+        /// Where its keys are.
+        folder: PathBuf,
     },
     /// No randomness.
     #[error("the system gave no random bytes")]

@@ -5,7 +5,7 @@
 //! The place is beside `/registry/`, where nothing that the API serves is. What is in a server's folder
 //! already and is not the cluster's is refused, not replaced: its clients know it.
 
-use super::{Credentials, CredentialsError, Files, read, write_private};
+use super::{Credentials, CredentialsError, Files, owner, read, write_private};
 use crate::config::Config;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use teu_pki::Validity;
 use teu_store::{Consistency, Outcome, Store, Txn};
 
 /// Where they are.
-const PLACE: &[u8] = b"/teu/pki";
+pub(super) const PLACE: &[u8] = b"/teu/pki";
 const MARK: &[u8] = b"teu:join:v1:";
 /// Characters of a secret that is one.
 const MIN_SECRET: usize = 20;
@@ -27,8 +27,10 @@ const TRIES: usize = 5;
 
 /// The cluster's credentials, made, joined or renewed.
 pub async fn open(config: &Config, store: &dyn Store) -> Result<Credentials, CredentialsError> {
+    owner::check(config, store).await?;
     share(config, store).await?;
     let credentials = Credentials::open(config)?;
+    owner::claim(config, &credentials, store).await?;
     // An authority that was renewed is everybody's.
     share(config, store).await?;
     Ok(credentials)

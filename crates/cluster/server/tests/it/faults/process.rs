@@ -27,6 +27,13 @@ fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let mut config = config(Path::new(&folder));
     config.store = StoreConfig::parse(&std::env::var(STORE).expect("a store")).expect("a store");
+    if config.store != StoreConfig::Embedded {
+        // Several servers are one cluster, so they have one authority.
+        let secret = Path::new(&folder).join("secret");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(&secret, "one secret of all servers").expect("written");
+        config.join_secret = Some(secret);
+    }
     let served = run(&config, |event| {
         if let Event::Ready { address, .. } = event {
             // One call, so that the line is whole or absent.
