@@ -21,6 +21,9 @@ use teu_web::{
 const MAX_QUESTION_BYTES: u64 = 4096;
 /// Bytes of an answer; two whole objects may differ in all lines.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// How often a server that says nothing is asked again, and after what pause.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(20);
 /// An answer may take so long; a snapshot does.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -108,7 +111,15 @@ impl Door {
             let why = "the server runs without an encryption configuration (`encryption-config`)";
             return respond::text(StatusCode::CONFLICT, why);
         };
-        match sealing::rewrite(&**inner, &*self.house.api.store, sealings).await {
+        let rewritten: Result<_, teu_store::Error> = async {
+            let done = sealing::rewrite(&**inner, &*self.house.api.store, sealings).await?;
+            let newest = inner.status().await?.revision;
+            // What objects were is taken down from what is forgotten now.
+            self.house.history.has_seen(newest).await;
+            sealing::forget(&**inner, newest).await.map(|()| done)
+        }
+        .await;
+        match rewritten {
             Ok(done) => respond::text(StatusCode::OK, done.to_string()),
             Err(error) => respond::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
@@ -206,21 +217,66 @@ fn ask_past(config: &Config, what: &str, question: &Question) -> Result<Option<S
 
 fn ask(config: &Config, what: &str, body: &str) -> Result<Option<String>, AskError> {
     let path = socket(config);
-    let Ok(mut stream) = UnixStream::connect(&path) else { return Ok(None) };
-    let failed = |source: io::Error| AskError::Io { path: path.clone(), source };
+    for _ in 0..TRIES {
+        let Ok(stream) = UnixStream::connect(&path) else { return Ok(None) };
+        match exchange(stream, what, body) {
+            Ok(answer) if !answer.is_empty() => return read_answer(&answer).map(Some),
+            // A server that is dying takes a connection and says nothing; soon it takes none.
+            Ok(_) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(source) => return Err(AskError::Io { path, source }),
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(None)
+}
+
+/// Whether the other side has gone.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// Asks, and reads all that is answered.
+fn exchange(mut stream: UnixStream, what: &str, body: &str) -> io::Result<String> {
     let length = body.len();
     let head = format!(
         "POST {what} HTTP/1.1\r\nHost: teu\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.write_all(head.as_bytes()).map_err(failed)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(head.as_bytes())?;
     let mut answer = String::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).map_err(failed)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn read_answer(answer: &str) -> Result<String, AskError> {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let answer = body.to_owned();
     match head.split(' ').nth(1) {
-        Some("200") => Ok(Some(answer)),
+        Some("200") => Ok(answer),
         Some("404") => Err(AskError::NoKind { answer }),
         _ => Err(AskError::Refused { answer }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_server_that_is_dying_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config::new(folder.path().join("data"), folder.path().to_path_buf());
+        assert!(matches!(rewrite_sealed(&config), Ok(None)), "no socket at all");
+        let listener = UnixListener::bind(socket(&config)).expect("a socket");
+        let asked = config.clone();
+        let asking = std::thread::spawn(move || rewrite_sealed(&asked));
+        // Taken and let go without a word, and then the socket is nobody's.
+        let (stream, _) = listener.accept().expect("a question");
+        drop((stream, listener));
+        let answer = asking.join().expect("an end");
+        assert!(matches!(answer, Ok(None)), "{answer:?}");
     }
 }

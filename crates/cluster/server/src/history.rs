@@ -96,6 +96,13 @@ impl History {
         matches!(waiting.await, Ok(Ok(_)))
     }
 
+    /// Waits until all is taken down that happened up to a revision, at most [`PATIENCE`].
+    pub async fn has_seen(&self, revision: u64) {
+        if self.is_kept() {
+            let _ = self.caught_up(revision, revision).await;
+        }
+    }
+
     /// Appends; blocks.
     fn append(&self, records: &[Record]) -> io::Result<()> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

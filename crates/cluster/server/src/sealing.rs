@@ -10,7 +10,7 @@ pub mod config;
 mod rewrite;
 
 pub use config::{SealingError, Sealings};
-pub use rewrite::{Rewritten, rewrite};
+pub use rewrite::{Rewritten, forget, rewrite};
 
 use bytes::Bytes;
 use std::io::Write;

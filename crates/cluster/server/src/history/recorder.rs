@@ -13,8 +13,9 @@ use teu_web::{Shutdown, Workers};
 const ROOT: &str = "/registry/";
 /// Between two notes of how far all is seen, while things change.
 const NOTE_MS: u64 = 60_000;
-/// After something that failed.
-const PAUSE: Duration = Duration::from_secs(10);
+/// After something that failed, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 struct Recorder {
     history: Arc<History>,
@@ -36,14 +37,19 @@ pub async fn run(
         return;
     }
     let mut recorder = Recorder { history, store, wall, workers: Workers::new(1), noted_ms: 0 };
+    let mut pause = FIRST_PAUSE;
     loop {
+        let begun = tokio::time::Instant::now();
         tokio::select! {
             // It ends when the watch does, or the disk.
             _ = recorder.follow() => {}
             () = shutdown.begun() => return,
         }
+        // One that went well for a while has only to begin anew, at once: what it misses is a gap.
+        pause =
+            if begun.elapsed() > LAST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shutdown.begun() => return,
         }
     }

@@ -1,9 +1,9 @@
 //! Rewrites what an older key has written, or none: after a rotation, before the older key is taken out
 //! of the file. Objects stay as they are; each that is rewritten has a new resource version. Afterwards
-//! the history is forgotten and the store's files are written anew, so that the older values are gone.
+//! the store's own history is to be forgotten ([`forget`]), so that the older values are gone from its files.
 
 use super::Sealings;
-use teu_store::{Change, Consistency, Error, Expect, Range, Span, Store, Txn, Write};
+use teu_store::{Change, Consistency, Error, Expect, Range, Revision, Span, Store, Txn, Write};
 
 /// Keys that are read at a time.
 const PAGE: usize = 500;
@@ -55,9 +55,12 @@ pub async fn rewrite(
             _ => break,
         }
     }
-    let newest = inner.status().await?.revision;
-    // Another server may have been faster; nothing is lost by that.
-    let _ = inner.compact(newest).await;
-    inner.defragment().await?;
     Ok(done)
+}
+
+/// Forgets what the values were before a revision, and writes the store's files anew.
+pub async fn forget(inner: &dyn Store, before: Revision) -> Result<(), Error> {
+    // Another server may have been faster; nothing is lost by that.
+    let _ = inner.compact(before).await;
+    inner.defragment().await
 }

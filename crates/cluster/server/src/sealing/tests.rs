@@ -82,7 +82,12 @@ fn keys_are_changed_and_the_old_ones_work_is_gone() {
     let both = sealings(&format!("[{}, {{identity: {{}}}}]", key("one", ONE)));
     let turn = |sealings: &Arc<Sealings>| {
         let store = Sealed::new(Arc::clone(&inner), Arc::clone(sealings));
-        teu_store::reply::block_on(rewrite(&*inner, &store, sealings)).expect("rewritten")
+        teu_store::reply::block_on(async {
+            let done = rewrite(&*inner, &store, sealings).await.expect("rewritten");
+            let newest = inner.status().await.expect("a status").revision;
+            forget(&*inner, newest).await.expect("forgotten");
+            done
+        })
     };
     assert_eq!(turn(&both), Rewritten { looked_at: 1, rewritten: 1 });
     assert_eq!(turn(&both), Rewritten { looked_at: 1, rewritten: 0 });

@@ -208,3 +208,39 @@ fn a_gap_is_no_past() {
     world.undo("cm/a", &(after - 1).to_string()).expect("undone");
     assert_eq!(world.value("a").as_deref(), Some("4"));
 }
+
+#[test]
+fn encrypting_everything_anew_leaves_no_gap() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("encryption.yaml");
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let write = |providers: &str| {
+        let text = format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: [{{resources: [secrets], providers: [{providers}]}}]"
+        );
+        std::fs::write(&file, text).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    };
+    let keyed = format!("{{aesgcm: {{keys: [{{name: a, secret: {key}}}]}}}}");
+    write("{identity: {}}");
+    let config = format!("encryption-config = {file:?}\n");
+    let world = World::start(folder.path(), &config);
+    world.create("a", "1");
+    let secrets = Kind { group: "", version: "v1", plural: "secrets" };
+    for number in 0..200 {
+        let secret = json!({ "metadata": { "name": format!("s{number}") } });
+        world.run(world.client().create(secrets, "default", secret)).expect("made");
+    }
+    drop(world);
+    write(&format!("{keyed}, {{identity: {{}}}}"));
+    let world = World::start(folder.path(), &config);
+    world.set("a", "2");
+    let done = control::rewrite_sealed(&world.config).expect("an answer").expect("a server");
+    assert!(done.contains("200 of"), "{done}");
+    world.set("a", "3");
+    let rows = world.known("configmap/a", 2);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    world.set("a", "4");
+    world.known("configmap/a", 3);
+}

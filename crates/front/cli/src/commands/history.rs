@@ -53,7 +53,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         Ok(image) => image,
         // A name with a slash may be an object's, if a server runs here that can say so.
         Err(failure) if object::is_object(matches.operand(0)) => {
-            return object::history(ctx, matches)?.ok_or(failure);
+            return object::history(ctx, matches)?.ok_or_else(|| object::neither(&failure));
         }
         Err(failure) => return Err(failure),
     };

@@ -118,6 +118,12 @@ fn failed(error: control::AskError) -> Failure {
     Failure::new(error.to_string())
 }
 
+/// For what is no image here, and may be an object that nobody here knows of.
+pub fn neither(failure: &Failure) -> Failure {
+    Failure::new(format!("{failure}, and no server runs here that knows it as KIND/NAME"))
+        .hint("for an object of a cluster, start `teu server`, or say --data-dir for one with other data; for an image, `teu pull` it")
+}
+
 fn nobody() -> Failure {
     Failure::new("no server runs here that could be asked")
         .hint("start `teu server`, or say --data-dir for one with other data")
