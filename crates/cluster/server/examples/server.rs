@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Event::Ready { address, kubeconfig } => {
                 writeln!(out, "ready on https://{address} kubeconfig {}", kubeconfig.display())
             }
+            Event::Reloaded(file) => writeln!(out, "{} {:?}", file.path.display(), file.trouble),
             Event::Cut(connections) => writeln!(out, "{connections} connections were cut"),
         };
         let _ = out.flush();

@@ -10,10 +10,12 @@ use crate::auth::oidc::Issuers;
 use crate::auth::{Access, Accounts, Authenticator, Authorizer, User};
 use crate::connect::Nodes;
 use crate::credentials::Held;
+use crate::current::Current;
 use crate::fairness::Fairness;
 use crate::lifetimes::Lifetimes;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
+use crate::reload::Reloads;
 use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
 use std::sync::atomic::AtomicBool;
@@ -53,7 +55,9 @@ pub struct Api {
     /// Who this server is when it hands requests on.
     pub proxy_identity: Held,
     /// Whose tokens are believed beside the cluster's own.
-    pub issuers: Issuers,
+    pub issuers: Current<Issuers>,
+    /// Files of the configuration that were taken over.
+    pub reloads: Reloads,
     /// Where it is written down who did what; none where nobody wants that.
     pub audit: Option<Arc<Audit>>,
     /// How nodes are called.
@@ -93,7 +97,8 @@ impl Api {
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),
             proxy_identity: Held::default(),
-            issuers: Issuers::default(),
+            issuers: Current::default(),
+            reloads: Reloads::default(),
             audit: None,
             nodes: Nodes::default(),
             shutdown,

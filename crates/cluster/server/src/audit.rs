@@ -13,6 +13,7 @@ pub use log::{AuditError, Log, LogConfig};
 pub use policy::{Policy, PolicyError};
 
 use crate::auth::User;
+use crate::current::Current;
 use crate::request::{Place, Query};
 use crate::time::Wall;
 use bytes::Bytes;
@@ -31,7 +32,7 @@ const CLIENT_GONE: u16 = 499;
 
 /// The policy and where its events go.
 pub struct Audit {
-    policy: Policy,
+    policy: Current<Policy>,
     log: Log,
     wall: Arc<dyn Wall>,
 }
@@ -102,7 +103,12 @@ pub struct Asked<'a> {
 impl Audit {
     /// By a policy into a log.
     pub fn new(policy: Policy, log: Log, wall: Arc<dyn Wall>) -> Self {
-        Self { policy, log, wall }
+        Self { policy: Current::new(policy), log, wall }
+    }
+
+    /// Judges by another policy from now on.
+    pub fn judge_by(&self, policy: Policy) {
+        self.policy.set(policy);
     }
 
     /// Events that were lost because they could not be written.
@@ -112,7 +118,7 @@ impl Audit {
 
     /// Begins a request's trail, if its events are wanted.
     pub fn begin(self: &Arc<Self>, request: &mut Request, asked: Asked<'_>) -> Option<Trail> {
-        let plan = self.policy.plan(asked, request.uri().path());
+        let plan = self.policy.get().plan(asked, request.uri().path());
         if plan.level == Level::None {
             return None;
         }

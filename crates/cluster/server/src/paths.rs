@@ -90,6 +90,7 @@ async fn metrics(api: &Api) -> Response {
         text.push_str("# TYPE apiserver_audit_error_total counter\n");
         text.push_str(&format!("apiserver_audit_error_total {}\n", audit.lost()));
     }
+    text.push_str(&api.reloads.print());
     answer::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into(), false)
 }
 

@@ -17,11 +17,12 @@ use crate::history::{self, History};
 use crate::lifetimes::Lifetimes;
 use crate::masters::{self, Sharing};
 use crate::outgoing::Outgoing;
+use crate::reload::{self, Reloaded, Watched};
 use crate::sealing::{Sealed, SealingError, Sealings};
 use crate::services::API_ADDRESS;
 use crate::time::Wall;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -30,10 +31,13 @@ use teu_store::etcd::{self, Etcd};
 use teu_store::{Error as StoreError, Store};
 use teu_web::{ClientCertificates, Limits, Listener, Shutdown, Tls};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// For requests under way when the server stops; watches end at once.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Files that have changed and nobody has heard of yet; further ones are only counted.
+const RELOADED: usize = 64;
 /// History that is kept for watches and lists that go on.
 const HISTORY: Duration = Duration::from_secs(300);
 
@@ -88,6 +92,8 @@ pub enum Event {
         /// Who may everything.
         kubeconfig: PathBuf,
     },
+    /// A file of its configuration has changed.
+    Reloaded(Reloaded),
     /// Connections that had to be cut at its end.
     Cut(usize),
 }
@@ -100,6 +106,7 @@ pub struct Server {
     address: SocketAddr,
     shutdown: Shutdown,
     singletons: JoinHandle<()>,
+    reloaded: mpsc::Receiver<Reloaded>,
 }
 
 /// Runs a server until SIGTERM or SIGINT.
@@ -109,13 +116,17 @@ pub fn run(config: &Config, tell: impl Fn(Event)) -> Result<(), Error> {
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
         let shutdown = Shutdown::new();
-        let server = Server::start(config, &shutdown).await?;
+        let mut server = Server::start(config, &shutdown).await?;
+        let mut reloaded = server.reloaded();
         let address = server.address.to_string();
         let serving = tokio::spawn(server.serve());
         tell(Event::Ready { address, kubeconfig: config.kubeconfig() });
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                Some(file) = reloaded.recv() => tell(Event::Reloaded(file)),
+            }
         }
         shutdown.begin();
         match serving.await {
@@ -159,7 +170,7 @@ impl Server {
             authorities: credentials.authority.certificate_pem().into_bytes(),
             identity: Held::from(Arc::clone(&issued.node_client)),
         };
-        api.issuers = issuers(config)?;
+        api.issuers.set(issuers(config)?);
         api.audit = audit(config, &api.wall)?;
         let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
@@ -176,6 +187,9 @@ impl Server {
         let history = Arc::new(History::new(folder, config.history, left_out));
         let (past, wall) = (Arc::clone(&history), Arc::clone(&api.wall));
         tokio::spawn(history::run(past, beneath, wall, shutdown.clone()));
+        let (told, reloaded) = mpsc::channel(RELOADED);
+        let files = watched(config, &api, sealed.as_ref().map(|(_, sealings)| sealings));
+        tokio::spawn(reload::run(files, told, Arc::clone(&api)));
         let house = House { api: Arc::clone(&api), history, config: config.clone(), sealed };
         crate::control::open(house, shutdown).await?;
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
@@ -198,12 +212,17 @@ impl Server {
         tokio::spawn(renewal.run(Arc::clone(&api), issued));
         tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
         let (listener, shutdown) = (listener.with_tls(tls), shutdown.clone());
-        Ok(Self { api, listener, address, shutdown, singletons })
+        Ok(Self { api, listener, address, shutdown, singletons, reloaded })
     }
 
     /// Where it can be reached from this machine.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Files of the configuration, as they change; for who asks first.
+    pub fn reloaded(&mut self) -> mpsc::Receiver<Reloaded> {
+        std::mem::replace(&mut self.reloaded, mpsc::channel(1).1)
     }
 
     /// What it serves.
@@ -247,6 +266,38 @@ fn audit(config: &Config, wall: &Arc<dyn Wall>) -> Result<Option<Arc<Audit>>, Er
     let policy = Policy::load(&wanted.policy).map_err(AuditError::from)?;
     let log = Log::open(wanted.log.clone())?;
     Ok(Some(Arc::new(Audit::new(policy, log, Arc::clone(wall)))))
+}
+
+/// The files that count anew when they change.
+fn watched(config: &Config, api: &Arc<Api>, sealings: Option<&Arc<Sealings>>) -> Vec<Watched> {
+    let mut files = Vec::new();
+    let mut watch = |what, path: &Path, take: Arc<dyn Fn() -> Result<(), String> + Send + Sync>| {
+        files.push(Watched { what, path: path.to_path_buf(), take });
+    };
+    if let (Some(path), Some(sealings)) = (&config.encryption, sealings) {
+        let (own, sealings) = (path.clone(), Arc::clone(sealings));
+        let take = move || sealings.reload(&own).map_err(|error| error.to_string());
+        watch("encryption", path, Arc::new(take));
+    }
+    if let Some(path) = &config.authentication {
+        let (own, api) = (path.clone(), Arc::clone(api));
+        let take = move || {
+            let issuers = Issuers::load(&own).map_err(|error| error.to_string())?;
+            api.issuers.set(issuers);
+            Ok(())
+        };
+        watch("authentication", path, Arc::new(take));
+    }
+    if let (Some(wanted), Some(audit)) = (&config.audit, &api.audit) {
+        let (own, audit) = (wanted.policy.clone(), Arc::clone(audit));
+        let take = move || {
+            let policy = Policy::load(&own).map_err(|error| error.to_string())?;
+            audit.judge_by(policy);
+            Ok(())
+        };
+        watch("audit_policy", &wanted.policy, Arc::new(take));
+    }
+    files
 }
 
 fn limits() -> Limits {

@@ -61,7 +61,7 @@ impl Authenticator for ByCredential {
             if let Some(known) = self.accounts.check(api, token, &audiences).await? {
                 return Ok(Arc::new(known.user));
             }
-            if let Some(user) = api.issuers.check(api, token).await {
+            if let Some(user) = api.issuers.get().check(api, token).await {
                 return Ok(Arc::new(user));
             }
             let user = bootstrap(api, token).await?;

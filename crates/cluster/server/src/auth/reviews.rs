@@ -100,7 +100,7 @@ async fn token(api: &Api, call: &Call, sent: &Value) -> Result<Value, Status> {
 
 /// Whom a token names that is no account's.
 async fn other(api: &Api, token: &str) -> Result<Option<User>, Status> {
-    match api.issuers.check(api, token).await {
+    match api.issuers.get().check(api, token).await {
         Some(user) => Ok(Some(user)),
         None => bearer::bootstrap(api, token).await,
     }

@@ -1,52 +1,128 @@
-//! How one value is sealed: `k8s:enc:aesgcm:v1:NAME:`, a nonce, what AES-GCM makes of it, as
-//! kube-apiserver writes it. The key in the store is authenticated with it, so that nobody who can write
-//! there puts one object's secret into another's.
+//! How one value is sealed, as kube-apiserver writes it: `k8s:enc:`, what seals it, `:v1:`, the key's name, a
+//! colon, and what that makes of it.
+//!
+//! By `aesgcm` the key in the store is authenticated with the value, so that nobody who can write there
+//! puts one object's secret into another's. `secretbox` only tells whether a value was changed, `aescbc`
+//! not even that; they are for what a cluster has already.
+
+mod cbc;
+mod secretbox;
 
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// What every sealed value begins with.
 const MARK: &[u8] = b"k8s:enc:";
-const AES_GCM: &[u8] = b"k8s:enc:aesgcm:v1:";
 
 /// One way to write values.
 pub enum Provider {
     /// In the clear.
     Identity,
     /// By a key.
-    AesGcm {
+    Keyed {
         /// Its name.
         name: String,
         /// See there.
-        key: Box<LessSafeKey>,
+        key: Key,
     },
+}
+
+/// A key, and what it is for.
+pub enum Key {
+    /// AES-GCM.
+    AesGcm(Box<LessSafeKey>),
+    /// AES in CBC mode.
+    AesCbc(cbc::Key),
+    /// XSalsa20 and Poly1305.
+    SecretBox(secretbox::Key),
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind())
+    }
 }
 
 impl std::fmt::Debug for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Identity => f.write_str("Identity"),
-            Self::AesGcm { name, .. } => write!(f, "AesGcm({name})"),
+            Self::Keyed { name, key } => write!(f, "{key:?}({name})"),
+        }
+    }
+}
+
+fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok().map(|()| bytes)
+}
+
+impl Key {
+    /// By the name of its kind in the configuration; what its length has to be if it has another.
+    pub fn new(kind: &str, secret: &[u8]) -> Result<Self, &'static str> {
+        match kind {
+            "aescbc" => cbc::Key::new(secret)
+                .map(Self::AesCbc)
+                .ok_or("a secret has to have 16, 24 or 32 bytes"),
+            "secretbox" => secretbox::Key::new(secret)
+                .map(Self::SecretBox)
+                .ok_or("a secret has to have 32 bytes"),
+            _ => {
+                let algorithm = if secret.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
+                let key = UnboundKey::new(algorithm, secret);
+                let key = key.map_err(|_| "a secret has to have 16 or 32 bytes")?;
+                Ok(Self::AesGcm(Box::new(LessSafeKey::new(key))))
+            }
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::AesGcm(_) => "aesgcm",
+            Self::AesCbc(_) => "aescbc",
+            Self::SecretBox(_) => "secretbox",
+        }
+    }
+
+    /// What becomes of a value; `None` if there is no randomness.
+    fn seal(&self, place: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        Some(match self {
+            Self::AesGcm(key) => {
+                let nonce = random::<NONCE_LEN>()?;
+                let mut sealed = value.to_vec();
+                let used = Nonce::assume_unique_for_key(nonce);
+                key.seal_in_place_append_tag(used, Aad::from(place), &mut sealed).ok()?;
+                [&nonce[..], &sealed].concat()
+            }
+            Self::AesCbc(key) => key.seal(random()?, value),
+            Self::SecretBox(key) => key.seal(random()?, value),
+        })
+    }
+
+    /// The value; `None` if this key has not made it, or not for this place.
+    fn open(&self, place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::AesGcm(key) => {
+                let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+                let mut sealed = sealed.to_vec();
+                let nonce = Nonce::assume_unique_for_key(*nonce);
+                key.open_in_place(nonce, Aad::from(place), &mut sealed)
+                    .ok()
+                    .map(|open| open.to_vec())
+            }
+            Self::AesCbc(key) => key.open(sealed),
+            Self::SecretBox(key) => key.open(sealed),
         }
     }
 }
 
 impl Provider {
-    /// By a key of 16 or 32 bytes; `None` if it has another length.
-    pub fn aes_gcm(name: &str, secret: &[u8]) -> Option<Self> {
-        let algorithm = match secret.len() {
-            16 => &AES_128_GCM,
-            32 => &AES_256_GCM,
-            _ => return None,
-        };
-        let key = Box::new(LessSafeKey::new(UnboundKey::new(algorithm, secret).ok()?));
-        Some(Self::AesGcm { name: name.to_owned(), key })
-    }
-
     fn prefix(&self) -> Vec<u8> {
         match self {
             Self::Identity => Vec::new(),
-            Self::AesGcm { name, .. } => [AES_GCM, name.as_bytes(), b":"].concat(),
+            Self::Keyed { name, key } => {
+                [MARK, key.kind().as_bytes(), b":v1:", name.as_bytes(), b":"].concat()
+            }
         }
     }
 }
@@ -73,15 +149,11 @@ impl Sealing {
 
     /// A value as it is written; `Some(None)` if as it is, `None` if there is no randomness.
     pub fn seal(&self, place: &[u8], value: &[u8]) -> Option<Option<Vec<u8>>> {
-        let Some(provider @ Provider::AesGcm { key, .. }) = self.providers.first() else {
+        let Some(provider @ Provider::Keyed { key, .. }) = self.providers.first() else {
             return Some(None);
         };
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).ok()?;
-        let mut sealed = value.to_vec();
-        let nonce_used = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(nonce_used, Aad::from(place), &mut sealed).ok()?;
-        Some(Some([provider.prefix().as_slice(), &nonce, &sealed].concat()))
+        let sealed = key.seal(place, value)?;
+        Some(Some([provider.prefix(), sealed].concat()))
     }
 
     /// A value as it was before; `None` if it is as it was. Why not, if it cannot be opened.
@@ -98,17 +170,12 @@ impl Sealing {
         }
         let mut why = "no provider of the encryption configuration has written it";
         for provider in &self.providers {
-            let Provider::AesGcm { key, .. } = provider else { continue };
-            let Some(rest) = value.strip_prefix(provider.prefix().as_slice()) else { continue };
-            let Some((nonce, sealed)) = rest.split_first_chunk::<NONCE_LEN>() else {
-                return Err("it is cut off");
-            };
-            let mut sealed = sealed.to_vec();
-            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let Provider::Keyed { key, .. } = provider else { continue };
+            let Some(sealed) = value.strip_prefix(provider.prefix().as_slice()) else { continue };
             // Two keys may have one name.
-            match key.open_in_place(nonce, Aad::from(place), &mut sealed) {
-                Ok(open) => return Ok(Some(open.to_vec())),
-                Err(_) => why = "the key of its name does not open it",
+            match key.open(place, sealed) {
+                Some(open) => return Ok(Some(open)),
+                None => why = "the key of its name does not open it",
             }
         }
         Err(why)
@@ -116,35 +183,4 @@ impl Sealing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn provider(name: &str, byte: u8) -> Provider {
-        Provider::aes_gcm(name, &[byte; 32]).expect("a key")
-    }
-
-    #[test]
-    fn values_are_sealed_for_their_place_by_the_first_and_opened_by_all() {
-        let old = Sealing::new(vec![provider("old", 1), Provider::Identity]);
-        let sealed = old.seal(b"/a", b"value").flatten().expect("sealed");
-        assert!(sealed.starts_with(b"k8s:enc:aesgcm:v1:old:"));
-        assert!(!sealed.windows(5).any(|bytes| bytes == b"value"));
-        let new = Sealing::new(vec![provider("new", 2), provider("old", 1)]);
-        assert_eq!(new.open(b"/a", &sealed), Ok(Some(b"value".to_vec())));
-        assert!(new.open(b"/b", &sealed).is_err(), "another place");
-        assert!((old.is_current(&sealed), new.is_current(&sealed)) == (true, false));
-        assert_eq!(old.open(b"/a", b"{}"), Ok(None));
-        assert!(new.open(b"/a", b"{}").is_err(), "in the clear");
-        // A key of that name, but another one; and one that is not there.
-        assert!(Sealing::new(vec![provider("old", 3)]).open(b"/a", &sealed).is_err());
-        assert!(Sealing::new(vec![provider("x", 1)]).open(b"/a", &sealed).is_err());
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
-            changed[at] ^= 1;
-            assert!(new.open(b"/a", &changed).is_err(), "byte {at}");
-        }
-        // The same twice looks different.
-        assert_ne!(old.seal(b"/a", b"value").flatten().expect("sealed"), sealed);
-        assert!(Provider::aes_gcm("odd", &[0; 24]).is_none());
-    }
-}
+mod tests;

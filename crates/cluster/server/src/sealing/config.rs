@@ -1,11 +1,14 @@
 //! Which resources are sealed, and how: kube-apiserver's `EncryptionConfiguration`
 //! (`apiserver.config.k8s.io/v1`).
 //!
-//! Of its providers `aesgcm` and `identity` are here: `ring` computes no AES-CBC and no XSalsa20, and a
-//! key that another machine holds (`kms`) would need that machine's own protocol. Such files are
-//! refused, never read in part.
+//! Of its providers all are here but `kms`: a key that another program holds would have to be asked for
+//! while values are read, in that program's own protocol. Such files are refused, never read in part.
+//!
+//! A file that has changed can be taken over while the server runs ([`Sealings::reload`]): what is under way
+//! ends by the rules it began with.
 
-use super::cipher::{Provider, Sealing};
+use super::cipher::{Key, Provider, Sealing};
+use crate::current::Current;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -13,6 +16,7 @@ use std::collections::HashMap;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use teu_api::decode;
 use teu_api::object::text;
 
@@ -50,11 +54,13 @@ pub enum SealingError {
     },
 }
 
+/// What each part of a file is for, in its order: the first that fits counts.
+type Rules = Vec<(Vec<String>, Arc<Sealing>)>;
+
 /// All that are configured.
 #[derive(Debug)]
 pub struct Sealings {
-    /// What each part of the file is for, in its order: the first that fits counts.
-    parts: Vec<(Vec<String>, Sealing)>,
+    rules: Current<Rules>,
     /// Of what is built in: where it is stored, its name and group.
     builtin: HashMap<String, Vec<String>>,
 }
@@ -62,61 +68,30 @@ pub struct Sealings {
 impl Sealings {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, SealingError> {
-        let failed = |source| SealingError::Read { path: path.to_path_buf(), source };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.permissions().mode();
-        if mode & 0o007 != 0 {
-            return Err(SealingError::Open { path: path.to_path_buf() });
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-        Self::parse(&bytes).map_err(|(at, why)| SealingError::Content {
-            path: path.to_path_buf(),
-            at,
-            why,
-        })
+        Ok(Self::new(read(path)?))
     }
 
     /// Reads its text; where it is wrong and why.
     pub fn parse(bytes: &[u8]) -> Result<Self, (String, &'static str)> {
-        let broken = |_| ("the file".to_owned(), "it is neither YAML nor JSON");
-        let document = decode::yaml(bytes).map_err(broken)?.value;
-        let is_ours = text(&document, &["apiVersion"]) == Some(VERSION)
-            && text(&document, &["kind"]) == Some("EncryptionConfiguration");
-        if !is_ours {
-            let wanted = "expected `apiVersion: apiserver.config.k8s.io/v1` and `kind: EncryptionConfiguration`";
-            return Err(("the file".to_owned(), wanted));
-        }
-        let mut parts = Vec::new();
-        for (number, part) in list(&document, "resources").iter().enumerate() {
-            let at = |field: &str| format!("resources[{number}].{field}");
-            let named = list(part, "resources").iter().filter_map(Value::as_str);
-            let named: Vec<String> = named.map(str::to_owned).collect();
-            if named.is_empty() {
-                return Err((at("resources"), "no resource is named"));
-            }
-            let mut providers = Vec::new();
-            for (number, provider) in list(part, "providers").iter().enumerate() {
-                let own = read_provider(provider);
-                providers.extend(own.map_err(|why| (at(&format!("providers[{number}]")), why))?);
-            }
-            if providers.is_empty() {
-                return Err((at("providers"), "no provider is named"));
-            }
-            parts.push((named, Sealing::new(providers)));
-        }
-        if parts.is_empty() {
-            return Err(("resources".to_owned(), "nothing is named"));
-        }
-        Ok(Self { parts, builtin: builtin() })
+        parse(bytes).map(Self::new)
+    }
+
+    fn new(rules: Rules) -> Self {
+        Self { rules: Current::new(rules), builtin: builtin() }
+    }
+
+    /// Takes over what a file says now, if it can be used; else everything stays as it is.
+    pub fn reload(&self, path: &Path) -> Result<(), SealingError> {
+        read(path).map(|rules| self.rules.set(rules))
     }
 
     /// How the value of a key is sealed, if it is.
-    pub fn of(&self, key: &[u8]) -> Option<&Sealing> {
+    pub fn of(&self, key: &[u8]) -> Option<Arc<Sealing>> {
         let names = self.names(key)?;
         let fits = |pattern: &String| names.iter().any(|name| fits(pattern, name));
-        let found = self.parts.iter().find(|(patterns, _)| patterns.iter().any(fits));
-        found.map(|(_, sealing)| sealing)
+        let rules = self.rules.get();
+        let found = rules.iter().find(|(patterns, _)| patterns.iter().any(fits));
+        found.map(|(_, sealing)| Arc::clone(sealing))
     }
 
     /// What a key is of: `secrets`, `deployments.apps`; what is stored once may have two names.
@@ -130,6 +105,52 @@ impl Sealings {
         }
         // A custom resource is stored under its group.
         first.contains('.').then(|| vec![format!("{second}.{first}")])
+    }
+}
+
+fn read(path: &Path) -> Result<Rules, SealingError> {
+    let failed = |source| SealingError::Read { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        return Err(SealingError::Open { path: path.to_path_buf() });
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    parse(&bytes).map_err(|(at, why)| SealingError::Content { path: path.to_path_buf(), at, why })
+}
+
+fn parse(bytes: &[u8]) -> Result<Rules, (String, &'static str)> {
+    let broken = |_| ("the file".to_owned(), "it is neither YAML nor JSON");
+    let document = decode::yaml(bytes).map_err(broken)?.value;
+    let is_ours = text(&document, &["apiVersion"]) == Some(VERSION)
+        && text(&document, &["kind"]) == Some("EncryptionConfiguration");
+    if !is_ours {
+        let wanted =
+            "expected `apiVersion: apiserver.config.k8s.io/v1` and `kind: EncryptionConfiguration`";
+        return Err(("the file".to_owned(), wanted));
+    }
+    let mut rules = Rules::new();
+    for (number, part) in list(&document, "resources").iter().enumerate() {
+        let at = |field: &str| format!("resources[{number}].{field}");
+        let named = list(part, "resources").iter().filter_map(Value::as_str);
+        let named: Vec<String> = named.map(str::to_owned).collect();
+        if named.is_empty() {
+            return Err((at("resources"), "no resource is named"));
+        }
+        let mut providers = Vec::new();
+        for (number, provider) in list(part, "providers").iter().enumerate() {
+            let own = read_provider(provider);
+            providers.extend(own.map_err(|why| (at(&format!("providers[{number}]")), why))?);
+        }
+        if providers.is_empty() {
+            return Err((at("providers"), "no provider is named"));
+        }
+        rules.push((named, Arc::new(Sealing::new(providers))));
+    }
+    match rules.is_empty() {
+        true => Err(("resources".to_owned(), "nothing is named")),
+        false => Ok(rules),
     }
 }
 
@@ -167,7 +188,7 @@ fn read_provider(provider: &Value) -> Result<Vec<Provider>, &'static str> {
         .ok_or("a provider has one field, such as `aesgcm` or `identity`")?;
     match &**kind {
         "identity" => Ok(vec![Provider::Identity]),
-        "aesgcm" => {
+        kind @ ("aesgcm" | "aescbc" | "secretbox") => {
             let mut providers = Vec::new();
             for key in list(value, "keys") {
                 let name = text(key, &["name"]).filter(|name| !name.is_empty());
@@ -177,18 +198,16 @@ fn read_provider(provider: &Value) -> Result<Vec<Provider>, &'static str> {
                 }
                 let secret = text(key, &["secret"]).unwrap_or_default();
                 let secret = STANDARD.decode(secret).map_err(|_| "a secret is not base64")?;
-                let own = Provider::aes_gcm(name, &secret);
-                providers.push(own.ok_or("a secret has to have 16 or 32 bytes")?);
+                let key = Key::new(kind, &secret)?;
+                providers.push(Provider::Keyed { name: name.to_owned(), key });
             }
             match providers.is_empty() {
                 true => Err("it has no keys"),
                 false => Ok(providers),
             }
         }
-        "aescbc" | "secretbox" | "kms" => {
-            Err("this provider is not here: use `aesgcm` with a key of 32 bytes")
-        }
-        _ => Err("no such provider: use `aesgcm` or `identity`"),
+        "kms" => Err("this provider is not here: use `aesgcm` with a key of 32 bytes"),
+        _ => Err("no such provider: use `aesgcm`, `secretbox`, `aescbc` or `identity`"),
     }
 }
 
@@ -240,7 +259,7 @@ mod tests {
         check("\t: [", "neither YAML nor JSON");
         check(&file("[]", "[{identity: {}}]"), "resources[0].resources: no resource");
         check(&file("[secrets]", "[]"), "no provider");
-        check(&file("[secrets]", "[{aescbc: {}}]"), "providers[0]: this provider is not here");
+        check(&file("[secrets]", "[{kms: {}}]"), "providers[0]: this provider is not here");
         check(&file("[secrets]", "[{aesgcm: {keys: []}}]"), "it has no keys");
         check(
             &file("[secrets]", "[{aesgcm: {keys: [{name: a, secret: AAAA}]}}]"),

@@ -69,6 +69,35 @@ fn values_are_sealed_below_and_open_above() {
 }
 
 #[test]
+fn a_file_that_changed_is_taken_over_and_a_broken_one_is_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("encryption.yaml");
+    let write = |kind: &str, name: &str| {
+        let text = format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: [{{resources: [secrets], providers: [{{{kind}: {{keys: [{{name: {name}, secret: {ONE}}}]}}}}, {{identity: {{}}}}]}}]"
+        );
+        std::fs::write(&file, text).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    };
+    write("secretbox", "one");
+    let sealings = Sealings::load(&file).expect("a configuration");
+    let seal = || {
+        let sealing = sealings.of(KEY).expect("sealed");
+        sealing.seal(KEY, b"value").flatten().expect("a value")
+    };
+    assert!(seal().starts_with(b"k8s:enc:secretbox:v1:one:"));
+    write("aescbc", "two");
+    sealings.reload(&file).expect("taken over");
+    assert!(seal().starts_with(b"k8s:enc:aescbc:v1:two:"));
+    write("rot13", "three");
+    assert!(sealings.reload(&file).is_err());
+    std::fs::remove_file(&file).expect("removed");
+    assert!(sealings.reload(&file).is_err());
+    assert!(seal().starts_with(b"k8s:enc:aescbc:v1:two:"), "as it was");
+}
+
+#[test]
 fn keys_are_changed_and_the_old_ones_work_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner: Arc<dyn Store> = Arc::new(Embedded::open(folder.path()).expect("a store"));

@@ -130,6 +130,43 @@ fn a_secret_is_in_no_file_and_keys_are_changed_while_it_runs() {
 }
 
 #[test]
+fn a_changed_configuration_counts_at_once_and_a_broken_one_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let config = configure(at, "embedded", &format!("{{aesgcm: {{keys: [{ONE}]}}}}"));
+    serve(&config, async |client, api| {
+        client.create(SECRETS, "default", secret("a")).await.expect("made");
+        let turned = format!("{{secretbox: {{keys: [{TWO}]}}}}, {{aesgcm: {{keys: [{ONE}]}}}}");
+        configure(at, "embedded", &turned);
+        counted(&api, "encryption_config_controller_automatic_reloads_total{status=\"success\"} 1")
+            .await;
+        client.create(SECRETS, "default", secret("b")).await.expect("made");
+        configure(at, "embedded", "{rot13: {}}");
+        counted(&api, "encryption_config_controller_automatic_reloads_total{status=\"failure\"} 1")
+            .await;
+        client.create(SECRETS, "default", secret("c")).await.expect("made");
+        has(&client, &["a", "b", "c"]).await;
+        let (asked, file) = (config.clone(), at.join("x.snapshot"));
+        let own = file.clone();
+        let saved = tokio::task::spawn_blocking(move || control::save_snapshot(&asked, Some(&own)));
+        saved.await.expect("asked").expect("an answer").expect("a server");
+        let bytes = std::fs::read(&file).expect("a snapshot");
+        let count =
+            |mark: &str| bytes.windows(mark.len()).filter(|it| *it == mark.as_bytes()).count();
+        assert_eq!((count("k8s:enc:aesgcm:v1:one:"), count("k8s:enc:secretbox:v1:two:")), (1, 2));
+    });
+}
+
+/// Waits until files have been looked at.
+async fn counted(api: &Api, line: &str) {
+    let begun = Instant::now();
+    while !api.reloads.print().contains(line) {
+        assert!(begun.elapsed() < PATIENCE, "no {line} in {}", api.reloads.print());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[test]
 fn nor_does_etcd_know_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some((_etcd, port)) = start_etcd(folder.path()) else { return };

@@ -25,6 +25,7 @@ mod patches;
 mod placement;
 mod proxying;
 mod quotas;
+mod reload;
 mod renewal;
 mod services;
 mod watches;

@@ -91,7 +91,7 @@ fn setup() -> Setup {
         }],
     });
     let issuers = Issuers::parse(file.to_string().as_bytes()).expect("a configuration");
-    let world = World::guarded_with(|api| api.issuers = issuers);
+    let world = World::guarded_with(|api| api.issuers.set(issuers));
     Setup { world, provider, shutdown, runtime: Some(runtime) }
 }
 

@@ -144,6 +144,13 @@ fn tell(ctx: &Context, event: Event) {
             let _ = ctx.line(&format!("ready on https://{address}"));
             let _ = ctx.line(&format!("kubeconfig {}", kubeconfig.display()));
         }
+        Event::Reloaded(file) => match &file.trouble {
+            None => complain(&format!("{} has changed and counts now", file.path.display())),
+            Some(why) => complain(&format!(
+                "{} has changed and is not taken over; what it said before counts: {why}",
+                file.path.display()
+            )),
+        },
         Event::Cut(connections) => {
             complain(&format!("{connections} connections did not end in time and were cut"));
         }
