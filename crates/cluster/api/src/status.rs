@@ -64,6 +64,7 @@ pub enum CauseKind {
     UnexpectedServerResponse,
     NamespaceTerminating,
     DisruptionBudget,
+    ResourceVersionTooLarge,
 }
 
 impl Cause {

@@ -20,11 +20,11 @@ use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use teu_api::Status;
 use teu_api::admission::mutation::Mutator;
 use teu_api::admission::policy::Policy;
 use teu_api::admission::webhook::Webhook;
 use teu_api::decode::Strictness;
+use teu_api::{Cause, CauseKind, Status};
 use teu_kubernetes::openapi::Documents;
 use teu_kubernetes::{Schema, type_schema};
 use teu_store::{Error as StoreError, Store};
@@ -223,6 +223,12 @@ pub fn store_status(error: StoreError) -> Status {
             let text = format!("Too large resource version: {asked}, current: {current}");
             let mut status = Status::timeout(text);
             status.retry_seconds = Some(1);
+            // By this, not by the text, client-go knows what to do.
+            status.causes.push(Cause {
+                reason: CauseKind::ResourceVersionTooLarge,
+                message: "Too large resource version".to_owned(),
+                field: String::new(),
+            });
             status
         }
         StoreError::TooLarge { .. } => {

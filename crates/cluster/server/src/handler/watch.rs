@@ -7,7 +7,7 @@ use crate::api::{Api, Call};
 use crate::encode::Look;
 use crate::id;
 use crate::request::{Format, Query};
-use crate::verbs::watch::WatchOptions;
+use crate::verbs::watch::{Changes, WatchOptions};
 use crate::websocket::{self, Handshake, Message};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,14 @@ pub(super) async fn watch(
         // Apart, so that clients that came together do not all come again together.
         _ => WATCH_SECONDS + u64::from(u16::from_le_bytes(id::random())) % WATCH_SECONDS,
     };
-    let changes = api.watch(call, &options).await?;
+    let changes = match api.watch(call, &options).await {
+        // In the stream, as when it happens later. To an answer of 410 client-go's RetryWatcher would
+        // only ask the same again.
+        Err(status) if status.code == 410 => {
+            Changes::refused(call, options.selector.clone(), status)
+        }
+        begun => begun?,
+    };
     let time = Duration::from_secs(seconds);
     let stream = Stream::new(api, &call.entry, changes, look, time);
     let stream = stream.marking_initial_end(options.marks_initial_end);

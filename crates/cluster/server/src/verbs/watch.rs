@@ -70,6 +70,8 @@ pub struct Changes {
 enum Source {
     Cache(CacheWatch<Stored>),
     Store(Watch, VecDeque<Arc<CacheEvent<Stored>>>),
+    /// It ends as it begins.
+    Refused(Status),
 }
 
 impl std::fmt::Debug for Changes {
@@ -165,10 +167,16 @@ fn too_old(error: StoreError) -> Status {
 }
 
 impl Changes {
+    /// A watch that only says why there is none.
+    pub fn refused(call: &Call, selector: Selector, status: Status) -> Self {
+        Self { source: Source::Refused(status), selector, entry: Arc::clone(&call.entry) }
+    }
+
     /// The next that is selected. An error is the last.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Change, Status>> {
         loop {
             let message = match &mut self.source {
+                Source::Refused(status) => return Poll::Ready(Err(status.clone())),
                 Source::Cache(watch) => match watch.poll_next(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(message) => message,

@@ -83,8 +83,12 @@ fn a_forgotten_past_is_gone() {
     let last = version(&world.post(MAPS, &map("c", json!({}))).good());
     let revision = last.parse().expect("a number");
     world.run(async { world.api.store.compact(revision).await }).expect("compacted");
-    let status = world.get(&format!("{MAPS}?watch=1&resourceVersion={}", version(&made))).bad(410);
-    assert_eq!(status["reason"], "Expired");
+    // It is said in the stream, where real clients look for it.
+    let mut past = world.watch(&format!("{MAPS}?watch=1&resourceVersion={}", version(&made)));
+    let told = past.next().expect("why it ends");
+    assert_eq!((&told["type"], &told["object"]["code"]), (&json!("ERROR"), &json!(410)), "{told}");
+    assert_eq!(told["object"]["reason"], "Expired");
+    assert_eq!(past.next(), None);
     let mut events = world.watch(&format!("{MAPS}?watch=1&resourceVersion={last}"));
     world.delete(&format!("{MAPS}/a")).good();
     events.expect("DELETED", "a");
