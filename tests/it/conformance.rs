@@ -4,7 +4,8 @@
 use crate::engine::clients::python;
 use crate::world;
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -14,21 +15,37 @@ const NETWORK: &str = "ip link set lo up && ip link add e2e0 type veth peer name
     && ip link set e2e1 up && ip link set e2e0 up && ip address add 198.18.0.1/24 dev e2e0 \
     && ip route add default dev e2e0 && exec \"$@\"";
 
+/// An `encryption-config`, with a key that is no secret.
+pub const ENCRYPTION: &str = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
+    - resources: [secrets]\n  providers:\n  - aesgcm: {keys: [{name: k, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]}\n";
+
 /// A server in a folder and a network of its own.
 pub struct Server {
     child: Child,
     pub kubeconfig: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
     /// Starts one, and waits until it is ready.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one that encrypts what it keeps as this says; not, if it is empty.
+    pub fn start_with(encryption: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("teu-it-").tempdir().expect("a folder in /tmp");
         let config = folder.path().join("server.toml");
-        std::fs::write(&config, "allow-loopback = true\nadvertise-address = \"192.0.2.10\"\n")
-            .expect("writes");
+        let mut text = "allow-loopback = true\nadvertise-address = \"192.0.2.10\"\n".to_owned();
+        if !encryption.is_empty() {
+            let path = folder.path().join("encryption.yaml");
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(0o600).open(&path);
+            file.expect("opens").write_all(encryption.as_bytes()).expect("writes");
+            text.push_str(&format!("encryption-config = {path:?}\n"));
+        }
+        std::fs::write(&config, text).expect("writes");
         let mut child = Command::new("unshare")
             .args(["--net", "--", "sh", "-c", NETWORK, "sh"])
             .arg(world::binary())
@@ -46,11 +63,16 @@ impl Server {
             let line = lines.next().expect("it says where its kubeconfig is").expect("text");
             kubeconfig = line.strip_prefix("kubeconfig ").map(PathBuf::from);
         }
-        Self { child, kubeconfig: kubeconfig.expect("the loop ended"), _folder: folder }
+        Self { child, kubeconfig: kubeconfig.expect("the loop ended"), folder }
     }
 }
 
 impl Server {
+    /// Where it keeps what lasts.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// A command in the server's network.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");

@@ -23,6 +23,8 @@ mod doctor;
 mod engine;
 mod exchange;
 mod faulty;
+mod go_client;
+mod helm;
 mod kube_play;
 mod lazy;
 mod networks;
