@@ -130,7 +130,7 @@ func elections(c *cluster) {
 	candidate := func(ctx context.Context, name string, release bool) (ended chan struct{}) {
 		lock := must(resourcelock.New(resourcelock.LeasesResourceLock, c.ns, "leader", c.proto.CoreV1(), c.proto.CoordinationV1(), resourcelock.ResourceLockConfig{Identity: name}))
 		elector := must(leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-			Lock: lock, LeaseDuration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 200 * time.Millisecond, ReleaseOnCancel: release, Name: name,
+			Lock: lock, LeaseDuration: 10 * time.Second, RenewDeadline: 8 * time.Second, RetryPeriod: 200 * time.Millisecond, ReleaseOnCancel: release, Name: name,
 			Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: func(context.Context) { leads <- name }, OnStoppedLeading: func() {}},
 		}))
 		ended = make(chan struct{})

@@ -123,6 +123,12 @@ func attempt(step step, kubeconfig string) (why string) {
 	}, metav1.CreateOptions{}))
 	c.ns = ns.Name
 	defer func() { _ = c.json.CoreV1().Namespaces().Delete(ctx, c.ns, metav1.DeleteOptions{}) }()
+	// What a namespace is given comes by itself, and would be counted when it comes late.
+	c.eventually("the namespace is furnished", func() bool {
+		_, account := c.json.CoreV1().ServiceAccounts(c.ns).Get(ctx, "default", metav1.GetOptions{})
+		_, authority := c.json.CoreV1().ConfigMaps(c.ns).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+		return account == nil && authority == nil
+	})
 	step.run(c)
 	return ""
 }
