@@ -110,6 +110,19 @@ func custom(c *cluster) {
 	err = applied("two", "s", tree{"name": "x", "count": int64(5)})
 	expect(errors.IsConflict(err), "%v", err)
 
+	// Subresources are found as those of built-in kinds are.
+	found := map[string]string{}
+	_, lists, err := c.json.Discovery().ServerGroupsAndResources()
+	check(err)
+	for _, list := range lists {
+		for _, one := range list.APIResources {
+			if list.GroupVersion == resource.GroupVersion().String() {
+				found[one.Name] = one.Kind
+			}
+		}
+	}
+	expect(len(found) == 3 && found["boxes/status"] == "Box" && found["boxes/scale"] == "Scale", "%v", found)
+
 	cached := memory.NewMemCacheClient(c.json.Discovery())
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(cached)
 	mapping := must(mapper.RESTMapping(kind.GroupKind(), kind.Version))

@@ -143,7 +143,7 @@ fn row(definition: &Value, version: &Value) -> Row {
             categories: list("categories"),
             scope: if is_namespaced { Scope::Namespaced } else { Scope::Cluster },
             verbs: VERBS.map(Cow::Borrowed).to_vec(),
-            subresources: parts(&rules),
+            subresources: parts(&rules, group, name),
             type_name: "".into(),
         },
         schema,
@@ -152,15 +152,16 @@ fn row(definition: &Value, version: &Value) -> Row {
     }
 }
 
-fn parts(rules: &Custom) -> Vec<Subresource> {
-    let part = |name: &'static str, is: [&'static str; 3]| Subresource {
+/// What is below an object. Discovery's clients skip what has no kind.
+fn parts(rules: &Custom, group: &str, version: &str) -> Vec<Subresource> {
+    let part = |name: &'static str, is: [&str; 3]| Subresource {
         name: name.into(),
-        group: is[0].into(),
-        version: is[1].into(),
-        kind: is[2].into(),
+        group: is[0].to_owned().into(),
+        version: is[1].to_owned().into(),
+        kind: is[2].to_owned().into(),
         verbs: ["get", "patch", "update"].map(Cow::Borrowed).to_vec(),
     };
-    let status = rules.has_status.then(|| part("status", ["", "", ""]));
+    let status = rules.has_status.then(|| part("status", [group, version, &rules.kind]));
     let scale = rules.scale.is_some().then(|| part("scale", ["autoscaling", "v1", "Scale"]));
     status.into_iter().chain(scale).collect()
 }

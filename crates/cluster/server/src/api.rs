@@ -181,7 +181,7 @@ impl Call {
     }
 
     /// 422 with causes.
-    pub fn invalid(&self, causes: Vec<teu_api::Cause>) -> Status {
+    pub fn invalid(&self, causes: Vec<Cause>) -> Status {
         Status::invalid(self.entry.group(), self.entry.kind(), &self.name, causes)
     }
 

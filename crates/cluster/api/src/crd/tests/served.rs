@@ -57,8 +57,8 @@ fn a_row() {
         (&*row.storage, row.resource.is_namespaced()),
         ("stable.example.com/crontabs", true)
     );
-    let parts: Vec<&str> = row.resource.subresources.iter().map(|part| &*part.name).collect();
-    assert_eq!(parts, ["status", "scale"]);
+    let parts = row.resource.subresources.iter().map(|part| (&*part.name, &*part.kind));
+    assert_eq!(parts.collect::<Vec<_>>(), [("status", "CronTab"), ("scale", "Scale")]);
     assert_eq!(row.rules.selectable(), ["spec.color"]);
     assert_eq!(row.rules.field(&object(), "spec.color").as_deref(), Some("red"));
     let headings: Vec<String> = row.rules.columns().iter().map(|it| it.name.to_string()).collect();
