@@ -2,7 +2,9 @@
 //!
 //! First the pods: what they use stays until none is left. Then everything in every other resource,
 //! again while something waits for its finalizers or its time of grace, which the namespace's status
-//! tells ([`conditions`]); then the namespace's own finalizer is taken away.
+//! tells ([`conditions`]); then the namespace's own finalizer is taken away. Each round asks whether it is still
+//! that namespace: another server may have let it go, and another of its name may be there. What runs ends
+//! with the future, so with the term of the leader that runs it.
 
 mod conditions;
 
@@ -21,6 +23,7 @@ use std::time::Duration;
 use teu_api::{Status, object};
 use teu_client::{Choice, Client, Event, Kind, Watch};
 use teu_store::cache::ListAt;
+use tokio::task::JoinSet;
 
 const NAMESPACES: Kind<'static> = Kind { group: "", version: "v1", plural: "namespaces" };
 /// The finalizer that is ours.
@@ -34,9 +37,10 @@ pub async fn run(api: Arc<Api>) {
     let user = User::internal("system:serviceaccount:kube-system:namespace-controller");
     let client = Local::new(&api, user.clone(), "namespace-controller");
     let under_way = Arc::new(Mutex::new(HashSet::new()));
+    let mut tasks = JoinSet::new();
     while !api.shutdown.has_begun() {
         if let Ok(mut watch) = client.watch(NAMESPACES, &Choice::default(), "").await {
-            follow(&api, &user, &mut *watch, &under_way).await;
+            follow(&api, &user, &mut *watch, (&under_way, &mut tasks)).await;
         }
         tokio::select! {
             () = tokio::time::sleep(LAST_PAUSE) => {}
@@ -49,19 +53,21 @@ async fn follow(
     api: &Arc<Api>,
     user: &User,
     watch: &mut dyn Watch,
-    under_way: &Arc<Mutex<HashSet<String>>>,
+    (under_way, tasks): (&Arc<Mutex<HashSet<String>>>, &mut JoinSet<()>),
 ) {
     while let Ok(event) = watch.next().await {
         let Event::Applied(namespace) = event else { continue };
-        let name = object::name(&namespace).to_owned();
+        let meant =
+            Meant { name: object::name(&namespace).into(), uid: object::uid(&namespace).into() };
         let is_new = object::is_terminating(&namespace)
             && is_ours(&namespace)
-            && under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+            && under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(meant.uid.clone());
+        while tasks.try_join_next().is_some() {}
         if is_new {
             let (api, user, under_way) = (Arc::clone(api), user.clone(), Arc::clone(under_way));
-            tokio::spawn(async move {
-                empty(&api, &user, &name).await;
-                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            tasks.spawn(async move {
+                empty(&api, &user, &meant).await;
+                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&meant.uid);
             });
         }
     }
@@ -72,20 +78,45 @@ fn is_ours(namespace: &Value) -> bool {
     finalizers.is_some_and(|names| names.iter().any(|name| name == FINALIZER))
 }
 
+/// The namespace that is to go; another of its name is not meant.
+struct Meant {
+    name: String,
+    uid: String,
+}
+
+impl Meant {
+    /// The namespace, while it is there and on its way out.
+    async fn find(&self, client: &Local) -> Result<Option<Value>, Status> {
+        match client.get(NAMESPACES, "", &self.name).await {
+            Ok(found) => {
+                Ok(Some(found)
+                    .filter(|it| object::uid(it) == self.uid && object::is_terminating(it)))
+            }
+            Err(status) if status.code == 404 => Ok(None),
+            Err(status) => Err(status),
+        }
+    }
+}
+
 /// Empties one until it can go.
-async fn empty(api: &Arc<Api>, user: &User, name: &str) {
+async fn empty(api: &Arc<Api>, user: &User, meant: &Meant) {
     let user = Arc::new(user.clone());
+    let client = Local::new(api, User::clone(&user), "namespace-controller");
     let mut pause = FIRST_PAUSE;
     loop {
-        let outcome = empty_once(api, &user, name).await;
-        if matches!(&outcome, Ok(left) if left.is_empty()) {
-            match finalize(api, &user, name).await {
-                Err(status) if status.code != 404 => {}
-                _ => return,
+        match meant.find(&client).await {
+            Ok(None) => return,
+            // What cannot be asked is not emptied.
+            Err(_) => {}
+            Ok(Some(_)) => {
+                let outcome = empty_once(api, &user, &meant.name).await;
+                if !matches!(&outcome, Ok(left) if left.is_empty()) {
+                    // A conflict means that it changed; the next round says it again.
+                    let _ = tell(api, &client, meant, &outcome).await;
+                } else if finalize(api, &client, meant).await.is_ok() {
+                    return;
+                }
             }
-        } else {
-            // A conflict means that it changed; the next round says it again.
-            let _ = tell(api, &user, name, &outcome).await;
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
@@ -150,12 +181,11 @@ async fn delete_all(api: &Arc<Api>, call: &Call, left: &mut Left) -> Result<(), 
 /// Has the namespace say how it went, if that is news.
 async fn tell(
     api: &Arc<Api>,
-    user: &Arc<User>,
-    name: &str,
+    client: &Local,
+    meant: &Meant,
     outcome: &Result<Left, Status>,
 ) -> Result<(), Status> {
-    let client = Local::new(api, User::clone(user), "namespace-controller");
-    let namespace = client.get(NAMESPACES, "", name).await?;
+    let Some(namespace) = meant.find(client).await? else { return Ok(()) };
     let mut told = namespace.clone();
     note(&mut told, outcome, &api.wall.text());
     if told == namespace {
@@ -170,14 +200,14 @@ fn others(namespace: &Value) -> Vec<Value> {
     finalizers.into_iter().flatten().filter(|name| *name != FINALIZER).cloned().collect()
 }
 
-async fn finalize(api: &Arc<Api>, user: &Arc<User>, name: &str) -> Result<(), Status> {
-    let client = Local::new(api, User::clone(user), "namespace-controller");
-    let mut next = client.get(NAMESPACES, "", name).await?;
+async fn finalize(api: &Arc<Api>, client: &Local, meant: &Meant) -> Result<(), Status> {
+    let Some(mut next) = meant.find(client).await? else { return Ok(()) };
     let others = others(&next);
     if !others.is_empty() {
         // Others hold it still, and see that it is empty.
-        tell(api, user, name, &Ok(Left::default())).await?;
-        next = client.get(NAMESPACES, "", name).await?;
+        tell(api, client, meant, &Ok(Left::default())).await?;
+        let Some(again) = meant.find(client).await? else { return Ok(()) };
+        next = again;
     }
     next["spec"]["finalizers"] = json!(others);
     client.update(NAMESPACES, "finalize", next).await.map(|_| ())
