@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub mod clients;
 mod doors;
 mod faults;
+mod gone;
 mod limits;
 mod registries;
 mod rust;

@@ -240,6 +240,9 @@ pub enum Error {
         "referrers cannot be kept by this kind of storage; registries, oci:, oci-archive: and the local store keep them"
     )]
     NoReferrers,
+    /// The caller's progress said so.
+    #[error("given up: nobody waits for the transfer any more")]
+    GivenUp,
     /// `--preserve-digests` cannot be kept.
     #[error("{digest} would change (--preserve-digests): {why}")]
     WouldChange {

@@ -1,7 +1,8 @@
 //! Layers on their way, as lines for clients that draw bars.
 //!
 //! The transfer runs on threads of its own and never waits for a slow client: states are kept, the
-//! newest of each layer only, and written when there is time.
+//! newest of each layer only, and written when there is time. A client that goes takes its transfer
+//! with it; what has come of it is kept for the next.
 
 use crate::call::Outlet;
 use crate::error::{Error, Result};
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use teu_containers::Hangup;
 use teu_docker::message::{Message, Progress as Bytes};
 use teu_images::transfer::{Progress, State};
 use teu_oci::Digest;
@@ -30,6 +32,8 @@ pub enum Way {
 struct News {
     states: Mutex<Told>,
     heard: Condvar,
+    /// The client's going away, which ends the transfer too.
+    hangup: Hangup,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +54,10 @@ impl Progress for News {
         self.lock().fresh.insert(id, state);
         self.heard.notify_one();
     }
+
+    fn is_given_up(&self) -> bool {
+        self.hangup.has_happened()
+    }
 }
 
 /// Tells that it is over, also where the transfer panics.
@@ -68,7 +76,7 @@ pub fn follow<T: Send>(
     out: &mut Outlet,
     transfer: impl FnOnce(&dyn Progress) -> teu_images::Result<T> + Send,
 ) -> Result<T> {
-    let news = Arc::new(News::default());
+    let news = Arc::new(News { hangup: out.hangup.clone(), ..News::default() });
     std::thread::scope(|scope| {
         let theirs = news.clone();
         let work = scope.spawn(move || {

@@ -133,10 +133,10 @@ impl<'a> StoreSink<'a> {
         partial.place(self.store, &descriptor.digest)
     }
 
-    /// After a cut connection the bytes stay for the next time. Wrong bytes go, and where some of
+    /// After a cut connection, and when nobody waits any more, the bytes stay for the next time. Wrong bytes go, and where some of
     /// them were from an earlier time, all are fetched anew, once.
     fn give_up_or_again(&self, partial: &mut Partial, had: u64, error: Error) -> Result<()> {
-        if matches!(error, Error::Remote(_)) {
+        if matches!(error, Error::Remote(_) | Error::GivenUp) {
             return Err(error);
         }
         partial.restart()?;
@@ -309,12 +309,17 @@ impl<'p, 'a> Arriving<'p, 'a> {
         Ok(self.hasher.map(Hasher::finish))
     }
 
-    fn tell(&mut self) {
+    /// Says how far it is; an error if nobody wants to hear it.
+    fn tell(&mut self) -> Result<()> {
         if self.told.is_none_or(|told| told.elapsed() >= NOTICE) {
+            if self.blob.progress.is_given_up() {
+                return Err(Error::GivenUp);
+            }
             self.told = Some(Instant::now());
             let (done, total) = (self.at, self.blob.descriptor.size);
             self.blob.progress.layer(&self.blob.descriptor.digest, State::Moving { done, total });
         }
+        Ok(())
     }
 }
 
@@ -339,7 +344,7 @@ impl Read for Arriving<'_, '_> {
             hasher.update(&buffer[..length]);
         }
         self.at += length as u64;
-        self.tell();
+        self.tell()?;
         Ok(length)
     }
 }

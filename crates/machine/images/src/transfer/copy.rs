@@ -371,6 +371,10 @@ impl Progress for As<'_> {
     fn layer(&self, _: &Digest, state: State) {
         self.0.layer(self.1, state);
     }
+
+    fn is_given_up(&self) -> bool {
+        self.0.is_given_up()
+    }
 }
 
 fn reopened(file: &Ingest, offset: u64) -> Result<Box<dyn Read + Send>> {

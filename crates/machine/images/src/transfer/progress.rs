@@ -1,6 +1,8 @@
 //! What a person is told while an image is on its way.
 
+use crate::error::Error;
 use std::fmt;
+use std::io::{self, Read};
 use teu_oci::Digest;
 
 /// How far one layer is.
@@ -34,6 +36,11 @@ pub trait Progress: fmt::Debug + Sync {
 
     /// A document was found, its layers come next.
     fn image(&self, _digest: &Digest, _layers: usize) {}
+
+    /// Nobody wants it any more: asked now and then while bytes move.
+    fn is_given_up(&self) -> bool {
+        false
+    }
 }
 
 /// Takes no notice.
@@ -42,4 +49,20 @@ pub struct Quiet;
 
 impl Progress for Quiet {
     fn layer(&self, _: &Digest, _: State) {}
+}
+
+/// A stream that ends with [`Error::GivenUp`] when nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct WhileWanted<'a, R> {
+    pub(super) inner: R,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl<R: Read> Read for WhileWanted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.is_given_up() {
+            return Err(Error::GivenUp.into());
+        }
+        self.inner.read(buffer)
+    }
 }

@@ -5,7 +5,7 @@
 //! number of threads goes into them.
 
 use super::image::Blob;
-use super::progress::State;
+use super::progress::{State, WhileWanted};
 use crate::compression::Decoder;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -162,7 +162,7 @@ pub(super) fn repack(
 ) -> Result<(Descriptor, Ingest)> {
     blob.progress.layer(&blob.descriptor.digest, State::Packing);
     let read = |e: io::Error| Error::stream("read the layer", e);
-    let source = (blob.open)(0)?;
+    let source = WhileWanted { inner: (blob.open)(0)?, progress: blob.progress };
     let mut plain = Decoder::new(source, store.limits()).map_err(read)?;
     let mut ingest = store.ingest()?;
     let pump = |out: &mut dyn Write, from: &mut dyn Read| {

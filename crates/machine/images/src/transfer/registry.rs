@@ -255,6 +255,9 @@ impl<R: Read> Read for Counting<'_, '_, R> {
         let length = self.inner.read(buffer)?;
         self.done += length as u64;
         if self.told.is_none_or(|told| told.elapsed() >= NOTICE) {
+            if self.blob.progress.is_given_up() {
+                return Err(Error::GivenUp.into());
+            }
             self.told = Some(Instant::now());
             let (done, total) = (self.done, self.blob.descriptor.size);
             self.blob.progress.layer(&self.blob.descriptor.digest, State::Moving { done, total });
