@@ -223,7 +223,7 @@ impl Networks {
             let before = active.network.clone();
             settle(&mut active.network, active.ipv6, &taken)?;
             if active.network != before {
-                files::write(&self.record_path(&active.network.id), &active.network)?;
+                files::write_durably(&self.record_path(&active.network.id), &active.network)?;
             }
             place.set_active(active)?;
             let mut lost = None;

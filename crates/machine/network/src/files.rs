@@ -70,6 +70,21 @@ pub fn directory(path: &Path) -> Result<()> {
 
 /// Writes a record so that readers see the old one or the new one.
 pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_with(path, value, |_| Ok(()))
+}
+
+/// Likewise; when it returns, the record survives a power failure.
+pub fn write_durably<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_with(path, value, |file| file.sync_data())?;
+    let parent = path.parent().unwrap_or(path);
+    fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("sync", parent))
+}
+
+fn write_with<T: Serialize>(
+    path: &Path,
+    value: &T,
+    sync: impl FnOnce(&fs::File) -> io::Result<()>,
+) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
@@ -78,6 +93,7 @@ pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&temporary)?;
         file.write_all(&serde_json::to_vec(value)?)?;
+        sync(&file)?;
         fs::rename(&temporary, path)
     };
     write().map_err(failed("write", path))

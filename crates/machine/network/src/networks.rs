@@ -112,7 +112,7 @@ impl Networks {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let network = plan::network(spec, existing, &taken, random_id()?, created_ns)?;
-        files::write(&self.record_path(&network.id), &network)?;
+        files::write_durably(&self.record_path(&network.id), &network)?;
         Ok(network)
     }
 
@@ -129,8 +129,12 @@ impl Networks {
     fn all(&self) -> Result<Vec<Network>> {
         let mut networks = Vec::new();
         for name in files::names_in(&self.records())? {
-            if let Some(id) = name.strip_suffix(".json") {
-                networks.extend(files::read::<Network>(&self.record_path(id))?);
+            let Some(id) = name.strip_suffix(".json") else { continue };
+            match files::read::<Network>(&self.record_path(id)) {
+                Ok(network) => networks.extend(network),
+                // Of one that cannot be read nothing is known, and the others are none the worse.
+                Err(Error::Damaged { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(networks)

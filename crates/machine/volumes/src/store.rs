@@ -3,7 +3,8 @@
 //! No lock is needed for these: `create` prepares a directory under a temporary name and renames it
 //! without replacing, so of two creators one wins and the other uses the winner's; `remove` renames
 //! away first. A maker holds a flock on its temporary directory, so a free one belongs to a dead
-//! command and is swept by the next that lists.
+//! command and is swept by the next that lists. A volume that somebody named survives a power failure
+//! once `create` has returned; an anonymous one is worth no more than its container.
 
 use crate::{Error, Result, options};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
@@ -158,7 +159,8 @@ impl Volumes {
         let result = prepare(&temporary, record).and_then(|()| {
             let target = self.dir.join(name);
             match rustix::fs::renameat_with(CWD, &temporary, CWD, &target, RenameFlags::NOREPLACE) {
-                Ok(()) => Ok(true),
+                Ok(()) if record.anonymous => Ok(true),
+                Ok(()) => sync(&self.dir).map(|()| true),
                 Err(rustix::io::Errno::EXIST) => Ok(false),
                 Err(errno) => Err(Error::io("create", &target)(errno.into())),
             }
@@ -213,6 +215,15 @@ impl Volumes {
             match self.get(name) {
                 Ok(volume) => volumes.push(volume),
                 Err(Error::NoSuchVolume(_)) => {}
+                // Its files are there, whatever its record says; it is shown, and can be removed.
+                Err(Error::Damaged { .. }) => volumes.push(Volume {
+                    record: VolumeRecord {
+                        name: name.to_owned(),
+                        initialised: true,
+                        ..VolumeRecord::default()
+                    },
+                    dir: entry.path(),
+                }),
                 Err(error) => return Err(error),
             }
         }
@@ -253,7 +264,10 @@ fn write_record(dir: &Path, record: &VolumeRecord) -> Result<()> {
     let text = serde_json::to_vec(record)
         .map_err(|source| Error::Damaged { path: path.clone(), source })?;
     let result = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(&text))
+        .and_then(|mut file| {
+            file.write_all(&text)?;
+            if record.anonymous { Ok(()) } else { file.sync_data() }
+        })
         .and_then(|()| fs::rename(&temporary, &path));
     result.map_err(|error| {
         let _ = fs::remove_file(&temporary);
@@ -285,7 +299,13 @@ fn is_leftover(name: &OsStr) -> bool {
 fn prepare(draft: &Path, record: &VolumeRecord) -> Result<()> {
     let data = draft.join("_data");
     fs::DirBuilder::new().mode(0o755).create(&data).map_err(Error::io("create", &data))?;
-    write_record(draft, record)
+    write_record(draft, record)?;
+    if record.anonymous { Ok(()) } else { sync(draft) }
+}
+
+/// What a directory lists is on disk.
+fn sync(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }
 
 /// Locks a directory that nobody else has locked. `None`: somebody has, or it is gone.

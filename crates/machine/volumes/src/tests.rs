@@ -45,6 +45,22 @@ fn names_and_drivers() {
 }
 
 #[test]
+fn a_damaged_record_hides_no_volume_and_stops_no_list() {
+    let (dir, volumes) = world();
+    for name in ["good", "hurt"] {
+        volumes.create(&named(name)).unwrap();
+    }
+    // What a power failure made of records before they were synced.
+    fs::write(dir.path().join("volumes/hurt/volume.json"), "").unwrap();
+    let names = |list: Vec<Volume>| list.iter().map(|v| v.name().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(volumes.list().unwrap()), ["good", "hurt"]);
+    let error = volumes.get("hurt").unwrap_err().to_string();
+    assert!(error.contains("is damaged") && error.contains("teu volume rm"), "{error}");
+    volumes.remove("hurt").unwrap();
+    assert_eq!(names(volumes.list().unwrap()), ["good"]);
+}
+
+#[test]
 fn what_a_dead_maker_left_is_swept_and_what_a_live_one_makes_is_not() {
     let (dir, volumes) = world();
     let live = dir.path().join("volumes/.tmp-live");

@@ -101,17 +101,21 @@ impl Store {
         }
     }
 
-    /// Forgets what nobody fetches: all of it, or what is old.
-    pub(super) fn sweep_partials(&self, everything: bool) {
+    /// Forgets what nobody fetches: all of it, or what is old. Gives the bytes that had come.
+    pub(super) fn sweep_partials(&self, everything: bool) -> u64 {
+        let mut freed_bytes = 0;
         let limit = SystemTime::now().checked_sub(AGE_LIMIT);
         for entry in fs::read_dir(self.path("partial")).into_iter().flatten().flatten() {
-            let touched = entry.metadata().and_then(|found| found.modified()).ok();
+            let found = entry.metadata().ok();
+            let touched = found.as_ref().and_then(|found| found.modified().ok());
             let is_old = touched.zip(limit).is_some_and(|(touched, limit)| touched < limit);
             let path = entry.path();
-            if (everything || is_old) && !temporary::is_live(&path) {
-                let _ = fs::remove_file(path);
+            if (everything || is_old) && !temporary::is_live(&path) && fs::remove_file(path).is_ok()
+            {
+                freed_bytes += found.map_or(0, |found| found.blocks() * 512);
             }
         }
+        freed_bytes
     }
 }
 

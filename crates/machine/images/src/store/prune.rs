@@ -78,9 +78,11 @@ impl Store {
 
     /// Collects content that nothing keeps, and removes no image.
     pub fn collect(&self) -> Result<Pruned> {
-        self.sweep_partials(true);
+        let half_bytes = self.sweep_partials(true);
         self.forget_packed();
-        self.collect_among(None)
+        let mut pruned = self.collect_among(None)?;
+        pruned.freed_bytes += half_bytes;
+        Ok(pruned)
     }
 
     /// Collects these blobs, as far as nothing keeps them.

@@ -23,6 +23,21 @@ fn the_last_one_out_leaves_nothing_and_the_next_one_in_finds_everything() {
 }
 
 #[test]
+fn a_damaged_record_stops_no_other_network() {
+    let host = Host::new();
+    let spec = |name: &str| NetworkSpec { name: name.to_owned(), ..NetworkSpec::default() };
+    let hurt = host.networks.create(spec("hurt")).unwrap();
+    host.networks.create(spec("good")).unwrap();
+    let record = host.dir.path().join("networks").join(format!("{}.json", hurt.id));
+    std::fs::write(record, "").unwrap();
+    let names: Vec<_> = host.networks.list().unwrap().into_iter().map(|n| n.name).collect();
+    assert_eq!(names, ["bridge", "good"]);
+    let pod = host.pod("web", |_| {});
+    host.networks.disconnect(&pod.connected.endpoint).unwrap();
+    host.assert_clean();
+}
+
+#[test]
 fn addresses_that_were_given_back_are_not_used_at_once() {
     let host = Host::new();
     let first = host.pod("one", |_| {});
