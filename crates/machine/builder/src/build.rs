@@ -149,8 +149,12 @@ fn check(request: &BuildRequest) -> Result<()> {
             return refuse("--output", RequestProblem::OnePlatform(kind));
         }
     }
-    if !request.annotations.is_empty() {
-        return refuse("--annotation", RequestProblem::Annotations);
+    let annotations = match request.levels() {
+        Ok(annotations) => annotations,
+        Err(problem) => return refuse("--annotation", problem),
+    };
+    if !annotations.index.is_empty() && request.targets().len() < 2 {
+        return refuse("--annotation", RequestProblem::NoIndex);
     }
     let mut ids = BTreeSet::new();
     for secret in &request.secrets {

@@ -107,8 +107,10 @@ pub enum Error {
 pub enum RequestProblem {
     #[error("SOURCE_DATE_EPOCH is not a number of seconds: {0:?}")]
     Epoch(String),
-    #[error("annotations are not written yet: use --label")]
-    Annotations,
+    #[error("{0:?} cannot be annotated: write manifest:KEY=VALUE or index:KEY=VALUE")]
+    AnnotationLevel(String),
+    #[error("an image for one platform has no index to annotate: write manifest:KEY=VALUE")]
+    NoIndex,
     #[error("two secrets have the id {0:?}")]
     SecretTwice(String),
     #[error("the secret {id:?} has more than 500 KiB")]
@@ -300,6 +302,14 @@ pub enum Cause {
         url: String,
         /// Why.
         problem: crate::fetch::FetchProblem,
+    },
+    /// A repository's files could not be had.
+    #[error("cannot fetch {url}: {problem}")]
+    Git {
+        /// From where.
+        url: String,
+        /// Why.
+        problem: crate::git::GitProblem,
     },
     /// Bytes are not those that were announced.
     #[error("digest mismatch of {url}: {found}, expected {expected}")]

@@ -150,16 +150,20 @@ fn image(
     outcome: &mut Outcome,
 ) -> Result<Image> {
     let parts: Vec<_> = results.iter().map(part).collect();
+    // They were checked before anything was built.
+    let said = results.first().and_then(|first| first.solver.request.levels().ok());
+    let said = said.unwrap_or_default();
     let image = match (&parts[..], results.first()) {
         ([(config, layers)], Some(Solved { solver, .. })) => {
             let images = solver.environment.images;
-            match names.and_then(|names| unchanged(images, config, names)) {
+            let known = names.and_then(|names| unchanged(images, config, names));
+            match known.filter(|image| image.manifest.annotations == said.manifest) {
                 Some(image) => image,
-                None => images.write_image(config, layers, names)?,
+                None => images.write_annotated_image(config, layers, &said.manifest, names)?,
             }
         }
         (several, Some(Solved { solver, .. })) => {
-            solver.environment.images.write_index(several, names)?
+            solver.environment.images.write_index(several, &said, names)?
         }
         (_, None) => return Err(Error::Internal("a build for no platform")),
     };

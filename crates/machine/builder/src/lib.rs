@@ -28,6 +28,7 @@ pub mod dockerfile;
 pub mod error;
 mod export;
 pub mod fetch;
+pub mod git;
 pub mod glob;
 pub mod ignore;
 pub mod key;

@@ -14,6 +14,7 @@ use teu_images::transfer::{Sink, Source};
 use teu_oci::runtime::{Resources, Rlimit};
 use teu_oci::{Digest, Platform, Reference};
 
+pub mod annotation;
 pub mod attest;
 pub mod cache;
 pub mod output;
@@ -43,7 +44,7 @@ pub struct BuildRequest {
     pub ssh: Vec<SshAgent>,
     /// `--label`
     pub labels: BTreeMap<String, String>,
-    /// `--annotation`, of the manifest.
+    /// `--annotation`: of the manifest, or of what stands before a colon (`index:KEY`).
     pub annotations: BTreeMap<String, String>,
     /// `--attest`, `--provenance`, `--sbom`
     pub attest: Attest,

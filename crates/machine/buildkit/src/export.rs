@@ -84,9 +84,16 @@ fn one(
     // Old clients push themselves afterwards as well: then there is nothing left to send.
     build.push |= is_set("push") && matches!(kind, "moby" | "image");
     for (key, value) in &exporter.attrs {
-        if let Some(key) = key.strip_prefix("annotation.") {
-            build.annotations.insert(key.to_owned(), value.clone());
-        }
+        let of = |level| key.strip_prefix(level);
+        let key = match (of("annotation."), of("annotation-manifest."), of("annotation-index.")) {
+            (Some(key), _, _) | (_, Some(key), _) => key.to_owned(),
+            (_, _, Some(key)) => format!("index:{key}"),
+            _ if key.starts_with("annotation") => {
+                return refuse(format!("{key}: only manifests and the index can be annotated"));
+            }
+            _ => continue,
+        };
+        build.annotations.insert(key, value.clone());
     }
     for name in exporter.attrs.get("name").into_iter().flat_map(|names| names.split(',')) {
         if name.is_empty() {

@@ -53,3 +53,4 @@ pub use store::remove::{InUse, RemoveRequest, Removed};
 pub use store::snapshot::Chain;
 pub use store::upload::{Upload, UploadInfo};
 pub use store::usage::{ImageUsage, Keeper, LeaseUsage, Usage};
+pub use store::write::Annotations;

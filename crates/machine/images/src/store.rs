@@ -60,7 +60,7 @@ pub mod snapshot;
 mod temporary;
 pub mod upload;
 pub mod usage;
-mod write;
+pub mod write;
 
 /// A handle to one store; cheap to clone, to be shared between threads.
 ///

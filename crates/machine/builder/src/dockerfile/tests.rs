@@ -190,7 +190,7 @@ fn says_what_is_wrong() {
         ("ONBUILD FROM a", "FROM isn't allowed as an ONBUILD trigger"),
         ("ONBUILD RUNN a", "did you mean RUN?"),
         ("ONBUILD COPY a", "at least two arguments"),
-        ("ADD --keep-git-dir https://x/y.git z", "not supported"),
+        ("COPY --keep-git-dir y z", "keep-git-dir"),
     ] {
         if !expected.is_empty() {
             let said = error(text);

@@ -9,6 +9,7 @@ use crate::dockerfile::lines::Heredoc;
 use crate::dockerfile::problem::Problem;
 use crate::error::Cause;
 use crate::fetch;
+use crate::git;
 use crate::glob::DoubleStar;
 use crate::ignore::Ignore;
 use crate::key::Key;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod download;
+mod repository;
 
 /// One thing to be put.
 enum Item<'c> {
@@ -33,6 +35,8 @@ enum Item<'c> {
     Archive(Selected),
     /// A file of a URL.
     Download(download::Download),
+    /// Files of a commit.
+    Repository(repository::Repository),
     /// A file of the Dockerfile.
     Heredoc(&'c Heredoc),
 }
@@ -136,6 +140,12 @@ impl Solver<'_> {
                     .field("name", download.name.as_bytes())
                     .field("unpack", [u8::from(download.unpack)])
                     .number("modified", download.modified),
+                // A commit is its content; that of `.git` is never the same twice.
+                Item::Repository(repository) => key
+                    .field("commit", &repository.commit)
+                    .field("subdirectory", &repository.directory)
+                    .field("git", [u8::from(copy.keep_git_dir)])
+                    .list("exclude", &copy.exclude),
                 Item::Heredoc(heredoc) => {
                     key.field("heredoc", &heredoc.name).field("content", heredoc.content())
                 }
@@ -151,13 +161,13 @@ impl Solver<'_> {
         let mut items = Vec::new();
         let mut tree = None;
         for source in &copy.sources {
+            if copy.add && git::is_git(source) {
+                items.push(Item::Repository(self.repository(source, copy, &exclude, at)?));
+                continue;
+            }
             if copy.add && fetch::is_url(source) {
                 items.push(Item::Download(self.download(source, copy)?));
                 continue;
-            }
-            if copy.add && is_git(source) {
-                let hint = "git sources are not supported: clone it into the context";
-                return Err(Problem::NotAllowed { flag: source.clone(), hint }.into());
             }
             if copy.checksum.is_some() {
                 let hint = "it is for URLs; files of the context are hashed anyway";
@@ -310,6 +320,7 @@ impl Item<'_> {
                 let (parent, name) = place(OsStr::new(&download.name));
                 copier.bytes(&mut file, &parent, &name, (0o600, download.modified))
             }
+            Self::Repository(repository) => copier.content(&repository.selected, &target.path),
             Self::Heredoc(heredoc) => {
                 let (parent, name) = place(OsStr::new(&heredoc.name));
                 let content = heredoc.content();
@@ -342,10 +353,6 @@ fn is_archive(selected: &Selected, path: &Path, tree: &Tree) -> Result<bool, Cau
         Archive::None => Ok(false),
         Archive::Tar => Ok(true),
     }
-}
-
-fn is_git(source: &str) -> bool {
-    source.starts_with("git@") || source.starts_with("git://") || source.starts_with("ssh://")
 }
 
 /// `2.50MB`, as Docker shows it.

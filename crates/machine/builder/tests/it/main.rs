@@ -9,6 +9,7 @@ mod copies;
 mod errors;
 mod outputs;
 mod platforms;
+mod repositories;
 mod runs;
 mod whole;
 mod world;

@@ -98,3 +98,38 @@ fn foreign_programs_do_not_run() {
     assert!(error.to_string().contains("a program for linux/s390x cannot run"), "{error}");
     assert!(error.excerpt().contains(">>> RUN"), "{}", error.excerpt());
 }
+
+#[test]
+fn annotations_are_of_the_manifests_or_of_the_index() {
+    let world = World::new();
+    let said =
+        |typed: &[&str]| typed.iter().map(|key| ((*key).to_owned(), "v".to_owned())).collect();
+    let plain = || BuildRequest {
+        dockerfile: DockerfileSource::Bytes(b"FROM busybox\nLABEL a=b\n".to_vec()),
+        tags: vec!["plain:1".parse().expect("a name")],
+        ..BuildRequest::default()
+    };
+    let before = world.request(plain());
+    let done = world.request(BuildRequest { annotations: said(&["org.x"]), ..plain() });
+    let image = done.outcome.image.as_ref().expect("an image");
+    assert_eq!(image.manifest.annotations["org.x"], "v");
+    assert_eq!(done.id(), before.id(), "the configuration is the same");
+    let again = world.request(plain());
+    let image = again.outcome.image.as_ref().expect("an image");
+    assert!(image.manifest.annotations.is_empty(), "what was said before is said no more");
+    let wrong = world.try_request(BuildRequest { annotations: said(&["index:org.x"]), ..plain() });
+    let error = wrong.0.map(drop).expect_err("there is no index").to_string();
+    assert!(error.contains("no index to annotate"), "{error}");
+
+    let typed = said(&["index:org.i", "manifest:org.m"]);
+    world.file("main.go", "package main");
+    let done = world.request(BuildRequest { annotations: typed, ..request(CROSS) });
+    let whole = done.outcome.image.as_ref().expect("an index");
+    let bytes = world.images.read_blob(&whole.descriptor.digest, 1 << 20).expect("reads");
+    let index = Index::parse(&bytes, &whole.descriptor.media_type).expect("an index");
+    assert_eq!(index.annotations.keys().collect::<Vec<_>>(), ["org.i"]);
+    for platform in several() {
+        let image = world.images.resolve_platform("cross:1", Some(&platform)).expect("is there");
+        assert_eq!(image.manifest.annotations.keys().collect::<Vec<_>>(), ["org.m"]);
+    }
+}

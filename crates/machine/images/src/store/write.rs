@@ -7,6 +7,15 @@ use std::collections::BTreeMap;
 use teu_oci::image::{Descriptor, ImageConfig, Index, Manifest};
 use teu_oci::{Platform, Reference, media};
 
+/// What documents say about themselves, in free text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// Of every manifest.
+    pub manifest: BTreeMap<String, String>,
+    /// Of the index.
+    pub index: BTreeMap<String, String>,
+}
+
 impl Store {
     /// Stores a configuration and a manifest for it over layers of this store, and gives it the names
     /// (an empty list: a dangling image); then all of it is on disk. With `None` it is in no table,
@@ -22,6 +31,20 @@ impl Store {
         self.write_image_bytes(&bytes, config, layers, names)
     }
 
+    /// As [`Store::write_image`], with annotations of the manifest.
+    pub fn write_annotated_image(
+        &self,
+        config: &ImageConfig,
+        layers: &[Descriptor],
+        annotations: &BTreeMap<String, String>,
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
+        let bytes = serde_json::to_vec(config)
+            .map_err(|e| Error::document("the image configuration", e))?;
+        let written = self.put_image(&bytes, config, layers, annotations)?;
+        self.under_names(written, config, names)
+    }
+
     /// As [`Store::write_image`], with a configuration whose bytes (and so the image's id) are
     /// given.
     pub(super) fn write_image_bytes(
@@ -31,7 +54,16 @@ impl Store {
         layers: &[Descriptor],
         names: Option<&[Reference]>,
     ) -> Result<Image> {
-        let (descriptor, manifest) = self.put_image(bytes, config, layers)?;
+        let written = self.put_image(bytes, config, layers, &BTreeMap::new())?;
+        self.under_names(written, config, names)
+    }
+
+    fn under_names(
+        &self,
+        (descriptor, manifest): (Descriptor, Manifest),
+        config: &ImageConfig,
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
         if let Some(names) = names {
             self.give_names(&descriptor, names)?;
         }
@@ -45,13 +77,14 @@ impl Store {
     pub fn write_index(
         &self,
         parts: &[(ImageConfig, Vec<Descriptor>)],
+        annotations: &Annotations,
         names: Option<&[Reference]>,
     ) -> Result<Image> {
         let mut manifests = Vec::with_capacity(parts.len());
         for (config, layers) in parts {
             let bytes = serde_json::to_vec(config)
                 .map_err(|e| Error::document("the image configuration", e))?;
-            manifests.push(self.put_image(&bytes, config, layers)?.0);
+            manifests.push(self.put_image(&bytes, config, layers, &annotations.manifest)?.0);
         }
         let index = Index {
             schema_version: 2,
@@ -59,7 +92,7 @@ impl Store {
             artifact_type: None,
             manifests,
             subject: None,
-            annotations: BTreeMap::new(),
+            annotations: annotations.index.clone(),
         };
         let text = serde_json::to_vec(&index).map_err(|e| Error::document("the index", e))?;
         let descriptor = self.put_blob(media::INDEX, &text)?;
@@ -76,6 +109,7 @@ impl Store {
         bytes: &[u8],
         config: &ImageConfig,
         layers: &[Descriptor],
+        annotations: &BTreeMap<String, String>,
     ) -> Result<(Descriptor, Manifest)> {
         let config_descriptor = self.put_blob(media::CONFIG, bytes)?;
         let diff_ids = config.rootfs.diff_ids.len();
@@ -96,7 +130,7 @@ impl Store {
             config: config_descriptor,
             layers: layers.to_vec(),
             subject: None,
-            annotations: BTreeMap::new(),
+            annotations: annotations.clone(),
         };
         let text = serde_json::to_vec(&manifest).map_err(|e| Error::document("the manifest", e))?;
         let mut descriptor = self.put_blob(media::MANIFEST, &text)?;

@@ -122,11 +122,6 @@ fn copy(keyword: &str, rest: &str, heredocs: Vec<Heredoc>, flags: &Flags) -> Res
     if let Some(from) = flags.text("from").filter(|from| from.contains('$')) {
         return Err(Problem::FromVariable(from.to_owned()));
     }
-    if flags.is_set("keep-git-dir") {
-        let hint =
-            "git sources are not supported: there is no git client; clone it into the context";
-        return Err(Problem::NotAllowed { flag: "--keep-git-dir".to_owned(), hint });
-    }
     Ok(Copy {
         add: keyword == "ADD",
         sources: words,
@@ -139,7 +134,7 @@ fn copy(keyword: &str, rest: &str, heredocs: Vec<Heredoc>, flags: &Flags) -> Res
         parents: flags.is_set("parents"),
         exclude: flags.list("exclude").map(str::to_owned).collect(),
         checksum: flags.owned("checksum"),
-        keep_git_dir: false,
+        keep_git_dir: flags.is_set("keep-git-dir"),
         unpack: flags.text("unpack").map(|value| value == "true"),
     })
 }

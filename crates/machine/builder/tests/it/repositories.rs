@@ -1,0 +1,134 @@
+//! `ADD` of git repositories, from a real `git daemon` on this machine.
+
+use crate::world::World;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs git with no settings but ours.
+fn git(at: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(at)
+        .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always"])
+        .args(["-c", "init.defaultBranch=main"])
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+        .env("GIT_AUTHOR_DATE", "1700000000 +0000")
+        .output()
+        .expect("git is installed");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "git {arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A folder of repositories, and the address it is served at.
+fn serve(folder: &Path) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let base = folder.to_owned();
+    // Ends with the process: nobody asks any more once the test is over.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let out = stream.try_clone().expect("cloned");
+            let mut command = Command::new("git");
+            command.args(["daemon", "--inetd", "--export-all"]);
+            command.arg(format!("--base-path={}", base.display())).arg(&base);
+            command.stdin(Stdio::from(OwnedFd::from(stream)));
+            command.stdout(Stdio::from(OwnedFd::from(out))).stderr(Stdio::null());
+            let mut child = command.spawn().expect("git daemon");
+            std::thread::spawn(move || child.wait());
+        }
+    });
+    format!("git://{address}")
+}
+
+/// Two commits, a tag on the first, a link that leads out, a hook, a submodule by a file's path.
+fn repository(folder: &Path) -> [String; 2] {
+    let at = folder.join("app");
+    std::fs::create_dir_all(at.join("docs")).expect("makes");
+    git(folder, &["init", "-q", "app"]);
+    std::fs::write(at.join("a.txt"), "one\n").expect("writes");
+    std::fs::write(at.join("docs/d.txt"), "doc\n").expect("writes");
+    std::fs::write(at.join("run.sh"), "#!/bin/sh\n").expect("writes");
+    let exec = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(at.join("run.sh"), exec).expect("chmods");
+    std::os::unix::fs::symlink("/etc/passwd", at.join("out")).expect("links");
+    git(&at, &["add", "."]);
+    git(&at, &["commit", "-q", "-m", "first"]);
+    git(&at, &["tag", "-a", "v1", "-m", "one"]);
+    let first = git(&at, &["rev-parse", "HEAD"]);
+    std::fs::write(at.join("a.txt"), "two\n").expect("writes");
+    git(&at, &["commit", "-q", "-a", "-m", "second"]);
+    [first, git(&at, &["rev-parse", "HEAD"])]
+}
+
+#[test]
+fn a_commit_is_added_by_branch_tag_hash_and_directory() {
+    let world = World::new();
+    let folder = world.path("served");
+    std::fs::create_dir(&folder).expect("makes");
+    let [first, second] = repository(&folder);
+    let url = format!("{}/app", serve(&folder));
+
+    let tree = world.tree(&format!("FROM scratch\nADD {url} /src"));
+    assert_eq!(tree["src/a.txt"], "644 0:0 two\n");
+    assert_eq!(tree["src/run.sh"], "755 0:0 #!/bin/sh\n");
+    assert_eq!(tree["src/out"], "0 0:0 -> /etc/passwd");
+    assert!(!tree.contains_key("src/.git"), "{tree:?}");
+
+    for reference in ["v1", "refs/tags/v1", first.as_str()] {
+        let tree = world.tree(&format!("FROM scratch\nADD {url}#{reference} /src/"));
+        assert_eq!(tree["src/a.txt"], "644 0:0 one\n", "{reference}");
+    }
+    let tree = world.tree(&format!("FROM scratch\nADD --chown=5:6 {url}#main:docs /src"));
+    assert_eq!(tree["src/d.txt"], "644 5:6 doc\n");
+    assert!(!tree.contains_key("src/a.txt"), "{tree:?}");
+    let kept = world.tree(&format!("FROM scratch\nADD --keep-git-dir=true {url}#v1 /src"));
+    assert!(kept["src/.git/HEAD"].contains(&first), "{}", kept["src/.git/HEAD"]);
+
+    // The same commit is the same layer, whatever it is called and whenever it is built.
+    let by_branch = world.build(&format!("FROM scratch\nADD {url} /src"));
+    let by_hash = world.build(&format!("FROM scratch\nADD --checksum={second} {url}#main /src"));
+    let layers = |done: &crate::world::Done| done.config().rootfs.diff_ids;
+    assert_eq!(layers(&by_branch), layers(&by_hash));
+    assert_eq!(by_hash.heard.ran(), Vec::<String>::new(), "it was in the cache");
+    let wrong = world.fails(&format!("FROM scratch\nADD --checksum={first} {url}#main /src"));
+    assert!(wrong.to_string().contains(&second), "{wrong}");
+}
+
+#[test]
+fn what_a_repository_or_its_address_tries_is_refused() {
+    let world = World::new();
+    let folder = world.path("served");
+    std::fs::create_dir(&folder).expect("makes");
+    repository(&folder);
+    let at = folder.join("app");
+    // A directory that is a link out of the repository.
+    std::os::unix::fs::symlink("/etc", at.join("etc")).expect("links");
+    // A module whose files are taken from a path of the machine that builds.
+    let inner = world.path("secret");
+    std::fs::create_dir(&inner).expect("makes");
+    git(&inner, &["init", "-q"]);
+    git(&inner, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    git(&at, &["checkout", "-q", "-b", "module"]);
+    git(&at, &["submodule", "-q", "add", inner.to_str().expect("a path"), "inner"]);
+    git(&at, &["commit", "-q", "-a", "-m", "module"]);
+    git(&at, &["checkout", "-q", "main"]);
+    git(&at, &["add", "etc"]);
+    git(&at, &["commit", "-q", "-m", "link"]);
+    let url = format!("{}/app", serve(&folder));
+    for (source, words) in [
+        (format!("{url}#module"), "transport 'file' not allowed"),
+        (format!("{url}#main:etc"), "etc"),
+        (format!("{url}#none"), "none"),
+        (format!("{url}#--upload-pack=id"), "no name of a branch"),
+        (url.replace("git://", "ssh://"), "https, http and git only"),
+        (format!("file://{}", at.display()), "not found"),
+        (format!("{url}none"), "git fetch: "),
+    ] {
+        let error = world.fails(&format!("FROM scratch\nADD {source} /src")).to_string();
+        assert!(error.contains(words), "{source}: {error}");
+    }
+}
