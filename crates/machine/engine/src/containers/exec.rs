@@ -103,6 +103,19 @@ impl Execs {
         found.cloned().ok_or_else(|| Error::missing(format!("No such exec instance: {id}")))
     }
 
+    /// One that is about to start: of two who ask at once, one is told that it has been started.
+    fn begin(&self, id: &str) -> Result<Exec> {
+        let id = self.get(id)?.id;
+        let mut all = self.lock();
+        let exec = all.get_mut(&id);
+        let exec = exec.ok_or_else(|| Error::missing(format!("No such exec instance: {id}")))?;
+        if exec.started {
+            return Err(Error::conflict(format!("exec {id} has already been started")));
+        }
+        exec.started = true;
+        Ok(exec.clone())
+    }
+
     /// Ids of those of a container.
     pub fn of_container(&self, container: &str) -> Vec<String> {
         let all = self.lock();
@@ -228,10 +241,10 @@ pub fn start(engine: &Arc<Engine>, id: &str, call: &Call) -> Result<Answer> {
             return Err(Error::conflict(format!("container {} is not running", exec.container)));
         }
     }
+    exec = engine.execs.begin(&exec.id)?;
     if let Some([rows, columns]) = body.console_size {
         exec.console = Some((rows, columns));
     }
-    exec.started = true;
     engine.execs.keep(exec.clone())?;
     if body.detach {
         let exec = Exec { stdin: false, stdout: false, stderr: false, ..exec };
