@@ -125,6 +125,49 @@ fn what_is_generated_plays_to_the_same() {
 }
 
 #[test]
+fn files_of_config_maps_and_secrets_come_along() {
+    let world = World::busybox();
+    let yaml = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {one: "1\n", two: "2\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData: {token: s3cret}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: files}
+spec:
+  terminationGracePeriodSeconds: 0
+  volumes:
+  - {name: conf, configMap: {name: settings, items: [{key: one, path: a/b, mode: 0640}, {key: two, path: c}]}}
+  - {name: key, secret: {secretName: keys, defaultMode: 0444}}
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, "1000"]
+    volumeMounts: [{name: conf, mountPath: /conf}, {name: key, mountPath: /key/token, subPath: token}]
+"#;
+    let file = play(&world, yaml);
+    let show = "cd /conf; stat -c '%a %n' a/b c; cat a/b c /key/token";
+    let shown = || world.teu(["exec", "files-c", "sh", "-c", show]).ok();
+    world.teu(["kube", "play", &file]).ok();
+    let before = shown();
+    assert_eq!(before, "640 a/b\n644 c\n1\n2\ns3cret");
+    let first = world.line("kube generate files").ok();
+    assert!(!first.contains("hostPath"), "their folder goes with the pod: {first}");
+    let file = play(&world, &first);
+    world.teu(["kube", "play", "--replace", &file]).ok();
+    assert_eq!(shown(), before);
+    assert_eq!(world.line("kube generate files").ok(), first);
+    world.teu(["kube", "down", &file]).ok();
+}
+
+#[test]
 fn replicas_find_each_other_and_the_unhealthy_are_started_again() {
     let world = World::busybox();
     let yaml = r#"

@@ -10,7 +10,10 @@ use teu_containers::record::{
 use teu_oci::image::Healthcheck;
 
 use crate::pod::PLAYED;
+pub use played::{Played, PlayedFile};
 use teu_containers::shim::PROBE;
+
+mod played;
 
 /// A container, and what its image says by itself.
 #[derive(Debug, Clone)]
@@ -31,10 +34,23 @@ pub struct Running {
     pub image_healthcheck: Option<Healthcheck>,
 }
 
-/// The documents: claims of the volumes, then the pod; and what could not be said.
-pub fn pod(name: &str, pod: &PodRecord, containers: &[Running]) -> (String, Vec<String>) {
+/// The documents: claims of the volumes, secrets of what `play` wrote for it, then the pod; and what
+/// could not be said.
+pub fn pod(
+    name: &str,
+    pod: &PodRecord,
+    containers: &[Running],
+    played: &Played,
+) -> (String, Vec<String>) {
     let mut warnings = Vec::new();
-    let mut volumes = Volumes::default();
+    let mut volumes = Volumes {
+        pod: name,
+        played,
+        listed: Vec::new(),
+        claims: BTreeSet::new(),
+        secrets: BTreeSet::new(),
+        names: BTreeMap::new(),
+    };
     let mut spec = Map::new();
     let mut members: Vec<Value> = containers
         .iter()
@@ -68,19 +84,27 @@ pub fn pod(name: &str, pod: &PodRecord, containers: &[Running]) -> (String, Vec<
         text.push_str(&emit(&document));
         text.push_str("---\n");
     }
+    for secret in played.secrets(name, &volumes.secrets) {
+        text.push_str(&emit(&secret));
+        text.push_str("---\n");
+    }
     text.push_str(&emit(&document));
     (text, warnings)
 }
 
 /// Volumes of a pod as they come up.
-#[derive(Default)]
-struct Volumes {
+struct Volumes<'a> {
+    /// The pod's name.
+    pod: &'a str,
+    played: &'a Played,
     listed: Vec<Value>,
     claims: BTreeSet<String>,
+    /// Those of `played` that are used.
+    secrets: BTreeSet<String>,
     names: BTreeMap<String, String>,
 }
 
-impl Volumes {
+impl Volumes<'_> {
     fn name(&mut self, key: &str, kind: Value) -> String {
         if let Some(name) = self.names.get(key) {
             return name.clone();
@@ -99,6 +123,12 @@ impl Volumes {
     fn of(&mut self, kind: &MountKind, destination: &str) -> (String, Option<String>) {
         match kind {
             MountKind::Bind { source, .. } => {
+                let played = self.played;
+                if let Some((name, within)) = played.find(source.as_ref()) {
+                    self.secrets.insert(name.to_owned());
+                    let secret = played.volume(self.pod, name);
+                    return (self.name(&format!("played {name}"), secret), within);
+                }
                 let host = json!({ "hostPath": { "path": source } });
                 (self.name(&format!("bind {source}"), host), None)
             }
@@ -121,7 +151,7 @@ impl Volumes {
 fn container(
     pod_name: &str,
     running: &Running,
-    volumes: &mut Volumes,
+    volumes: &mut Volumes<'_>,
     warnings: &mut Vec<String>,
 ) -> Value {
     let record = &running.record;
@@ -180,7 +210,7 @@ fn container(
     Value::Object(out)
 }
 
-fn mounts_of(record: &ContainerRecord, volumes: &mut Volumes) -> Vec<Value> {
+fn mounts_of(record: &ContainerRecord, volumes: &mut Volumes<'_>) -> Vec<Value> {
     record
         .mounts
         .iter()

@@ -188,7 +188,8 @@ fn what_is_generated_plays_to_the_same() {
             })
             .collect()
     };
-    let (text, warnings) = generate::pod("shop", &first.record, &running(&first));
+    let (text, warnings) =
+        generate::pod("shop", &first.record, &running(&first), &generate::Played::default());
     assert_eq!(warnings, Vec::<String>::new());
     let second = plan(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(second.record, first.record, "{text}");

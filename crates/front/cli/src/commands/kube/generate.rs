@@ -3,9 +3,11 @@
 use crate::context::{Context, warn};
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use teu_containers::record::{ContainerRecord, PodRecord};
-use teu_kube::generate::{Running, pod};
+use teu_kube::generate::{Played, PlayedFile, Running, pod};
 
 pub(super) fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let containers = ctx.containers()?;
@@ -51,7 +53,48 @@ fn generate(ctx: &Context, record: &PodRecord, members: Vec<ContainerRecord>) ->
         });
     }
     let name = record.name.clone().unwrap_or_else(|| format!("{}-pod", running[0].record.name));
-    let (text, warnings) = pod(&name, record, &running);
+    let played = played(ctx, &name)?;
+    let (text, warnings) = pod(&name, record, &running, &played);
     warnings.iter().for_each(|warning| warn(warning));
     Ok(text)
+}
+
+/// Largest config map or secret, in bytes: the API's own limit.
+const OBJECT_LIMIT_BYTES: u64 = 1 << 20;
+
+/// What `kube play` wrote for this pod, if it did.
+fn played(ctx: &Context, pod: &str) -> Result<Played> {
+    let mut played = Played { folder: super::play::files_of(ctx, pod), ..Played::default() };
+    let Ok(entries) = std::fs::read_dir(&played.folder) else { return Ok(played) };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let mut files = Vec::new();
+        collect(&entry.path(), Path::new(""), &mut files)?;
+        files.sort();
+        played.volumes.insert(name, files);
+    }
+    Ok(played)
+}
+
+/// All files below a folder; links are not followed.
+fn collect(root: &Path, within: &Path, files: &mut Vec<PlayedFile>) -> Result<()> {
+    for entry in std::fs::read_dir(root.join(within))? {
+        let entry = entry?;
+        let path = within.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            collect(root, &path, files)?;
+        } else if kind.is_file() {
+            let mut content = Vec::new();
+            let file = std::fs::File::open(root.join(&path))?;
+            let mode = file.metadata()?.permissions().mode() & 0o777;
+            file.take(OBJECT_LIMIT_BYTES + 1).read_to_end(&mut content)?;
+            if content.len() as u64 > OBJECT_LIMIT_BYTES {
+                return Err(Failure::new(format!("{} is larger than 1 MiB", path.display())));
+            }
+            files.push((path.display().to_string(), content, mode));
+        }
+    }
+    Ok(())
 }
