@@ -48,6 +48,18 @@ impl Context {
         })
     }
 
+    /// Of the same home, for another thread.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            home: self.home.clone(),
+            images: OnceCell::new(),
+            containers: OnceCell::new(),
+            networks: OnceCell::new(),
+            membership: OnceCell::new(),
+        }
+    }
+
     /// An ordinary user becomes root of a user namespace before anything is opened.
     fn enter(&self) -> Result<()> {
         if self.membership.get().is_none() && !rustix::process::geteuid().is_root() {

@@ -2,7 +2,8 @@
 //!
 //! Streams have their threads ([`crate::streams`]), one more waits for the end, one for signals; this
 //! one thread hears of all of it and acts. Signals go on to the container; three interrupts that it
-//! ignores end the command, not the container.
+//! ignores end the command, not the container. Where our terminal stands for the container's, signals
+//! end the command, which puts the terminal back before it goes.
 
 use crate::failure::{Failure, Result};
 use crate::streams::detach::DetachKeys;
@@ -77,7 +78,7 @@ pub fn stay_with_execution(
     let (sender, events) = channel();
     let pumps = match execution.terminal.take() {
         Some(master) => {
-            watch_size(&master)?;
+            watch_size(&master, &sender)?;
             crate::streams::pump_terminal(master, interactive, manner.keys.clone(), &sender)?
         }
         None => ends.pump(manner.keys.clone(), &sender),
@@ -108,6 +109,7 @@ fn listen(
             Event::Signal(number) if number == Signal::WINCH.as_raw() => {
                 resize(containers, manner);
             }
+            Event::Signal(number) if manner.terminal => return Err(ended_by(number)),
             Event::Signal(number) => {
                 if [Signal::INT.as_raw(), Signal::TERM.as_raw()].contains(&number) {
                     interrupts += 1;
@@ -123,6 +125,12 @@ fn listen(
         }
     }
     Err(Failure::new("lost the container's end").code(125))
+}
+
+/// The person's terminal was given up; what runs in the container goes on.
+fn ended_by(signal: i32) -> Failure {
+    let code = u8::try_from(128 + signal).unwrap_or(255);
+    Failure::new(format!("ended by signal {signal}; what was started goes on")).code(code)
 }
 
 fn resize(containers: &Containers, manner: &Manner) {
@@ -146,6 +154,9 @@ const PASSED: [Signal; 11] = [
     Signal::PROF,
 ];
 
+/// Signals that end a command with a raw terminal: it must be put back first.
+const ENDING: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
+
 /// Holds signals back until [`stay`] hears them: to be called before the container starts, so that
 /// none in between ends the command alone. (The shim and the container have masks of their own.)
 pub fn hold_signals(manner: &Manner) -> Result<SignalSet> {
@@ -155,6 +166,7 @@ pub fn hold_signals(manner: &Manner) -> Result<SignalSet> {
     }
     if manner.terminal {
         signals.push(Signal::WINCH);
+        signals.extend(ENDING);
     }
     let set = SignalSet::of(&signals);
     set_mask(set)?;
@@ -183,10 +195,12 @@ fn watch_signals(manner: &Manner, events: &Sender<Event>) -> Result<()> {
 }
 
 /// The terminal of an exec is in our hands: it follows the size of the person's.
-fn watch_size(master: &rustix::fd::OwnedFd) -> Result<()> {
-    let set = SignalSet::of(&[Signal::WINCH]);
+fn watch_size(master: &rustix::fd::OwnedFd, events: &Sender<Event>) -> Result<()> {
+    let [hangup, interrupt, quit, end] = ENDING;
+    let set = SignalSet::of(&[Signal::WINCH, hangup, interrupt, quit, end]);
     set_mask(set)?;
     let descriptor = SignalFd::new(set)?;
+    let events = events.clone();
     let master = rustix::io::fcntl_dupfd_cloexec(master, 3)?;
     std::thread::spawn(move || {
         loop {
@@ -194,7 +208,13 @@ fn watch_size(master: &rustix::fd::OwnedFd) -> Result<()> {
             if poll(&mut ends, None).is_err() {
                 continue;
             }
-            while let Ok(Some(_)) = descriptor.read() {
+            while let Ok(Some(received)) = descriptor.read() {
+                if received.signal != Signal::WINCH.as_raw() {
+                    if events.send(Event::Signal(received.signal)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 if let Some((rows, columns)) = terminal::size() {
                     let size = rustix::termios::Winsize {
                         ws_row: rows,

@@ -101,6 +101,7 @@ pub fn pod(ctx: &Context, matches: &Matches) -> Result<PodRecord> {
     namespaces(ctx, matches, &mut pod)?;
     pod.resources = resources(matches)?;
     pod.labels = labels(matches)?;
+    pod.typed = typed(matches);
     Ok(pod)
 }
 

@@ -57,6 +57,8 @@ pub struct PodRecord {
     pub cgroup_parent: Option<String>,
     /// Limits of the pod as a whole.
     pub resources: Resources,
+    /// What was typed to make it, for units that make it anew; each flag with its long name.
+    pub typed: Vec<String>,
 }
 
 /// Whose namespace.

@@ -183,6 +183,17 @@ fn create(ctx: &Context, matches: &Matches) -> Result<u8> {
     if !matches.list("aux-address").is_empty() {
         return Err(Failure::new("--aux-address is not supported").hint("use --ip-range"));
     }
+    if let Some(other) = matches.nonempty("ipam-driver").filter(|name| *name != "default") {
+        return Err(Failure::new(format!(
+            "IPAM driver {other:?} is not there: only \"default\" is"
+        ))
+        .hint("use --subnet, --gateway and --ip-range"));
+    }
+    for flag in ["ingress", "ipam-opt"] {
+        if matches.given(flag) {
+            return Err(Failure::new(format!("--{flag} is not supported by network create")));
+        }
+    }
     let switch = |flag: &str| matches.given(flag).then(|| matches.switch(flag));
     let spec = NetworkSpec {
         name: matches.operand(0).to_owned(),

@@ -6,6 +6,7 @@ use crate::flags::{Arity, Command, Completes, Flag, Matches};
 use teu_containers::list::PodSummary;
 use teu_containers::{Error, Found};
 
+mod clone;
 mod create;
 mod life;
 mod list;
@@ -20,6 +21,7 @@ pub const POD: Command = Command::group(
     "pod",
     "Manage pods: containers that share network, IPC and host name",
     &[
+        &clone::CLONE,
         &create::CREATE,
         &super::exists::POD,
         &list::INSPECT,

@@ -10,6 +10,7 @@ use crate::units::{binary_size, human_size};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use teu_containers::Containers;
+use teu_containers::list::ListOptions;
 use teu_containers::stats::Stats;
 
 /// Between two samples.
@@ -56,6 +57,8 @@ const SHOWN_OF_PODS: &[&str] =
 pub enum Scope {
     /// These containers; of all that run when none is named.
     Containers(Vec<String>),
+    /// All there are (`-a`); one that does not run uses nothing.
+    All,
     /// Those that run of these containers, each with its pod.
     Pods(BTreeMap<String, String>),
 }
@@ -64,6 +67,14 @@ impl Scope {
     fn sample(&self, containers: &Containers) -> Result<Vec<Stats>> {
         match self {
             Self::Containers(names) => Ok(containers.stats(names)?),
+            Self::All => {
+                let all = ListOptions { all: true, ..ListOptions::default() };
+                let names = containers.list(&all)?.into_iter().map(|one| one.id);
+                match names.collect::<Vec<_>>() {
+                    none if none.is_empty() => Ok(Vec::new()),
+                    names => Ok(containers.stats(&names)?),
+                }
+            }
             Self::Pods(owners) => {
                 let all = containers.stats(&[])?;
                 Ok(all.into_iter().filter(|stats| owners.contains_key(&stats.id)).collect())
@@ -73,21 +84,25 @@ impl Scope {
 
     fn pod(&self, id: &str) -> Option<&str> {
         match self {
-            Self::Containers(_) => None,
+            Self::Containers(_) | Self::All => None,
             Self::Pods(owners) => owners.get(id).map(String::as_str),
         }
     }
 
     fn shown(&self) -> &'static [&'static str] {
         match self {
-            Self::Containers(_) => SHOWN,
+            Self::Containers(_) | Self::All => SHOWN,
             Self::Pods(_) => SHOWN_OF_PODS,
         }
     }
 }
 
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
-    show(ctx, matches, &Scope::Containers(matches.operands.clone()))
+    let scope = match matches.operands.is_empty() && matches.switch("all") {
+        true => Scope::All,
+        false => Scope::Containers(matches.operands.clone()),
+    };
+    show(ctx, matches, &scope)
 }
 
 /// Prints samples.

@@ -25,6 +25,17 @@ pub struct NetworkRecord {
     pub links: Vec<String>,
 }
 
+impl NetworkRecord {
+    /// For another pod like this: addresses that were chosen by number stay the first one's.
+    pub fn forget_addresses(&mut self) {
+        if let NetworkChoice::Networks(endpoints) = &mut self.choice {
+            for endpoint in endpoints {
+                (endpoint.ipv4, endpoint.ipv6, endpoint.mac) = (None, None, None);
+            }
+        }
+    }
+}
+
 /// Which network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Flag, Matches};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use teu_compose::execute::{Execution, Watcher};
 use teu_compose::labels;
@@ -72,7 +72,12 @@ pub struct Ends {
     pub on_failure: bool,
     /// Whose code is ours.
     pub code_from: Option<String>,
+    /// Not because nothing runs any more: somebody replaces what runs.
+    pub never_idle: bool,
 }
+
+/// What begins once the plan is carried out, on a thread of its own that ends with the process.
+pub type Afterwards = Box<dyn FnOnce() + Send>;
 
 /// Whose output is shown, and how.
 #[derive(Debug, Clone)]
@@ -84,7 +89,13 @@ pub struct View {
 impl View {
     /// As `--attach`, `--no-attach` and the file say.
     pub fn of(matches: &Matches, project: &Project) -> Self {
-        let (only, not) = (matches.list("attach"), matches.list("no-attach"));
+        let not = matches.list("no-attach");
+        // What was only started along is not shown, unless that is asked for.
+        let only = match (matches.list("attach"), matches.switch("attach-dependencies")) {
+            (_, true) => Vec::new(),
+            (named, false) if !named.is_empty() => named,
+            (_, false) => matches.operands.iter().map(String::as_str).collect(),
+        };
         let wanted = |name: &str| {
             let named = only.is_empty() || only.contains(&name);
             let service = project.model.services.get(name);
@@ -104,7 +115,6 @@ impl View {
 }
 
 /// What is to be done meanwhile.
-#[derive(Debug)]
 pub struct Job {
     /// Everything there is.
     pub containers: Containers,
@@ -116,6 +126,8 @@ pub struct Job {
     pub stop: Stop,
     /// Steps at once.
     pub parallel: usize,
+    /// What comes then.
+    pub afterwards: Mutex<Option<Afterwards>>,
 }
 
 /// What a first Ctrl-C begins.
@@ -168,6 +180,10 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
                 if let (Err(failure), false) = (done, stopping) {
                     return Err(failure);
                 }
+                let next = job.afterwards.lock().ok().and_then(|mut next| next.take());
+                if let Some(next) = next.filter(|_| !stopping) {
+                    std::thread::spawn(next);
+                }
             }
             Heard::Stopped(done) => {
                 done?;
@@ -186,7 +202,7 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
                 workers.push(stop_all(&job, &printer, &sender)?);
             }
         }
-        if planned && !stopping && room.is_over()? {
+        if planned && !stopping && !ends.never_idle && room.is_over()? {
             break;
         }
     }

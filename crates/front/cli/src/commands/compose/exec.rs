@@ -42,11 +42,13 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
         .collect();
     // A terminal and input are the rule; without a terminal of one's own there is none.
     let mut on = |name: &str| values.extend(known(name).map(|flag| (flag, "true".to_owned())));
-    if !matches.switch("detach") {
+    let refused = |name: &str| matches.text(name) == Some("false");
+    if !matches.switch("detach") && !refused("interactive") {
         on("interactive");
-        if !matches.switch("no-tty") && terminal::in_is_terminal() {
-            on("tty");
-        }
+    }
+    let no_terminal = matches.switch("no-tty") || refused("tty") || matches.switch("detach");
+    if !no_terminal && terminal::in_is_terminal() {
+        on("tty");
     }
     let inner =
         Matches { command: exec, path: matches.path.clone(), values, operands, outer: Vec::new() };

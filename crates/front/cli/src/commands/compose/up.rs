@@ -5,11 +5,11 @@ use super::build::BuildOptions;
 use super::images::{ImageOptions, look, provide, to_build};
 use super::progress::{Printer, mode_of};
 use super::{DRY_RUN, failed, is_dry, parallel, project};
-use crate::context::{Context, warn};
+use crate::context::{Context, complain, warn};
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Flag, Matches};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use teu_compose::execute::{Execution, Watcher};
 use teu_compose::observe;
@@ -51,7 +51,7 @@ pub const UP: Command = Command {
             Flag::switch("abort-on-container-exit", "Stops all containers if any container was stopped"),
             Flag::switch("abort-on-container-failure", "Stops all containers if any container exited with failure"),
             Flag::list("attach", "Restrict attaching to the specified services"),
-            Flag::switch("attach-dependencies", "").hidden(),
+            Flag::switch("attach-dependencies", "Attach to log output of dependent services, too"),
             Flag::switch("detach", "Detached mode: run containers in the background").short('d'),
             Flag::text("exit-code-from", "string", "Return the exit code of the selected service container"),
             Flag::switch("menu", "").hidden(),
@@ -65,7 +65,7 @@ pub const UP: Command = Command {
             Flag::switch("timestamps", "Show timestamps"),
             Flag::switch("wait", "Wait for services to be running|healthy. Implies detached mode"),
             Flag::integer("wait-timeout", "Maximum duration in seconds to wait for the project to be running|healthy"),
-            Flag::switch("watch", "").short('w').hidden(),
+            Flag::switch("watch", "Watch source code and rebuild/refresh containers when files are updated").short('w'),
         ],
     ],
     examples: &[
@@ -257,6 +257,13 @@ fn up(ctx: &Context, matches: &Matches) -> Result<u8> {
     if let Some(name) = &exit_code_from {
         project.service(name).map_err(failed)?;
     }
+    let watches = matches.switch("watch");
+    if watches {
+        if detached {
+            return Err(Failure::new("--watch cannot be combined with --detach or --wait"));
+        }
+        super::watch::check(&project)?;
+    }
     let options = UpOptions {
         renew_volumes: matches.switch("renew-anon-volumes"),
         create_only: matches.switch("no-start"),
@@ -273,16 +280,29 @@ fn up(ctx: &Context, matches: &Matches) -> Result<u8> {
         on_exit: aborts,
         on_failure: matches.switch("abort-on-container-failure"),
         code_from: exit_code_from,
+        never_idle: watches,
     };
     let view = attached::View::of(matches, &project);
+    let afterwards = watches.then(|| watching(ctx, matches, &project));
     let job = attached::Job {
         containers: ctx.containers()?.clone(),
         project: Arc::new(project),
         plan: Arc::new(plan),
         stop: stop(matches),
         parallel: parallel(matches),
+        afterwards: Mutex::new(afterwards),
     };
     attached::stay(job, Printer::of(matches)?, &ends, &view)
+}
+
+/// `--watch`: what `compose watch` does, beside what is shown.
+fn watching(ctx: &Context, matches: &Matches, project: &Project) -> attached::Afterwards {
+    let (ctx, matches, project) = (ctx.another(), matches.clone(), project.clone());
+    Box::new(move || {
+        if let Err(failure) = super::watch::follow(&ctx, &matches, &project) {
+            complain(&failure.message);
+        }
+    })
 }
 
 fn create(ctx: &Context, matches: &Matches) -> Result<u8> {

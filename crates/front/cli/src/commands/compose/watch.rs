@@ -57,16 +57,27 @@ pub const WATCH: Command = Command {
 fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let mut project = project(matches, &matches.operands)?;
     project.select(&matches.operands, true).map_err(failed)?;
-    let rules = rules(&project);
-    if rules.is_empty() {
-        return Err(Failure::new("none of the selected services is configured for watch")
-            .hint("consider setting a 'develop' section"));
-    }
+    check(&project)?;
     if !matches.switch("no-up") {
         let building = BuildOptions { quiet: matches.switch("quiet"), ..BuildOptions::default() };
         let images = ImageOptions { build: true, building, ..ImageOptions::default() };
         converge(ctx, matches, &project, &images, &UpOptions::default())?;
     }
+    follow(ctx, matches, &project)
+}
+
+/// Refuses a project in which nothing is watched.
+pub fn check(project: &Project) -> Result<()> {
+    match rules(project).is_empty() {
+        false => Ok(()),
+        true => Err(Failure::new("none of the selected services is configured for watch")
+            .hint("consider setting a 'develop' section")),
+    }
+}
+
+/// Brings changes over for as long as the process lives.
+pub fn follow(ctx: &Context, matches: &Matches, project: &Project) -> Result<u8> {
+    let rules = rules(project);
     let mut watch = Watch::new()?;
     for rule in rules.iter().flat_map(|of| of.rules) {
         watch.add(Path::new(&rule.path))?;
@@ -81,7 +92,7 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
             if work == Work::default() {
                 continue;
             }
-            if let Err(failure) = carry_out(ctx, matches, &project, of, &work) {
+            if let Err(failure) = carry_out(ctx, matches, project, of, &work) {
                 complain(&failure.message);
             }
         }

@@ -13,8 +13,10 @@ const PATIENCE_S: i64 = 60;
 struct About {
     kind: &'static str,
     name: String,
-    /// Of a container: what was typed to make it.
+    /// What was typed to make it.
     typed: Vec<String>,
+    /// Of a pod: its containers by name, in order, with what was typed.
+    members: Vec<(String, Vec<String>)>,
 }
 
 impl About {
@@ -22,12 +24,18 @@ impl About {
         let containers = ctx.containers()?;
         let (record, ids) = containers.find_pod(name)?;
         if !record.implicit {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.push(containers.find(&id)?.record);
+            }
+            found.sort_by_key(|record| record.created_ns);
+            let members = found.into_iter().map(|record| (record.name, record.typed)).collect();
             let name = record.name.unwrap_or_default();
-            return Ok(Self { kind: "pod", name, typed: Vec::new() });
+            return Ok(Self { kind: "pod", name, typed: record.typed, members });
         }
         let id = ids.first().ok_or_else(|| Failure::new("the container has gone"))?;
         let record = containers.find(id)?.record;
-        Ok(Self { kind: "container", name: record.name, typed: record.typed })
+        Ok(Self { kind: "container", name: record.name, typed: record.typed, members: Vec::new() })
     }
 }
 
@@ -45,11 +53,7 @@ pub(super) fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     };
     let kept = matches.nonempty("restart-policy").unwrap_or("on-failure");
     match (about.kind, matches.switch("new")) {
-        ("pod", true) => {
-            return Err(Failure::new("--new makes a container anew, not a pod")
-                .hint("describe the pod in a .kube or .pod file: teu generate quadlet DIR")
-                .code(125));
-        }
+        ("pod", true) => service.pod_anew(&mut unit, &about)?,
         ("pod", false) => service.pod(&mut unit),
         (_, new) => {
             unit.add("Service", "Type", "exec");
@@ -111,6 +115,22 @@ impl Service<'_> {
         unit.add("Service", "KillMode", "process");
     }
 
+    /// A new pod at every start, with new containers, as all of it was typed.
+    fn pod_anew(&self, unit: &mut Unit, about: &About) -> Result<()> {
+        unit.add("Service", "Type", "oneshot");
+        unit.add("Service", "RemainAfterExit", "yes");
+        let remove = format!("-{}", self.command(&["pod", "rm", "-f", self.name]));
+        unit.add("Service", "ExecStartPre", remove.clone());
+        for words in pod_anew(&about.typed, self.name, &about.members)? {
+            let command = [self.teu.clone(), words].concat();
+            unit.add("Service", "ExecStart", line(&command));
+        }
+        self.stop(unit, &["pod", "stop"]);
+        unit.add("Service", "ExecStopPost", remove);
+        unit.add("Service", "KillMode", "process");
+        Ok(())
+    }
+
     /// The container that is there.
     fn again(&self, unit: &mut Unit) {
         unit.add("Service", "ExecStart", self.command(&["start", "--attach", self.name]));
@@ -120,9 +140,7 @@ impl Service<'_> {
     /// A new one at every start, as it was typed.
     fn anew(&self, unit: &mut Unit, typed: &[String]) -> Result<()> {
         if typed.is_empty() {
-            return Err(Failure::new("no command line of teu run or create made this container")
-                .hint("describe it in a .container file and run: teu generate quadlet DIR")
-                .code(125));
+            return Err(untyped(self.name));
         }
         let remove = format!("-{}", self.command(&["rm", "-f", self.name]));
         let mut start = self.teu.clone();
@@ -135,35 +153,60 @@ impl Service<'_> {
     }
 }
 
+fn untyped(name: &str) -> Failure {
+    Failure::new(format!("no command line of teu run, create or pod create made {name}"))
+        .hint("describe it in a .container, .pod or .kube file and run: teu generate quadlet DIR")
+        .code(125)
+}
+
+/// Flags that a unit has no use for, or chooses itself.
+const DROPPED: [&str; 7] =
+    ["attach", "cidfile", "detach", "detach-keys", "interactive", "name", "sig-proxy"];
+
 /// `run` with what was typed, but for what the unit does itself.
 fn anew(typed: &[String], name: &str) -> Vec<String> {
-    const DROPPED: [&str; 9] = [
-        "attach",
-        "cidfile",
-        "detach",
-        "detach-keys",
-        "interactive",
-        "name",
-        "restart",
-        "rm",
-        "sig-proxy",
-    ];
+    let mut words: Vec<String> = ["run", "--rm", "--name", name].map(str::to_owned).into();
+    // How `auto-update` finds the unit.
+    words.push("--label=PODMAN_SYSTEMD_UNIT=%n".to_owned());
+    words.extend(without(typed, &[&DROPPED[..], &["restart", "rm"]].concat()));
+    words
+}
+
+/// What makes a pod and starts its containers, one command after another.
+fn pod_anew(
+    typed: &[String],
+    name: &str,
+    members: &[(String, Vec<String>)],
+) -> Result<Vec<Vec<String>>> {
+    if typed.is_empty() {
+        return Err(untyped(name));
+    }
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut flags = without(typed, &["name", "pod-id-file", "replace"]);
+    flags.retain(|word| word.starts_with("--"));
+    let mut commands = vec![[own(&["pod", "create", "--name", name]), flags].concat()];
+    for (member, typed) in members {
+        if typed.is_empty() {
+            return Err(untyped(member));
+        }
+        let rest = without(typed, &[&DROPPED[..], &["pod"]].concat());
+        commands.push([own(&["run", "--detach", "--pod", name, "--name", member]), rest].concat());
+    }
+    Ok(commands)
+}
+
+/// What was typed, without these flags.
+fn without(typed: &[String], dropped: &[&str]) -> Vec<String> {
     let flag = |word: &str| -> Option<String> {
         let name = word.strip_prefix("--")?.split('=').next()?;
         Some(name.to_owned())
     };
-    let mut words: Vec<String> = ["run", "--rm", "--name", name].map(str::to_owned).into();
-    // How `auto-update` finds the unit.
-    words.push("--label=PODMAN_SYSTEMD_UNIT=%n".to_owned());
     let operands = typed.iter().position(|word| flag(word).is_none()).unwrap_or(typed.len());
-    for (index, word) in typed.iter().enumerate() {
-        let dropped = index < operands && flag(word).is_some_and(|f| DROPPED.contains(&f.as_str()));
-        if !dropped {
-            // A percent sign would be a specifier of systemd's.
-            words.push(word.replace('%', "%%"));
-        }
-    }
-    words
+    let kept = typed.iter().enumerate().filter(|(index, word)| {
+        *index >= operands || flag(word).is_none_or(|flag| !dropped.contains(&flag.as_str()))
+    });
+    // A percent sign would be a specifier of systemd's.
+    kept.map(|(_, word)| word.replace('%', "%%")).collect()
 }
 
 /// How a unit calls this very program for this very home.
@@ -192,5 +235,30 @@ mod tests {
         check("--detach --publish=80:80 nginx", "--publish=80:80 nginx");
         check("--name=web --rm --restart=always nginx -d --rm", "nginx -d --rm");
         check("--env=A=50% nginx date +%s", "--env=A=50%% nginx date +%%s");
+    }
+
+    #[test]
+    fn a_pod_anew_is_all_that_was_typed() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let typed = words("--publish=80:80 --name=shop --replace shop");
+        let members = [
+            (
+                "page".to_owned(),
+                words("--detach --pod=shop --name=page --restart=always nginx -g x"),
+            ),
+            ("job".to_owned(), words("--pod=shop busybox sleep 5")),
+        ];
+        let made = pod_anew(&typed, "shop", &members).unwrap();
+        assert_eq!(
+            made.iter().map(|words| words.join(" ")).collect::<Vec<_>>(),
+            [
+                "pod create --name shop --publish=80:80",
+                "run --detach --pod shop --name page --restart=always nginx -g x",
+                "run --detach --pod shop --name job busybox sleep 5",
+            ]
+        );
+        let played = [("page".to_owned(), Vec::new())];
+        assert!(pod_anew(&typed, "shop", &played).unwrap_err().message.contains("made page"));
+        assert!(pod_anew(&[], "shop", &members).is_err());
     }
 }
