@@ -224,6 +224,40 @@ fn the_terminal_is_put_back() {
     terminal.ends();
 }
 
+/// The process that a terminal's shell has started with these words.
+fn pid_of(words: &[&str]) -> Option<String> {
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    all.filter_map(|entry| entry.file_name().into_string().ok()).find(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let typed: Vec<&[u8]> = line.split(|byte| *byte == 0).skip(1).collect();
+        words.iter().zip(&typed).filter(|(word, typed)| word.as_bytes() == **typed).count()
+            == words.len()
+    })
+}
+
+/// A signal that ends the command leaves no raw terminal, and what runs goes on.
+#[test]
+fn a_killed_command_puts_the_terminal_back() {
+    let world = World::busybox();
+    let name = format!("raw-{}", std::process::id());
+    let run = format!("run -it --name {name} --network none busybox sh");
+    let exec = format!("exec -it {name} sh");
+    for line in [run, exec] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let after = "; echo code=$?; stty -a | tr ';' '\\n'; echo end";
+        let mut terminal = Terminal::start(&world, &format!("{line}{after}"));
+        terminal.shows("/ #");
+        let pid = pid_of(&words).expect("it runs");
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        terminal.shows("code=143");
+        terminal.shows("isig icanon");
+        terminal.shows("end");
+        terminal.ends();
+        assert_eq!(world.teu(["inspect", "-f", "{{.State.Status}}", &name]).ok(), "running");
+    }
+    world.teu(["rm", "-f", &name]).ok();
+}
+
 #[test]
 fn signals_reach_the_container() {
     let world = World::busybox();

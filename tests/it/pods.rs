@@ -41,6 +41,33 @@ fn two_containers_of_a_pod_talk_over_localhost() {
 }
 
 #[test]
+fn a_clone_is_another_pod_with_the_same_containers() {
+    let world = World::busybox();
+    world.line("pod create --network none --label a=b --hostname inn first").ok();
+    let run = ["run", "-d", "--pod", "first", "--name", "web", "-e", "A=x y", "-v", "kept:/d"];
+    world.teu(run.into_iter().chain(["busybox", "sh", "-c", "echo $A; exec sleep 1000"])).ok();
+    world.line("exec web touch /written").ok();
+    world.line("pod clone --start first second").ok();
+    let logs = || world.line("logs web-clone").out;
+    eventually("the clone's container has said so", || logs() == "x y\n");
+    assert_eq!(world.line("exec web-clone hostname").ok(), "inn");
+    assert_eq!(world.line("exec web-clone ls /d").code, 0, "the volume is the same");
+    assert_eq!(world.line("exec web-clone test -e /written").code, 1, "its own layer is new");
+    let labelled = ["pod", "ps", "--filter", "label=a=b", "--sort", "name", "--format"];
+    let names = world.teu(labelled.into_iter().chain(["{{.Name}}"])).ok();
+    assert_eq!(names, "first\nsecond");
+    // A name that is taken leaves nothing half.
+    assert_eq!(world.line("pod clone first second").code, 125);
+    world.line("pod clone first third").fails(125);
+    assert_eq!(world.line("pod exists third").code, 1);
+    world.line("pod rm -f second").ok();
+    world.line("pod clone --destroy first").ok();
+    assert_eq!(world.line("pod ps --format {{.Name}}").ok(), "first-clone");
+    world.line("pod rm -f first-clone").ok();
+    assert_eq!(world.line("ps -aq").ok(), "");
+}
+
+#[test]
 fn on_failure_brings_a_killed_container_back() {
     let world = World::busybox();
     world.line("run -d --name again --restart=on-failure busybox sleep 1000").ok();

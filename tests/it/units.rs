@@ -30,13 +30,15 @@ fn systemd_reads_what_is_generated() {
     let run = ["run", "-d", "--name", "web", "--network", "none"];
     let command = ["busybox", "sh", "-c", "echo \"$X\" %n; exec sleep 1000"];
     world.teu(run.iter().chain(&odd).chain(&command)).ok();
-    world.line("pod create --name shop").ok();
+    world.line("pod create --name shop --label a=50%").ok();
+    world.line("run -d --pod shop --name page busybox sleep 1000").ok();
     let generated = |name: &str, line: &str| {
         std::fs::write(units.join(name), world.line(line).ok() + "\n").expect("writes");
     };
     generated("new.service", "generate systemd --new --restart-sec 5 web");
     generated("old.service", "generate systemd -t 3 web");
     generated("pod.service", "generate systemd shop");
+    generated("pod-new.service", "generate systemd --new shop");
     let new = std::fs::read_to_string(units.join("new.service")).expect("written");
     assert!(new.contains("--label=a=50%% "), "{new}");
     assert!(!new.contains("--restart=always"), "the unit does that: {new}");
@@ -65,7 +67,7 @@ fn systemd_reads_what_is_generated() {
     assert!(kube.contains(&format!("{}/quadlets/shop.yaml", files.display())), "{kube}");
     assert_eq!(verified(&units), "");
     world.line("rm -f web").ok();
-    world.line("pod rm shop").ok();
+    world.line("pod rm -f shop").ok();
 }
 
 #[test]
@@ -83,4 +85,33 @@ fn what_a_unit_would_run_runs() {
     let output = Command::new("sh").args(["-c", &line]).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a b|50%\n");
     assert_eq!(world.line("ps -aq").ok(), "", "it goes when it stops");
+}
+
+#[test]
+fn what_a_pods_unit_would_run_makes_it_anew() {
+    let world = World::busybox();
+    world.line("pod create --network none --label kind=shop shop").ok();
+    world.line("run -d --pod shop --name page --restart always busybox sleep 1000").ok();
+    world.line("create --pod shop --name job busybox sleep 1000").ok();
+    let unit = world.line("generate systemd --new shop").ok();
+    let commands = |key: &str| {
+        let key = format!("{key}=");
+        let lines = unit.lines().filter_map(|line| line.strip_prefix(&key));
+        lines.map(|line| line.trim_start_matches('-').to_owned()).collect::<Vec<_>>()
+    };
+    let run = |line: &String| {
+        let output = Command::new("sh").args(["-c", line]).output().expect("a shell");
+        assert!(output.status.success(), "{line}: {output:?}");
+    };
+    let names = || world.line("ps --format {{.Names}}").ok();
+    commands("ExecStartPre").iter().for_each(run);
+    assert_eq!(names(), "");
+    commands("ExecStart").iter().for_each(run);
+    let mut running: Vec<String> = names().lines().map(str::to_owned).collect();
+    running.sort();
+    assert_eq!(running, ["job", "page"]);
+    let labels = world.teu(["pod", "ps", "--filter", "label=kind=shop", "--format", "{{.Name}}"]);
+    assert_eq!(labels.ok(), "shop");
+    commands("ExecStop").iter().chain(&commands("ExecStopPost")).for_each(run);
+    assert_eq!(world.line("pod ps -q").ok() + &world.line("ps -aq").ok(), "");
 }

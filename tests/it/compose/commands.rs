@@ -230,3 +230,42 @@ fn watch_brings_changes_into_containers() {
     rest.join().expect("its output is read to the end");
     result.expect("all of it");
 }
+
+#[test]
+fn up_watches_beside_the_output() {
+    use std::io::BufRead as _;
+    let world = World::busybox();
+    let text = "services:
+  w:
+    image: busybox
+    init: true
+    command: sleep 1000
+    develop: {watch: [{path: ./src, action: sync+restart, target: /app}]}
+";
+    let compose = Compose::of(&world, text);
+    std::fs::create_dir_all(compose.folder.join("src")).expect("made");
+    let both = compose.line("up -d --watch").fails(1);
+    assert!(both.contains("--watch cannot be combined"), "{both}");
+    let mut command = compose.command("up --watch");
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    let lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut lines = lines.map_while(Result::ok);
+    let enabled = lines.any(|line| line == "Watch enabled");
+    let rest = std::thread::spawn(move || lines.count());
+    let result = std::panic::catch_unwind(|| {
+        assert!(enabled);
+        compose.write("src/a.txt", "first");
+        until(|| {
+            let said = compose.shell("w", "cat /app/a.txt");
+            (said.out == "first").then_some(()).ok_or_else(|| format!("{said:?}"))
+        });
+    });
+    let pid = child.id().to_string();
+    let interrupted = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(interrupted.expect("kill").success());
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    rest.join().expect("its output is read to the end");
+    result.expect("all of it");
+    assert_eq!(compose.states(), ["c-w-1=exited"]);
+}

@@ -130,6 +130,15 @@ pub struct Job {
     pub afterwards: Mutex<Option<Afterwards>>,
 }
 
+impl Job {
+    /// Begins what comes after the plan.
+    fn go_on(&self) {
+        if let Some(next) = self.afterwards.lock().ok().and_then(|mut next| next.take()) {
+            std::thread::spawn(next);
+        }
+    }
+}
+
 /// What a first Ctrl-C begins.
 const STOPPING: &str = "Gracefully stopping...";
 
@@ -180,9 +189,8 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
                 if let (Err(failure), false) = (done, stopping) {
                     return Err(failure);
                 }
-                let next = job.afterwards.lock().ok().and_then(|mut next| next.take());
-                if let Some(next) = next.filter(|_| !stopping) {
-                    std::thread::spawn(next);
+                if !stopping {
+                    job.go_on();
                 }
             }
             Heard::Stopped(done) => {
