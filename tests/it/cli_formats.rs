@@ -135,3 +135,31 @@ fn control_bytes_do_not_reach_tables() {
     assert!(world.line("ps -a --format json").ok().contains("\\u001b[2J"));
     world.line("rm one").ok();
 }
+
+/// Docker's templates see every field of a document's type, those too that its JSON leaves out.
+#[test]
+fn templates_know_what_documents_leave_out() {
+    let world = World::busybox();
+    world.line("create --name plain --network none busybox true").ok();
+    let health = "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}";
+    for (kind, name, template, expected) in [
+        ("container", "plain", health, "none"),
+        ("container", "plain", "[{{.Config.StopSignal}}]", "[]"),
+        ("container", "plain", "{{len .Config.ExposedPorts}} {{len .HostConfig.Tmpfs}}", "0 0"),
+        (
+            "image",
+            "busybox",
+            "{{.Config.User}}|{{.Config.WorkingDir}}|{{.Config.Volumes}}",
+            "||map[]",
+        ),
+        ("image", "busybox", "{{range $port, $_ := .Config.ExposedPorts}}{{$port}}{{end}}.", "."),
+        ("image", "busybox", "{{.Config.Entrypoint}}{{.Config.Cmd}}", "[][sh]"),
+    ] {
+        let said = world.teu(["inspect", "--type", kind, "-f", template, name]).ok();
+        assert_eq!(said, expected, "{template}");
+    }
+    // The documents themselves are as they were, and a slip is still one.
+    let document = world.line("inspect plain").ok();
+    assert!(!document.contains("\"Health\""), "{document}");
+    world.teu(["inspect", "-f", "{{.Config.Usr}}", "plain"]).fails(1);
+}

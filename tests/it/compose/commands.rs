@@ -267,5 +267,5 @@ fn up_watches_beside_the_output() {
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     rest.join().expect("its output is read to the end");
     result.expect("all of it");
-    assert_eq!(compose.states(), ["c-w-1=exited"]);
+    assert_eq!(compose.states(), ["p-w-1=exited"]);
 }

@@ -110,6 +110,22 @@ impl Volumes<'_> {
             return name.clone();
         }
         let name = format!("volume-{}", self.names.len());
+        self.add(key, name, kind)
+    }
+
+    /// By the name that it had when it was played, so that it has it again.
+    fn again(&mut self, name: &str, kind: Value) -> String {
+        let key = format!("played {name}");
+        if let Some(name) = self.names.get(&key) {
+            return name.clone();
+        }
+        match self.names.values().any(|other| other == name) {
+            true => self.name(&key, kind),
+            false => self.add(&key, name.to_owned(), kind),
+        }
+    }
+
+    fn add(&mut self, key: &str, name: String, kind: Value) -> String {
         self.names.insert(key.to_owned(), name.clone());
         let mut volume = Map::new();
         volume.insert("name".to_owned(), json!(name));
@@ -127,7 +143,7 @@ impl Volumes<'_> {
                 if let Some((name, within)) = played.find(source.as_ref()) {
                     self.secrets.insert(name.to_owned());
                     let secret = played.volume(self.pod, name);
-                    return (self.name(&format!("played {name}"), secret), within);
+                    return (self.again(name, secret), within);
                 }
                 let host = json!({ "hostPath": { "path": source } });
                 (self.name(&format!("bind {source}"), host), None)

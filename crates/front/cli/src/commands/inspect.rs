@@ -7,6 +7,8 @@ use crate::output::parse;
 use crate::template::Mode;
 use serde_json::Value;
 
+mod omitted;
+
 /// Flags of every `inspect`.
 pub const INSPECT_FLAGS: &[Flag] =
     &[Flag::text("format", "string", "'json' or a Go TEMPLATE").short('f')];
@@ -83,15 +85,18 @@ pub fn show(ctx: &Context, matches: &Matches, kinds: &[Kind], size: bool) -> Res
     }
     match template {
         None if matches.nonempty("format") == Some("json") => {
-            for value in &found {
+            for (_, value) in &found {
                 ctx.line(&value.to_string())?;
             }
         }
-        None => ctx.print(&pretty(&Value::Array(found))?)?,
+        None => {
+            let values = found.into_iter().map(|(_, value)| value).collect();
+            ctx.print(&pretty(&Value::Array(values))?)?;
+        }
         Some(template) => {
-            for value in &found {
+            for (kind, value) in found {
                 let text = template
-                    .render(value, None, Mode::Data)
+                    .render(&omitted::filled(kind, value), None, Mode::Data)
                     .map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
                 ctx.line(&text)?;
             }
@@ -113,10 +118,10 @@ pub fn pretty(value: &Value) -> Result<String> {
     Ok(String::from_utf8(bytes)?)
 }
 
-fn first(ctx: &Context, kinds: &[Kind], name: &str, size: bool) -> Result<Value> {
-    for (_, look_up) in kinds {
+fn first(ctx: &Context, kinds: &[Kind], name: &str, size: bool) -> Result<(&'static str, Value)> {
+    for (kind, look_up) in kinds {
         if let Some(value) = look_up(ctx, name, size)? {
-            return Ok(value);
+            return Ok((kind, value));
         }
     }
     let what = match kinds {
