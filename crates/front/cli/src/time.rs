@@ -66,7 +66,7 @@ pub fn parse(text: &str) -> Option<i64> {
     let split = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
     let (clock, zone) = time.split_at(split);
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut seconds = days_from_civil(year, month, day) * 86_400;
+    let mut seconds = teu_images::time::days(year, month, day) * 86_400;
     if !clock.is_empty() {
         let mut scale = 3600;
         for text in clock.split(':') {
@@ -96,27 +96,10 @@ fn zone_seconds(zone: &str) -> Option<i64> {
     Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60))
 }
 
-/// Days since 1970-01-01 of a Gregorian date.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
 /// Year, month, day, hour, minute, second.
 fn civil(seconds: i64) -> [i64; 6] {
-    let (days, clock) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let year = year + era * 400 + i64::from(month <= 2);
+    let (date, clock) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = teu_images::time::civil(date);
     [year, month, day, clock / 3600, clock / 60 % 60, clock % 60]
 }
 

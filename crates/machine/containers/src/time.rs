@@ -4,6 +4,9 @@
 
 use crate::{Error, Result};
 use std::time::SystemTime;
+use teu_images::time::{civil, days};
+
+pub use teu_images::time::duration;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const DAY_S: i64 = 86_400;
@@ -36,31 +39,10 @@ pub fn rfc3339_nanos(ns: i64) -> String {
 
 fn split(ns: i64) -> (String, String) {
     let seconds = ns.div_euclid(SECOND_NS);
-    let (days, rest) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
-    let (year, month, day) = civil(days);
+    let (date, rest) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
+    let (year, month, day) = civil(date);
     let time = format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
     (format!("{year:04}-{month:02}-{day:02}"), time)
-}
-
-/// Days since 1970-01-01 to a date of the proleptic Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let index = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * index + 2) / 5 + 1;
-    let month = if index < 10 { index + 3 } else { index - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 /// What `--since` and `--until` take: RFC 3339 (date only, without zone, with fraction), seconds
@@ -116,8 +98,7 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     if !sane || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let days = days_from_civil(year, month, day);
-    let seconds = days * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
+    let seconds = days(year, month, day) * DAY_S + hour * 3600 + minute * 60 + second - offset_s;
     seconds.checked_mul(SECOND_NS)?.checked_add(fraction)
 }
 
@@ -131,34 +112,6 @@ fn zone(time: &str) -> Option<(&str, i64)> {
     let (hours, minutes) = offset[1..].split_once(':')?;
     let seconds = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
     Some((clock, if offset.starts_with('-') { -seconds } else { seconds }))
-}
-
-/// Go's durations, `1h30m`, `1.5s`, `300ms`, in nanoseconds.
-pub fn duration(text: &str) -> Option<i64> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total = 0_f64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let value: f64 = rest[..end].parse().ok()?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = match &rest[..end] {
-            "ns" => 1.0,
-            "us" | "µs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return None,
-        };
-        total += value * unit;
-        rest = &rest[end..];
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
-    (total.is_finite() && total < 9.2e18).then_some(total as i64)
 }
 
 #[cfg(test)]

@@ -86,42 +86,15 @@ pub fn bytes(text: &str) -> Result<u64, UnitError> {
     Ok(value as u64)
 }
 
-/// Nanoseconds of Go's `1h2m3.5s`, `300ms`.
+/// Nanoseconds of Go's `1h2m3.5s`, `300ms`, `-5s`.
 pub fn duration_ns(text: &str) -> Result<i64, UnitError> {
     let error = || UnitError::Duration(text.chars().take(80).collect());
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) if rest.starts_with('+') => return Err(error()),
+        Some(rest) => (-1, rest),
+        None => (1, text),
     };
-    if rest == "0" {
-        return Ok(0);
-    }
-    if rest.is_empty() {
-        return Err(error());
-    }
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(error)?;
-        let value: f64 = rest[..end].parse().map_err(|_| error())?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let scale = match &rest[..end] {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return Err(error()),
-        };
-        total += value * scale;
-        rest = &rest[end..];
-    }
-    if total > 9.2e18 {
-        return Err(error());
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "in range")]
-    Ok((sign * total).round() as i64)
+    teu_images::time::duration(rest).map(|ns| sign * ns).ok_or_else(error)
 }
 
 /// `About a minute`, `3 weeks` (go-units HumanDuration).

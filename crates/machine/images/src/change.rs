@@ -239,33 +239,9 @@ fn healthcheck(text: &str) -> Result<Healthcheck, ChangeFault> {
     Ok(check)
 }
 
-/// Go's durations, such as `1m30s`, in nanoseconds.
+/// In nanoseconds.
 fn duration(text: &str) -> Result<i64, ChangeFault> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits =
-            rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(ChangeFault::Duration)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| ChangeFault::Duration)?;
-        let after = &rest[digits..];
-        let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let nanoseconds = match &after[..unit] {
-            "ns" => 1.0,
-            "us" | "µs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return Err(ChangeFault::Duration),
-        };
-        total += number * nanoseconds;
-        rest = &after[unit..];
-    }
-    if text.is_empty() || total > 1e18 {
-        return Err(ChangeFault::Duration);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "bounded above")]
-    Ok(total as i64)
+    crate::time::duration(text).ok_or(ChangeFault::Duration)
 }
 
 #[cfg(test)]

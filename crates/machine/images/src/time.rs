@@ -1,4 +1,5 @@
-//! RFC 3339, as configurations of images have it, and as ours are written.
+//! Times as documents have them: RFC 3339, dates of the Gregorian calendar, Go's durations. What the
+//! crates above write in forms of their own is counted here.
 
 /// Seconds since 1970 of a time such as `2024-05-01T12:00:00.5Z`; `None` where it is none.
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
@@ -59,7 +60,7 @@ pub fn now_rfc3339() -> String {
 }
 
 /// Days since 1970 of a date of the Gregorian calendar, counted from a March that begins the year.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -67,7 +68,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of so many days since 1970.
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -77,6 +79,36 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Go's durations, `1m30s`, `1.5s`, `0`, in nanoseconds; none is negative.
+pub fn duration(text: &str) -> Option<i64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    if text == "0" {
+        return Some(0);
+    }
+    let mut rest = text;
+    let mut total = 0_f64;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let value: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit = match &rest[..end] {
+            "ns" => 1.0,
+            // The sign for a millionth, and the Greek letter.
+            "us" | "\u{b5}s" | "\u{3bc}s" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return None,
+        };
+        total += value * unit;
+        rest = &rest[end..];
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
+    (!text.is_empty() && total < 9.2e18).then_some(total.round() as i64)
 }
 
 #[cfg(test)]

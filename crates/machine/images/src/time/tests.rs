@@ -28,3 +28,26 @@ fn times_are_read_and_written() {
         assert_eq!(parse_rfc3339(text), None, "{text}");
     }
 }
+
+#[test]
+fn durations_are_gos() {
+    for (text, expected) in [
+        ("0", Some(0)),
+        ("1m30s", Some(90_000_000_000)),
+        ("1.5s", Some(1_500_000_000)),
+        ("+300ms", Some(300_000_000)),
+        ("2h3us4ns", Some(7_200_000_003_004)),
+        ("5\u{b5}s", Some(5000)),
+        ("5\u{3bc}s", Some(5000)),
+        ("", None),
+        ("+", None),
+        ("1", None),
+        ("-1s", None),
+        ("1s2", None),
+        ("1d", None),
+        ("999999999h", None),
+        ("\u{e9}", None),
+    ] {
+        assert_eq!(duration(text), expected, "{text}");
+    }
+}

@@ -175,7 +175,7 @@ fn health(rest: &str, flags: &Flags) -> Result<Health, Problem> {
     }
     let time = |flag: &str| match flags.text(flag) {
         None => Ok(0),
-        Some(value) => flags::duration(value)
+        Some(value) => teu_images::time::duration(value.trim())
             .filter(|ns| *ns == 0 || *ns >= MINIMUM_PROBE_NS)
             .ok_or_else(|| Problem::Duration { flag: flag.to_owned(), value: value.to_owned() }),
     };

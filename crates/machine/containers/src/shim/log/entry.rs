@@ -118,7 +118,7 @@ fn escape_text(text: &str, out: &mut Vec<u8>) {
 pub(in crate::shim) fn timestamp(time_ns: i64) -> String {
     let seconds = time_ns.div_euclid(1_000_000_000);
     let fraction = time_ns.rem_euclid(1_000_000_000);
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let (year, month, day) = teu_images::time::civil(seconds.div_euclid(86_400));
     let in_day = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (in_day / 3600, in_day / 60 % 60, in_day % 60);
     let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
@@ -129,18 +129,4 @@ pub(in crate::shim) fn timestamp(time_ns: i64) -> String {
     }
     text.push('Z');
     text
-}
-
-/// Year, month and day of a number of days since 1970-01-01 (Gregorian, eras of 400 years).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
