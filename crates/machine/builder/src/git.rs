@@ -158,7 +158,7 @@ pub fn fetch(
         let own = files.join(".git");
         fs::remove_dir_all(&own).map_err(failed("remove", &own))?;
     }
-    plain(&files, time)?;
+    plain(&files, time, keep)?;
     Ok(Checkout { commit, files })
 }
 
@@ -298,8 +298,9 @@ fn hear(child: &mut Child, cancel: &Cancel) -> rustix::io::Result<[Vec<u8>; 2]> 
     Ok(heard)
 }
 
-/// Gives everything the permissions that git knows of, and one time. Links are not followed.
-fn plain(directory: &Path, time: i64) -> Result<(), GitProblem> {
+/// Gives everything the permissions that git knows of, and one time. Links are not followed. What
+/// submodules have of git's own (no commit can have a file of that name) goes, unless it is kept.
+fn plain(directory: &Path, time: i64, keep: bool) -> Result<(), GitProblem> {
     let mut all = vec![directory.to_owned()];
     let mut next = 0;
     while next < all.len() {
@@ -315,7 +316,12 @@ fn plain(directory: &Path, time: i64) -> Result<(), GitProblem> {
             .map_err(failed("change", &path))?;
         if meta.is_dir() {
             for entry in fs::read_dir(&path).map_err(failed("list", &path))? {
-                all.push(entry.map_err(failed("list", &path))?.path());
+                let entry = entry.map_err(failed("list", &path))?;
+                if entry.file_name() == ".git" && !keep {
+                    fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
+                    continue;
+                }
+                all.push(entry.path());
             }
         }
         if all.len() > crate::tree::ENTRY_LIMIT {

@@ -132,3 +132,23 @@ fn what_a_repository_or_its_address_tries_is_refused() {
         assert!(error.contains(words), "{source}: {error}");
     }
 }
+
+#[test]
+fn submodules_come_along() {
+    let world = World::new();
+    let folder = world.path("served");
+    std::fs::create_dir(&folder).expect("makes");
+    repository(&folder);
+    std::fs::create_dir(folder.join("inner")).expect("makes");
+    git(&folder.join("inner"), &["init", "-q"]);
+    std::fs::write(folder.join("inner/i.txt"), "inner\n").expect("writes");
+    git(&folder.join("inner"), &["add", "."]);
+    git(&folder.join("inner"), &["commit", "-q", "-m", "inner"]);
+    let url = serve(&folder);
+    let at = folder.join("app");
+    git(&at, &["submodule", "-q", "add", &format!("{url}/inner"), "part"]);
+    git(&at, &["commit", "-q", "-a", "-m", "part"]);
+    let tree = world.tree(&format!("FROM scratch\nADD {url}/app /src"));
+    assert_eq!(tree["src/part/i.txt"], "644 0:0 inner\n");
+    assert!(!tree.contains_key("src/part/.git"), "{tree:?}");
+}
