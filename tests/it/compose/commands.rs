@@ -269,3 +269,25 @@ fn up_watches_beside_the_output() {
     result.expect("all of it");
     assert_eq!(compose.states(), ["p-w-1=exited"]);
 }
+
+#[test]
+fn a_reader_that_goes_ends_the_logs_whoever_is_silent() {
+    let world = World::busybox();
+    let text = "services:
+  silent: {image: busybox, init: true, command: sleep 1000}
+  talks: {image: busybox, init: true, command: [sh, -c, 'while echo line; do sleep 0.1; done']}
+";
+    let compose = Compose::of(&world, text);
+    compose.line("up -d").ok();
+    let mut command = compose.command("logs -f");
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("starts");
+    let mut line = [0; 4];
+    let mut stdout = child.stdout.take().expect("piped");
+    std::io::Read::read_exact(&mut stdout, &mut line).expect("it says something");
+    drop(stdout);
+    until(|| match child.try_wait() {
+        Ok(Some(_)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    compose.line("down -t 0").ok();
+}

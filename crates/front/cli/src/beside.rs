@@ -164,20 +164,18 @@ fn merge(mut streams: Vec<(String, LogLines)>, sink: &Sink) -> Result<()> {
 }
 
 fn follow(streams: Vec<(String, LogLines)>, sink: &Arc<Sink>) -> Result<()> {
-    let mut threads = Vec::new();
+    let (sender, ended) = std::sync::mpsc::channel();
     for (name, lines) in streams {
-        let sink = sink.clone();
-        threads.push(std::thread::spawn(move || -> Result<()> {
+        let (sink, sender) = (sink.clone(), sender.clone());
+        let tell = move || -> Result<()> {
             for line in lines {
                 sink.line(&name, &line?)?;
             }
             Ok(())
-        }));
+        };
+        std::thread::spawn(move || sender.send(tell()));
     }
-    for thread in threads {
-        if let Ok(done) = thread.join() {
-            done?;
-        }
-    }
-    Ok(())
+    drop(sender);
+    // The first failure is everybody's: of a reader that has gone, those who are silent never hear.
+    ended.into_iter().collect()
 }
