@@ -1,3 +1,5 @@
+//! What is a repository, and what of it is asked for.
+
 use super::{Address, is_git};
 
 #[test]

@@ -141,6 +141,7 @@ impl Job {
 
 /// What a first Ctrl-C begins.
 const STOPPING: &str = "Gracefully stopping...";
+const ADVICE: &str = "(press Ctrl+C again to force)";
 
 enum Heard {
     Event(Event),
@@ -186,10 +187,8 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
             }
             Heard::Planned(done) => {
                 planned = true;
-                if let (Err(failure), false) = (done, stopping) {
-                    return Err(failure);
-                }
                 if !stopping {
+                    done?;
                     job.go_on();
                 }
             }
@@ -202,8 +201,7 @@ pub fn stay(job: Job, printer: Printer, ends: &Ends, view: &View) -> Result<u8> 
             }
             Heard::Signal if stopping => kill_all(&job)?,
             Heard::Signal => {
-                let advice = "(press Ctrl+C again to force)";
-                printer.say(STOPPING, advice, Stage::Working);
+                printer.say(STOPPING, ADVICE, Stage::Working);
                 stopping = true;
                 room.code = Some(130);
                 watcher.cancel();
