@@ -6,7 +6,7 @@
 
 use crate::stored::Stored;
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use teu_store::cache::{Cache, CacheConfig};
 use teu_store::clock::Monotonic;
 use teu_store::{Span, Store};
@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 
 /// The root of all keys, as Kubernetes has it.
 const ROOT: &str = "/registry/";
+/// One for all caches, so that they wake together for what is due every minute.
+static CLOCK: LazyLock<Monotonic> = LazyLock::new(Monotonic::new);
 
 /// One resource's place.
 pub struct Shelf {
@@ -95,7 +97,7 @@ impl Shelf {
             return cache.clone();
         }
         let config = CacheConfig::new(self.prefix.clone());
-        let clock = Arc::new(Monotonic::new());
+        let clock = Arc::new(*CLOCK);
         let (cache, feed) =
             Cache::new(Arc::clone(&self.store), clock, config, |kv| Stored::new(kv.value.clone()));
         let task = tokio::spawn(async move {

@@ -40,7 +40,7 @@ pub struct CacheConfig {
     pub watchers: usize,
     /// How long a list waits to become as new as wanted.
     pub wait: Duration,
-    /// Between bookmarks.
+    /// Between bookmarks; the first may come sooner.
     pub bookmark: Duration,
 }
 
@@ -130,6 +130,9 @@ impl Entry {
 #[derive(Default)]
 struct Watchers {
     entries: HashMap<u64, Arc<Entry>>,
+    /// Those that want bookmarks, and when they are due: nothing wakes for what nobody wants.
+    with_bookmarks: usize,
+    bookmarks_due: Option<Duration>,
     last: u64,
 }
 
@@ -177,6 +180,14 @@ impl<T> Shared<T> {
     fn item(&self, kv: Arc<KeyValue>) -> Arc<Item<T>> {
         let object = (self.decode)(&kv);
         Arc::new(Item { kv, object })
+    }
+
+    /// When the next bookmarks are due. All caches of a clock are due at once, so that an idle process
+    /// wakes once for all of them.
+    fn next_bookmarks(&self) -> Duration {
+        let every = self.config.bookmark.max(Duration::from_millis(1));
+        let passed = self.clock.now().as_millis() / every.as_millis();
+        every * u32::try_from(passed + 1).unwrap_or(u32::MAX)
     }
 }
 

@@ -85,8 +85,14 @@ impl<T: Send + Sync + 'static> Feed<T> {
 
     async fn follow(&self, mut watch: Watch) -> Error {
         let mut can_report = true;
-        let mut bookmarks = self.shared.clock.sleep(self.shared.config.bookmark);
+        let mut bookmarks = None;
         loop {
+            if bookmarks.is_none()
+                && let Some(due) = self.shared.watchers().bookmarks_due
+            {
+                let clock = &self.shared.clock;
+                bookmarks = Some(clock.sleep(due.saturating_sub(clock.now())));
+            }
             let woken = {
                 let mut wanted = std::pin::pin!(self.shared.wanted.notified());
                 poll_fn(|context| {
@@ -96,7 +102,10 @@ impl<T: Send + Sync + 'static> Feed<T> {
                     if wanted.as_mut().poll(context).is_ready() {
                         return Poll::Ready(Woken::Wanted);
                     }
-                    bookmarks.as_mut().poll(context).map(|()| Woken::Bookmarks)
+                    match &mut bookmarks {
+                        Some(due) => due.as_mut().poll(context).map(|()| Woken::Bookmarks),
+                        None => Poll::Pending,
+                    }
                 })
                 .await
             };
@@ -107,7 +116,11 @@ impl<T: Send + Sync + 'static> Feed<T> {
                 // A backend that cannot report lets those who wait ask the store itself.
                 Woken::Wanted => can_report = can_report && watch.ask().is_ok(),
                 Woken::Bookmarks => {
-                    bookmarks = self.shared.clock.sleep(self.shared.config.bookmark);
+                    bookmarks = None;
+                    let next = self.shared.next_bookmarks();
+                    let mut watchers = self.shared.watchers();
+                    watchers.bookmarks_due = (watchers.with_bookmarks > 0).then_some(next);
+                    drop(watchers);
                     self.wake(|entry, call| {
                         call.bookmark_due |= entry.wants_bookmarks;
                         entry.wants_bookmarks

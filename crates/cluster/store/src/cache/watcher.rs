@@ -42,7 +42,9 @@ impl<T> std::fmt::Debug for CacheWatch<T> {
 
 impl<T> Drop for CacheWatch<T> {
     fn drop(&mut self) {
-        self.shared.watchers().entries.remove(&self.id);
+        let mut watchers = self.shared.watchers();
+        watchers.entries.remove(&self.id);
+        watchers.with_bookmarks -= usize::from(self.entry.wants_bookmarks);
     }
 }
 
@@ -153,5 +155,10 @@ fn register<T>(
     let call = Mutex::new(Call { waits: Some(next), bookmark_due: false, waker: None });
     let entry = Arc::new(Entry { span, wants_bookmarks, call });
     watchers.entries.insert(id, Arc::clone(&entry));
+    watchers.with_bookmarks += usize::from(wants_bookmarks);
+    if wants_bookmarks && watchers.bookmarks_due.is_none() {
+        watchers.bookmarks_due = Some(shared.next_bookmarks());
+        shared.wanted.notify_one();
+    }
     Ok((id, entry))
 }
