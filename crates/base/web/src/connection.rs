@@ -1,5 +1,6 @@
 //! One connection from its acceptance to its end.
 
+use crate::gather::Gathered;
 use crate::incoming::Incoming;
 use crate::limits::Limits;
 use crate::peer::Peer;
@@ -114,19 +115,20 @@ impl<H: Handler> Service<H> {
             let (this, peer) = (this.clone(), peer.clone());
             async move { this.answer(peer, request).await }
         });
+        let gathered = Gathered::new(stream);
         let header_list = u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams)
             .max_header_list_size(header_list)
             .adaptive_window(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(gathered.clone()), service);
         let mut connection = pin!(connection);
         tokio::select! {
-            _ = connection.as_mut() => return,
+            () = gathered.drive(connection.as_mut()) => return,
             () = self.shutdown.begun() => {}
         }
         Pin::as_mut(&mut connection).graceful_shutdown();
-        let _ = connection.await;
+        gathered.drive(connection).await;
     }
 }

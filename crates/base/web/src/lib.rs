@@ -48,6 +48,7 @@
 mod body;
 mod connection;
 mod error;
+mod gather;
 mod incoming;
 mod limits;
 mod listener;
