@@ -1,7 +1,9 @@
 //! Measures the embedded store and Debian's etcd in turns, on the same disk: `bench FOLDER [ROUNDS]`.
 //!
 //! Both are driven alike: the same trait, clients as tasks of one runtime. etcd is one member with
-//! its defaults, reached over 127.0.0.1. Prints one line for each figure: name, contestant, value,
+//! its defaults, reached over 127.0.0.1. Beside the two stands what the disk itself takes: writes of one
+//! block, each durable before the next, by a thread that does nothing else. No store of one client can
+//! be faster. Prints one line for each figure: name, contestant, value,
 //! unit, separated by tabs; `cargo xtask bench store` makes a table of them.
 
 use anyhow::{Context, Result, bail};
@@ -11,12 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use teu_store::embedded::Embedded;
+use teu_store::embedded::disk::{BLOCK_BYTES, Disk};
+use teu_store::embedded::folder::Folder;
 use teu_store::etcd::{Config, Endpoint, Etcd};
 use teu_store::{Message, Range, Span, Store, Txn, WatchRequest};
 
 const WRITE_TIME: Duration = Duration::from_secs(2);
 const WRITE_BYTES: usize = 300;
 const KEYS: usize = 1000;
+const DISK_BLOCKS: usize = 1024;
 const RANGE_KEYS: usize = 10_000;
 const RANGE_BYTES: usize = 2048;
 const WATCHERS: usize = 1000;
@@ -50,7 +55,7 @@ fn main() -> Result<()> {
         Contestant { name: "teu, embedded", store: Arc::new(embedded) },
         Contestant { name: "etcd", store: Arc::new(etcd) },
     ];
-    writes(&runtime, &contestants, rounds)?;
+    writes(&runtime, &contestants, &folder.join("disk"), rounds)?;
     ranges(&runtime, &contestants, rounds)?;
     watchers(&runtime, &contestants)?;
     drop(contestants);
@@ -108,21 +113,48 @@ fn per_second(count: usize, time: Duration) -> f64 {
 fn writes(
     runtime: &tokio::runtime::Runtime,
     contestants: &[Contestant],
+    disk: &Path,
     rounds: usize,
 ) -> Result<()> {
     for clients in [1, 100] {
         let mut rates = vec![Vec::new(); contestants.len()];
+        let mut floor = Vec::new();
         for _ in 0..rounds {
             for (contestant, rates) in contestants.iter().zip(&mut rates) {
                 rates.push(write_rate(runtime, &contestant.store, clients)?);
+            }
+            if clients == 1 {
+                floor.push(disk_rate(disk)?);
             }
         }
         for (contestant, mut rates) in contestants.iter().zip(rates) {
             let figure = format!("durable writes of {WRITE_BYTES} bytes, {clients} client(s)");
             say(&figure, contestant.name, median(&mut rates), "writes/s");
         }
+        if clients == 1 {
+            let figure = format!("durable writes of {WRITE_BYTES} bytes, 1 client(s)");
+            say(&figure, "the disk alone", median(&mut floor), "writes/s");
+        }
     }
     Ok(())
+}
+
+/// How often the disk makes a block durable.
+fn disk_rate(folder: &Path) -> Result<f64> {
+    let disk = Folder::open(folder)?;
+    let mut file = disk.create("blocks")?;
+    file.write_all(&vec![0; DISK_BLOCKS * BLOCK_BYTES])?;
+    file.sync()?;
+    let mut file = disk.open_log("blocks")?;
+    let (begun, block) = (Instant::now(), [b'v'; BLOCK_BYTES]);
+    let mut count = 0;
+    while begun.elapsed() < WRITE_TIME {
+        // As long in one block as the store's log is.
+        let at = count * WRITE_BYTES / BLOCK_BYTES % DISK_BLOCKS;
+        file.write((at * BLOCK_BYTES) as u64, &block)?;
+        count += 1;
+    }
+    Ok(per_second(count, begun.elapsed()))
 }
 
 fn write_rate(

@@ -34,6 +34,7 @@ pub(super) fn row(case: &str, line: &str, count: usize) -> Result<Row> {
     // Where more is better, the ratio is of the time for one.
     let (p50, value) = match unit {
         "ms" | "MiB" => (format!("{number:.2} {unit}"), number),
+        "KiB" | "bytes" | "times" => (format!("{number:.0} {unit}"), number),
         _ => (format!("{number:.0} {unit}"), 1.0 / number),
     };
     let (p99, max) = (String::new(), String::new());
@@ -52,6 +53,8 @@ mod tests {
             ("store: writes", "etcd", "2000 writes/s")
         );
         assert!((rate.value - 1.0 / 2000.4).abs() < 1e-12);
+        let none = row("api", "woke\tteu\t0.000\ttimes", 1).expect("a row");
+        assert_eq!((&*none.p50, none.value.to_bits()), ("0 times", 0));
         assert_eq!(row("store", "range\tteu\t1.5\tms", 3).expect("a row").p50, "1.50 ms");
         assert!(row("store", "nonsense", 3).is_err() && row("store", "a\tb\tc\td", 3).is_err());
     }
