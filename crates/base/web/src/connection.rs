@@ -70,6 +70,8 @@ impl<H: Handler> Service<H> {
         }
     }
 
+    /// Boxed by its callers: hyper keeps room for it as long as the connection lasts, and a watch has
+    /// its answer soon and its connection for an hour.
     async fn answer(
         &self,
         peer: Arc<Peer>,
@@ -91,7 +93,7 @@ impl<H: Handler> Service<H> {
         let this = self.clone();
         let service = hyper::service::service_fn(move |request| {
             let (this, peer) = (this.clone(), peer.clone());
-            async move { this.answer(peer, request).await }
+            Box::pin(async move { this.answer(peer, request).await })
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -113,7 +115,7 @@ impl<H: Handler> Service<H> {
         let this = self.clone();
         let service = hyper::service::service_fn(move |request| {
             let (this, peer) = (this.clone(), peer.clone());
-            async move { this.answer(peer, request).await }
+            Box::pin(async move { this.answer(peer, request).await })
         });
         let gathered = Gathered::new(stream);
         let header_list = u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX);

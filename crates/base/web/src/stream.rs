@@ -60,6 +60,11 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+        // TLS writes one slice after the other: the kernel takes one for less than a vector of one.
+        if let (Some(only), None) = (filled.next(), filled.next()) {
+            return self.poll_write(cx, only);
+        }
         each!(self.get_mut(), inner => Pin::new(inner).poll_write_vectored(cx, slices))
     }
 
