@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 mod limits;
 mod listeners;
+mod streams;
 mod upgrades;
 
 /// No test waits longer for anything.
