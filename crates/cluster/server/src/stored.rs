@@ -24,7 +24,8 @@ pub struct Stored {
     json: Bytes,
     /// Where `"metadata":{` begins; 0 says that these are not our bytes.
     head: usize,
-    index: OnceLock<Index>,
+    /// Boxed: most objects never have one.
+    index: OnceLock<Box<Index>>,
 }
 
 /// What selectors look at.
@@ -103,6 +104,8 @@ impl Stored {
             field(&mut json, name, value, true);
         }
         json.push(b'}');
+        // The store keeps it for as long as the object lives: no room for more than there is.
+        json.shrink_to_fit();
         Self { json: json.into(), head, index: OnceLock::new() }
     }
 
@@ -148,10 +151,10 @@ impl Stored {
 
     /// What selectors look at.
     pub fn selectable(&self, row: &Row) -> &Index {
-        let make = || Index::of(&self.json, row, None);
-        let mut index = self.index.get_or_init(make);
+        let make = || Box::new(Index::of(&self.json, row, None));
+        let mut index: &Index = self.index.get_or_init(make);
         while !index.is_for(row, "") {
-            index = index.next.get_or_init(|| Box::new(make()));
+            index = index.next.get_or_init(make);
         }
         index
     }
@@ -163,7 +166,8 @@ impl Stored {
         if !entry.has_to_convert(self) || row.rules.selectable().is_empty() {
             return Some(self.selectable(row));
         }
-        let mut index = self.index.get_or_init(|| Index::of(&self.json, row, None));
+        let make = || Box::new(Index::of(&self.json, row, None));
+        let mut index: &Index = self.index.get_or_init(make);
         let mut made = None;
         while !index.is_for(row, &entry.api_version) {
             if index.next.get().is_none() && made.is_none() {

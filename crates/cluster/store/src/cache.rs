@@ -29,6 +29,9 @@ use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::{Notify, watch as channel};
 
+/// The newest events keep their encodings; older ones only wait for who comes back after a while.
+const ENCODED_EVENTS: usize = 500;
+
 /// What to keep.
 #[derive(Debug, Clone)]
 pub struct CacheConfig {
@@ -361,6 +364,11 @@ impl<T> State<T> {
             _ => drop(self.items.insert(event.item.kv.key.clone(), Arc::clone(&event.item))),
         }
         self.window.push_back(event);
+        // Those who keep up have had it.
+        let kept = self.window.len().checked_sub(ENCODED_EVENTS + 1);
+        if let Some(older) = kept.and_then(|at| self.window.get(at)) {
+            older.encodings.forget();
+        }
         while self.window.len() > window {
             if let Some(gone) = self.window.pop_front() {
                 self.oldest = gone.revision;

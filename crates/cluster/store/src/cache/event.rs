@@ -58,6 +58,11 @@ impl Encodings {
         bytes
     }
 
+    /// Lets go of them; whoever still needs one makes it again.
+    pub(super) fn forget(&self) {
+        *self.lock() = Vec::new();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(u64, Bytes)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

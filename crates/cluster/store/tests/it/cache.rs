@@ -166,6 +166,29 @@ fn an_event_is_shared_and_encoded_once() {
     assert_eq!(made.into_inner(), 1);
 }
 
+#[test]
+fn an_old_event_lets_go_of_its_encodings() {
+    let world = simple();
+    let first = world.store.done(Txn::put("/pods/a", "0"));
+    world.list(ListAt::Consistent).unwrap();
+    world.store.done(Txn::put("/pods/a", "1"));
+    let mut watch = world.watch(WatchFrom::After(first));
+    let Ok(CacheMessage::Event(event)) = world.wait(watch.next()) else { panic!("an event") };
+    let encoded = |text: &'static str| event.encodings.get(7, || text.into());
+    assert_eq!(encoded("first"), "first");
+    for _ in 0..100 {
+        world.store.done(Txn::put("/pods/a", "2"));
+    }
+    world.list(ListAt::Consistent).unwrap();
+    assert_eq!(encoded("second"), "first");
+    for _ in 0..500 {
+        world.store.done(Txn::put("/pods/a", "3"));
+    }
+    world.list(ListAt::Consistent).unwrap();
+    // Whoever comes so late makes it again.
+    assert_eq!(encoded("third"), "third");
+}
+
 /// A clock that is set by hand; sleepers poll it when it is.
 #[derive(Default, Clone)]
 struct Hands(Arc<Mutex<(Duration, Vec<std::task::Waker>)>>);
