@@ -1,3 +1,5 @@
+//! What is gathered, when it leaves, and a peer that takes it slowly.
+
 use super::{GATHERED_BYTES, Gathered};
 use crate::stream::{Stream, Transport};
 use std::io::{self, IoSlice};

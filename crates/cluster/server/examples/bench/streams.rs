@@ -20,6 +20,10 @@ use tokio_rustls::TlsConnector;
 /// Watches on one connection.
 const STREAMS: usize = 250;
 
+/// What may be under way, as Go's client has it.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
+
 /// Opens a connection's watches.
 async fn open(server: &Server) -> Result<Vec<RecvStream>> {
     let socket = TcpStream::connect(&server.address).await?;
@@ -28,7 +32,10 @@ async fn open(server: &Server) -> Result<Vec<RecvStream>> {
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TlsConnector::from(Arc::new(tls));
     let stream = connector.connect(ServerName::try_from("localhost")?, socket).await?;
-    let (mut client, connection) = h2::client::handshake(stream).await?;
+    let mut h2 = h2::client::Builder::new();
+    h2.initial_window_size(STREAM_WINDOW_BYTES);
+    h2.initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    let (mut client, connection) = h2.handshake(stream).await?;
     tokio::spawn(connection);
     let mut bodies = Vec::with_capacity(STREAMS);
     for _ in 0..STREAMS {
@@ -44,15 +51,19 @@ async fn open(server: &Server) -> Result<Vec<RecvStream>> {
 
 /// Reads one of them.
 async fn read(mut body: RecvStream, seen: mpsc::UnboundedSender<Instant>) -> Result<()> {
+    let mut text = Vec::new();
     for number in 0..EVENTS {
         let name = name(number);
         loop {
             let data: Bytes = body.data().await.context("a watch has ended")??;
             body.flow_control().release_capacity(data.len())?;
-            if std::str::from_utf8(&data)?.contains(&name) {
+            // An event is one line, which frames may cut.
+            text.extend_from_slice(&data);
+            if text.ends_with(b"\n") && std::str::from_utf8(&text)?.contains(&name) {
                 break;
             }
         }
+        text.clear();
         seen.send(Instant::now())?;
     }
     Ok(())
