@@ -22,8 +22,9 @@ use tokio::runtime::Runtime;
 
 /// Watchers of one resource.
 pub const WATCHERS: usize = 1000;
-/// Events, each when the one before has been seen by all.
+/// Events, each when the one before has been seen by all, and a while later.
 pub const EVENTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 /// Threads that read.
 const READERS: usize = 2;
 /// Connections looked at after each sleep.
@@ -159,6 +160,7 @@ pub async fn measure(server: &Server, seen: &Receiver<Seen>, how: &str) -> Resul
     let mut own = Duration::ZERO;
     let ticks = server.cpu_ms()?;
     for number in 0..EVENTS {
+        std::thread::sleep(PAUSE);
         let begun = Instant::now();
         writer.ask("POST", MAPS, &map(&format!("w-{number}"))).await?;
         while times.len() < WATCHERS * (number + 1) {
