@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const STEPS: &str = include_str!("steps.txt");
 const DIFFERENCES: &str = include_str!("differences.txt");
 /// A step that takes longer has failed.
-const STEP_LIMIT_S: &str = "60";
+const STEP_LIMIT_S: &str = "180";
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

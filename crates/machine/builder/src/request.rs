@@ -93,7 +93,7 @@ pub struct BuildRequest {
     pub pull: bool,
     /// `--check`: parse, plan and warn, then stop.
     pub check_only: bool,
-    /// Steps running at the same time; 0 for the number of processors.
+    /// Steps running at the same time; 0 for the number of processors, or two.
     pub parallelism: usize,
 }
 

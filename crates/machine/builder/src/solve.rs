@@ -169,7 +169,8 @@ impl<'a> Solver<'a> {
     ) -> Result<Self, Error> {
         let records = Records::open(common.environment.state, common.environment.images)?;
         let parallelism = match common.request.parallelism {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            // With one processor, too: a step that waits for something holds up no other stage.
+            0 => std::thread::available_parallelism().map_or(1, usize::from).max(2),
             given => given,
         };
         let slots = common.file.stages.iter().map(|_| (Mutex::new(Slot::Idle), Condvar::new()));
