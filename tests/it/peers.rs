@@ -12,6 +12,14 @@ pub fn runtime_link(world: &World) -> String {
     link.display().to_string()
 }
 
+/// Settings of a podman that shares nothing with those of other tests: by itself it takes its locks
+/// from the machine's shared memory, and `podman system reset` frees those of all.
+pub fn own_locks(folder: &Path) -> String {
+    let path = folder.join("containers.conf");
+    std::fs::write(&path, "[engine]\nlock_type = \"file\"\n").expect("writes");
+    path.display().to_string()
+}
+
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let error = String::from_utf8_lossy(&output.stderr);
@@ -27,6 +35,8 @@ fn podman_runs_containers_through_it() {
         let mut command = Command::new("podman");
         let dir = |name: &str| world.root().join(name).display().to_string();
         command.args(["--root", &dir("podman"), "--runroot", &dir("podman-run")]);
+        command.args(["--tmpdir", &dir("podman-tmp")]);
+        command.env("CONTAINERS_CONF", own_locks(world.root()));
         command.args([
             "--cgroup-manager",
             "cgroupfs",

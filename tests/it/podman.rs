@@ -5,7 +5,7 @@
 //! and has no network.
 
 use crate::engine::steps::{Outcome, disagreements, fields, run_each};
-use crate::peers::{runtime_link, succeed};
+use crate::peers::{own_locks, runtime_link, succeed};
 use crate::world::{World, binary};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,8 +22,10 @@ fn podman(world: &World) -> String {
         "#!/bin/sh\n\
          case \"$1 $2\" in 'pod create') shift 2; set -- pod create --infra-image busybox \
          --infra-command 'sleep 1000' \"$@\";; esac\n\
+         export CONTAINERS_CONF={}\n\
          exec podman --root {} --runroot {} --tmpdir {} --storage-driver vfs \
          --cgroup-manager cgroupfs --events-backend file --runtime {} \"$@\"\n",
+        own_locks(world.root()),
         folder("podman"),
         folder("podman-run"),
         folder("podman-tmp"),

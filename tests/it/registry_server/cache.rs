@@ -4,7 +4,7 @@
 use crate::distribution::http::Request;
 use crate::distribution::server::Registry;
 use crate::distribution::{code, digest};
-use crate::peers::{Daemon, succeed};
+use crate::peers::{Daemon, own_locks, succeed};
 use crate::registry::{Registry as Debians, skopeo};
 use crate::world::{World, image_archive};
 use std::path::Path;
@@ -136,7 +136,11 @@ fn containers(program: &str, root: &Path, cache: &Registry, arguments: &[&str]) 
     std::fs::write(root.join("registries.conf"), conf).expect("writes");
     let mut command = Command::new(program);
     command.args(["--root", &dir("storage"), "--runroot", &dir("storage-run")]);
-    command.args(["--storage-driver", "vfs"]).args(arguments);
+    command.args(["--storage-driver", "vfs"]);
+    if program == "podman" {
+        command.args(["--tmpdir", &dir("storage-tmp")]).env("CONTAINERS_CONF", own_locks(root));
+    }
+    command.args(arguments);
     command.env("CONTAINERS_REGISTRIES_CONF", root.join("registries.conf"));
     command
 }

@@ -4,7 +4,7 @@ use crate::distribution::server::Registry;
 use crate::distribution::{
     EMPTY, INDEX, MANIFEST, digest, manifest, push_blob, push_image, put_manifest,
 };
-use crate::peers::{Daemon, succeed};
+use crate::peers::{Daemon, own_locks, succeed};
 use crate::world::image_archive;
 use std::path::Path;
 use std::process::Command;
@@ -114,6 +114,7 @@ fn rootful(program: &str, root: &Path, arguments: &[&str]) -> Command {
     command.args(["--storage-driver", "vfs"]);
     if program == "podman" {
         command.args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
+        command.args(["--tmpdir", &dir("storage-tmp")]).env("CONTAINERS_CONF", own_locks(root));
     }
     command.args(arguments);
     command

@@ -59,6 +59,10 @@ impl Reference {
         }
         match self.repository.strip_prefix("library/") {
             Some(rest) if !rest.contains('/') => rest.to_owned(),
+            // Without its registry it would be another's.
+            _ if self.repository.split_once('/').is_some_and(|(first, _)| is_registry(first)) => {
+                self.name()
+            }
             _ => self.repository.clone(),
         }
     }

@@ -19,6 +19,9 @@ fn completes_names_as_docker_does() {
     check("index.docker.io/library/x", "docker.io/library/x:latest", "x:latest");
     check("[::1]:5000/app", "[::1]:5000/app:latest", "[::1]:5000/app:latest");
     check("a__b/c-d.e", "docker.io/a__b/c-d.e:latest", "a__b/c-d.e:latest");
+    // Found by fuzzing: shown without its registry, it would be read as another's.
+    let full = "docker.io/evil.example/app:1";
+    check(full, full, full);
     let pinned = format!("app@sha256:{}", "0".repeat(64));
     check(&pinned, &format!("docker.io/library/{pinned}"), &pinned);
 }
