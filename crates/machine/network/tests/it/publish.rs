@@ -1,7 +1,7 @@
 //! Published ports, from everywhere.
 
 use crate::support::{
-    BRIEFLY, Host, PATIENCE, Pod, ask_udp, cannot_reach, fetch, ip, outside, run, tcp,
+    BRIEFLY, Host, PATIENCE, Pod, answer_to, ask_udp, cannot_reach, fetch, ip, outside, run, tcp,
 };
 use std::os::fd::AsFd;
 use teu_network::{Error, HostPort, PortRequest, Protocol};
@@ -190,11 +190,8 @@ fn a_datagram_flow_follows_the_port_to_its_new_pod() {
     let ask = |limit| {
         within(far.as_fd(), || {
             let socket = std::net::UdpSocket::bind("0.0.0.0:4000")?;
-            socket.set_read_timeout(Some(limit))?;
-            socket.send_to(b"?", "203.0.113.1:5353")?;
-            let mut buffer = [0; 64];
-            let (length, _) = socket.recv_from(&mut buffer)?;
-            Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+            socket.connect("203.0.113.1:5353")?;
+            answer_to(&socket, limit)
         })
     };
     let keep = host.pod("keep", |_| {});

@@ -4,14 +4,14 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use teu_network::{Config, Connected, EndpointRequest, HostPort, Networks, PortRequest, Protocol};
 use teu_sys::namespace::unshare;
 use teu_sys::netlink::within;
 use teu_sys::process::CloneFlags;
 
 /// For what must happen, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// For what must not happen.
 pub const BRIEFLY: Duration = Duration::from_millis(1500);
 
@@ -133,9 +133,17 @@ fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// What is said at an address.
+/// What is said at an address, asked again until somebody answers: while another test makes or drops
+/// a thousand links, the kernel brings up none of ours for many seconds, and new addresses are not
+/// anybody's yet.
 pub fn fetch(address: IpAddr, port: u16) -> std::io::Result<String> {
-    fetch_within(address, port, PATIENCE)
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match fetch_within(address, port, Duration::from_secs(5)) {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
+        }
+    }
 }
 
 /// Whether nobody says anything there.
@@ -154,12 +162,22 @@ fn fetch_within(address: IpAddr, port: u16, limit: Duration) -> std::io::Result<
 pub fn ask_udp(address: IpAddr, port: u16) -> std::io::Result<String> {
     let from = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(from)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
     socket.connect((address, port))?;
-    socket.send(b"?")?;
+    answer_to(&socket, PATIENCE)
+}
+
+/// What is said to a datagram, which is sent again until it is answered.
+pub fn answer_to(socket: &UdpSocket, limit: Duration) -> std::io::Result<String> {
+    let end = Instant::now() + limit;
+    socket.set_read_timeout(Some(Duration::from_millis(300)))?;
     let mut buffer = [0; 64];
-    let length = socket.recv(&mut buffer)?;
-    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    loop {
+        match socket.send(b"?").and_then(|_| socket.recv(&mut buffer)) {
+            Ok(length) => return Ok(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+            Err(error) if Instant::now() > end => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }
 
 pub fn new_netns() -> OwnedFd {
