@@ -76,7 +76,9 @@ impl Process {
             let output = self.child.as_mut().and_then(|child| child.stdout.take());
             let mut lines = BufReader::new(output.expect("it is piped")).lines();
             let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
-                line.strip_prefix("ready on ").map(|address| address.parse().expect("an address"))
+                // With one processor, the harness has begun the line with the test's name.
+                let (_, address) = line.split_once("ready on ")?;
+                Some(address.parse().expect("an address"))
             });
             if let Some(address) = ready {
                 // What else it says goes nowhere, but it must not find a closed pipe.
