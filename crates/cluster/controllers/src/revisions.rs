@@ -1,5 +1,5 @@
-//! `ControllerRevision`: the templates that a stateful set had, as patches of it, so that pods of an older
-//! one can be made again.
+//! `ControllerRevision`: the templates that a stateful or daemon set had, as patches of it, so that pods of an
+//! older one can be made again. Clients find the one of a template byte by byte, so it is written as Go writes it.
 
 use crate::Context;
 use crate::hash;
@@ -14,7 +14,7 @@ use teu_client::{Deletion, Kind, Patch};
 
 /// The label of pods that names theirs.
 pub const LABEL: &str = "controller-revision-hash";
-/// The hash, at the revision.
+/// The hash, at a stateful set's revision; a daemon set's has it under `LABEL`.
 const HASH: &str = "controller.kubernetes.io/hash";
 
 /// An owner's revisions: that of its template, and all, the oldest first.
@@ -26,11 +26,13 @@ pub struct Revisions {
     pub all: Vec<Object>,
 }
 
-/// What a revision keeps of an owner.
+/// What a revision keeps of an owner, with all fields in the order of their names.
 fn data(owner: &Value) -> Value {
     let mut template = owner["spec"]["template"].clone();
     template["$patch"] = "replace".into();
-    json!({ "spec": { "template": template } })
+    let mut data = json!({ "spec": { "template": template } });
+    data.sort_all_objects();
+    data
 }
 
 /// The template that a revision keeps.
@@ -88,7 +90,7 @@ async fn newest(
             // Each of the two kinds calls it as it always did.
             let label = if owner["kind"] == "DaemonSet" { LABEL } else { HASH };
             labels[label] = hash.clone().into();
-            let revision = json!({
+            let mut revision = json!({
                 "apiVersion": "apps/v1", "kind": "ControllerRevision",
                 "metadata": {
                     "name": format!("{}-{hash}", object::name(owner)),
@@ -97,6 +99,9 @@ async fn newest(
                 },
                 "data": wanted, "revision": next,
             });
+            if let Some(annotations) = object::at(owner, &["metadata", "annotations"]) {
+                revision["metadata"]["annotations"] = annotations.clone();
+            }
             let made = context.create(REVISIONS, object::namespace(owner), revision).await?;
             all.push(Object::new(made.clone()));
             made
