@@ -19,6 +19,9 @@ const ETCD_PORT: u16 = 2379;
 /// Seconds that events are kept, unless somebody says otherwise.
 pub const EVENT_SECONDS: u64 = 3600;
 
+/// Between two compactions of the store, unless somebody says otherwise.
+const COMPACTION: Duration = Duration::from_secs(300);
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -39,10 +42,14 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// No time is meant by this.
-    #[error("history-span is {text:?}, which is no time: say 72h, 30m or 0")]
+    #[error("{option} is {text:?}, which it cannot be: say {example}")]
     Span {
+        /// Of which option.
+        option: &'static str,
         /// What was said.
         text: String,
+        /// What could be.
+        example: &'static str,
     },
     /// No store is meant by this.
     #[error(
@@ -104,6 +111,8 @@ pub struct Config {
     pub allows_loopback: bool,
     /// How much of what objects were is kept.
     pub history: Bounds,
+    /// Watches and long lists can go on from where they were for this long, or twice as long at most.
+    pub compaction: Duration,
     /// Which resources are encrypted at rest, and how (an `EncryptionConfiguration`).
     pub encryption: Option<PathBuf>,
     /// Whose tokens are believed (an `AuthenticationConfiguration`).
@@ -154,6 +163,7 @@ struct File {
     #[serde(default)]
     allow_loopback: bool,
     history_span: Option<String>,
+    compaction_interval: Option<String>,
     history_mib: Option<u64>,
     etcd: Option<EtcdTls>,
     encryption_config: Option<PathBuf>,
@@ -177,6 +187,7 @@ impl Config {
             event_seconds: EVENT_SECONDS,
             allows_loopback: false,
             history: Bounds::default(),
+            compaction: COMPACTION,
             encryption: None,
             authentication: None,
             oidc: None,
@@ -209,7 +220,13 @@ impl Config {
         self.event_seconds = file.event_ttl_seconds.unwrap_or(self.event_seconds);
         self.allows_loopback |= file.allow_loopback;
         if let Some(text) = file.history_span {
-            self.history.span = span(&text).ok_or(ConfigError::Span { text })?;
+            let (option, example) = ("history-span", "72h, 30m or 0");
+            self.history.span = span(&text).ok_or(ConfigError::Span { option, text, example })?;
+        }
+        if let Some(text) = file.compaction_interval {
+            let (option, example) = ("compaction-interval", "5m, or at least 1s");
+            let interval = span(&text).filter(|it| !it.is_zero());
+            self.compaction = interval.ok_or(ConfigError::Span { option, text, example })?;
         }
         if let Some(mib) = file.history_mib {
             self.history.max_bytes = mib.saturating_mul(1 << 20);

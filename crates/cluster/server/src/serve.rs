@@ -38,8 +38,6 @@ use tokio::task::JoinHandle;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Files that have changed and nobody has heard of yet; further ones are only counted.
 const RELOADED: usize = 64;
-/// History that is kept for watches and lists that go on.
-const HISTORY: Duration = Duration::from_secs(300);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -210,7 +208,7 @@ impl Server {
             tls: tls.clone(),
         };
         tokio::spawn(renewal.run(Arc::clone(&api), issued));
-        tokio::spawn(compact(Arc::clone(&api.store), shutdown.clone()));
+        tokio::spawn(compact(Arc::clone(&api.store), config.compaction, shutdown.clone()));
         let (listener, shutdown) = (listener.with_tls(tls), shutdown.clone());
         Ok(Self { api, listener, address, shutdown, singletons, reloaded })
     }
@@ -373,11 +371,11 @@ fn etcd_tls(config: &Config) -> Result<rustls::ClientConfig, Error> {
 
 /// Forgets history that nobody can want any more. Between two looks it sleeps; a store that did not
 /// change is left alone.
-async fn compact(store: Arc<dyn Store>, shutdown: Shutdown) {
+async fn compact(store: Arc<dyn Store>, interval: Duration, shutdown: Shutdown) {
     let mut before = 0;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(HISTORY) => {}
+            () = tokio::time::sleep(interval) => {}
             () = shutdown.begun() => return,
         }
         if before > 0 {

@@ -41,10 +41,9 @@ fn taints_follow_conditions() {
         let mut node = node.clone();
         node["status"]["conditions"] = conditions;
         let found = trouble::mended(&node, "now").map(|taints| keys(&taints));
-        assert_eq!(
-            found.as_deref(),
-            wanted.map(|it| it.iter().map(|it| (*it).to_owned()).collect()).as_deref()
-        );
+        let owned =
+            |keys: &[&str]| -> Vec<String> { keys.iter().map(ToString::to_string).collect() };
+        assert_eq!(found, wanted.map(owned));
     };
     let ready = |status: &str| json!([{ "type": "Ready", "status": status }]);
     // A node that has said nothing stays as it was made.
