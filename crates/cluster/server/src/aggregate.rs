@@ -62,6 +62,18 @@ impl Aggregated {
         self.remotes.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes over where one is, or that it is none; what is known of it stays known while it is there.
+    fn know(&self, name: String, remote: Option<Remote>) {
+        let mut remotes = self.write();
+        let known = remotes.remove(&name);
+        if let Some(mut remote) = remote {
+            if let Some(known) = known.filter(|known| known.is_where(&remote)) {
+                (remote.trouble, remote.resources) = (known.trouble, known.resources);
+            }
+            remotes.insert(name, remote);
+        }
+    }
+
     /// All of them, as they are now.
     pub fn all(&self) -> Vec<Remote> {
         self.remotes.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -98,6 +110,19 @@ impl Remote {
         })
     }
 
+    /// Whether it is the same server, however it is ranked.
+    fn is_where(&self, other: &Self) -> bool {
+        let Self { group, version, namespace, service, port, authorities, is_unverified, .. } =
+            other;
+        self.group == *group
+            && self.version == *version
+            && self.namespace == *namespace
+            && self.service == *service
+            && self.port == *port
+            && self.authorities == *authorities
+            && self.is_unverified == *is_unverified
+    }
+
     /// Where it is, under this server's own name.
     pub async fn target(&self, api: &Api) -> Result<Target, CallError> {
         let reference =
@@ -114,7 +139,7 @@ impl Api {
     /// Where a group and version is served, or why it is not.
     pub async fn remote(&self, group: &str, version: &str) -> Option<Result<Target, Status>> {
         let remote = self.aggregated.find(group, version)?;
-        let unavailable = |error: CallError| {
+        let unavailable = |error: String| {
             self.aggregated.changed.notify_one();
             Status::new(
                 503,
@@ -122,7 +147,11 @@ impl Api {
                 format!("the server is currently unable to handle the request: {error}"),
             )
         };
-        Some(remote.target(self).await.map_err(unavailable))
+        // Who can use it finds it in discovery, too.
+        if let Some((_, error)) = remote.trouble {
+            return Some(Err(unavailable(error)));
+        }
+        Some(remote.target(self).await.map_err(|error| unavailable(error.to_string())))
     }
 }
 
@@ -159,12 +188,11 @@ async fn follow(api: &Api, client: &Local, watch: &mut dyn Watch) {
                 if specs.insert(name.clone(), spec.clone()) == Some(spec) {
                     continue;
                 }
-                match Remote::of(&service) {
-                    Some(remote) => drop(aggregated.write().insert(name, remote)),
-                    None => {
-                        aggregated.write().remove(&name);
-                        tell(client, &name, ("True", "Local", LOCAL)).await;
-                    }
+                let remote = Remote::of(&service);
+                let is_local = remote.is_none();
+                aggregated.know(name.clone(), remote);
+                if is_local {
+                    tell(client, &name, ("True", "Local", LOCAL)).await;
                 }
             }
         }
@@ -184,14 +212,14 @@ async fn check_all(api: Arc<Api>, client: Local) {
                 Err(trouble) => (remote.resources.clone(), Some(trouble)),
             };
             is_all_well &= trouble.is_none();
+            if let Some(known) = api.aggregated.write().get_mut(&name) {
+                (known.resources, known.trouble) = (resources, trouble.clone());
+            }
             let said = match &trouble {
                 None => ("True", "Passed", "all checks passed"),
                 Some((reason, message)) => ("False", *reason, &**message),
             };
             tell(&client, &name, said).await;
-            if let Some(known) = api.aggregated.write().get_mut(&name) {
-                (known.resources, known.trouble) = (resources, trouble);
-            }
         }
         if is_all_well {
             pause = FIRST_PAUSE;
@@ -219,7 +247,9 @@ async fn check(api: &Api, remote: &Remote) -> Result<Vec<Resource>, (&'static st
         }
         other => ("FailedDiscoveryCheck", other.to_string()),
     };
-    let target = remote.target(api).await.map_err(failing)?;
+    let mut target = remote.target(api).await.map_err(failing)?;
+    // It lets nobody look who is nobody.
+    crate::proxy::name(&mut target.headers, &User::internal("system:kube-aggregator"));
     let path = format!("/apis/{}/{}", remote.group, remote.version);
     let (code, body) = api.outgoing.get(&target, &path, DISCOVERY_TIME).await.map_err(failing)?;
     if code != 200 {

@@ -115,6 +115,8 @@ pub struct Target {
     pub is_unverified: bool,
     /// Who we are, if we say so.
     pub identity: Option<Arc<Identity>>,
+    /// What else is said when the server asks for itself.
+    pub headers: HeaderMap,
 }
 
 /// Where the server may connect to.
@@ -245,7 +247,7 @@ impl Outgoing {
     ) -> Result<(u16, Bytes), CallError> {
         let call = async {
             let connection = self.connect(target).await?;
-            let mut headers = HeaderMap::new();
+            let mut headers = target.headers.clone();
             let json = HeaderValue::from_static("application/json");
             headers.insert(http::header::CONTENT_TYPE, json.clone());
             headers.insert(http::header::ACCEPT, json);

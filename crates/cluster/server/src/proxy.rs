@@ -14,6 +14,7 @@ use crate::api::Api;
 use crate::auth::User;
 use crate::outgoing::{CallError, Sent, Target, whole};
 use bytes::Bytes;
+pub(crate) use headers::name;
 use headers::{onward, without_hop};
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -4,6 +4,7 @@
 //! `view` role gets it back; an object with `rbac.authorization.kubernetes.io/autoupdate: "false"` is
 //! left as it is. Roles that are made of others (`aggregationRule`) are kept by [`aggregate`].
 
+mod namespaced;
 mod table;
 
 use super::User;
@@ -11,6 +12,7 @@ use super::rbac::RESOURCES;
 use crate::api::{Api, Call, WriteOptions};
 use crate::follow;
 use crate::verbs::input::Input;
+use namespaced::NAMESPACED;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use table::{BINDINGS, Member, ROLES, Role};
@@ -30,10 +32,10 @@ const TRIES: usize = 5;
 pub async fn ensure(api: &Arc<Api>, user: &Arc<User>) -> Result<(), Status> {
     let roles = ROLES.iter().map(|role| ("clusterroles", role_value(role), "rules"));
     let bindings = BINDINGS.iter().map(|(name, role, members)| {
-        ("clusterrolebindings", binding_value(name, role, members), "subjects")
+        ("clusterrolebindings", binding_value(name, "ClusterRole", role, members), "subjects")
     });
     let mut tasks = JoinSet::new();
-    for (plural, wanted, list) in roles.chain(bindings) {
+    for (plural, wanted, list) in roles.chain(bindings).chain(namespaced()) {
         let (api, user) = (Arc::clone(api), Arc::clone(user));
         tasks.spawn(async move { ensure_one(&api, &user, plural, wanted, list).await });
     }
@@ -43,11 +45,26 @@ pub async fn ensure(api: &Arc<Api>, user: &Arc<User>) -> Result<(), Status> {
     Ok(())
 }
 
-fn call(api: &Api, user: &Arc<User>, plural: &str, name: &str) -> Option<Call> {
+/// The roles and bindings of single namespaces.
+fn namespaced() -> impl Iterator<Item = (&'static str, Value, &'static str)> {
+    NAMESPACED.iter().flat_map(|it| {
+        let rules: Vec<Value> = it.rules.iter().map(|rule| rule_value(rule)).collect();
+        let role = json!({ "metadata": metadata(it.role), "rules": rules });
+        let binding = binding_value(it.binding, "Role", it.role, it.members);
+        let both = [("roles", role, "rules"), ("rolebindings", binding, "subjects")];
+        both.map(|(plural, mut value, list)| {
+            value["metadata"]["namespace"] = it.namespace.into();
+            (plural, value, list)
+        })
+    })
+}
+
+/// About the object of this name and namespace.
+fn call(api: &Api, user: &Arc<User>, plural: &str, object: &Value) -> Option<Call> {
     let rows = api.table.rows();
     let entry = rows.find(GROUP, "v1", plural)?.clone();
-    let (user, name) = (Arc::clone(user), name.to_owned());
-    let (namespace, subresource) = (String::new(), String::new());
+    let (user, name) = (Arc::clone(user), object::name(object).to_owned());
+    let (namespace, subresource) = (object::namespace(object).to_owned(), String::new());
     Some(Call { user, entry, rows, namespace, name, subresource })
 }
 
@@ -59,7 +76,7 @@ async fn ensure_one(
     list: &str,
 ) -> Result<(), Status> {
     debug_assert!(RESOURCES.contains(&plural));
-    let Some(call) = call(api, user, plural, object::name(&wanted)) else { return Ok(()) };
+    let Some(call) = call(api, user, plural, &wanted) else { return Ok(()) };
     let options = WriteOptions { manager: "teu-server".to_owned(), ..WriteOptions::default() };
     for _ in 0..TRIES {
         let done = match api.current(&call).await? {
@@ -153,7 +170,7 @@ pub(super) fn node_rules() -> Vec<teu_api::rbac::Rule> {
     role.map(|role| teu_api::rbac::Rule::all(&role_value(role))).unwrap_or_default()
 }
 
-fn binding_value(name: &str, role: &str, members: &[Member]) -> Value {
+fn binding_value(name: &str, kind: &str, role: &str, members: &[Member]) -> Value {
     let subject = |member: &Member| match member {
         Member::User(name) => json!({ "apiGroup": GROUP, "kind": "User", "name": name }),
         Member::Group(name) => json!({ "apiGroup": GROUP, "kind": "Group", "name": name }),
@@ -163,7 +180,7 @@ fn binding_value(name: &str, role: &str, members: &[Member]) -> Value {
     };
     json!({
         "metadata": metadata(name),
-        "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": role },
+        "roleRef": { "apiGroup": GROUP, "kind": kind, "name": role },
         "subjects": members.iter().map(subject).collect::<Vec<_>>(),
     })
 }
@@ -183,7 +200,7 @@ async fn aggregate_all(api: &Api, user: &Arc<User>) -> Result<(), Status> {
         if role.get("rules").and_then(Value::as_array).is_some_and(|old| *old == rules) {
             continue;
         }
-        let Some(call) = call(api, user, "clusterroles", object::name(role)) else { continue };
+        let Some(call) = call(api, user, "clusterroles", role) else { continue };
         let mut new = role.clone();
         new["rules"] = rules.into();
         let manager = "clusterrole-aggregation-controller".to_owned();
@@ -223,12 +240,12 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_table_is_one() {
-        for role in ROLES {
-            let value = role_value(role);
-            for rule in value["rules"].as_array().expect("rules") {
+        let own = namespaced().filter(|(plural, ..)| *plural == "roles").map(|(_, role, _)| role);
+        for role in ROLES.iter().map(role_value).chain(own) {
+            for rule in role["rules"].as_array().expect("rules") {
                 let has = |field: &str| rule[field].as_array().is_some_and(|list| !list.is_empty());
                 let is_whole = has("nonResourceURLs") || (has("apiGroups") && has("resources"));
-                assert!(has("verbs") && is_whole, "{}: {rule}", role.name);
+                assert!(has("verbs") && is_whole, "{}: {rule}", object::name(&role));
             }
         }
         for (name, role, _) in BINDINGS {

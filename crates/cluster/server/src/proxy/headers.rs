@@ -65,7 +65,7 @@ pub fn onward(
 }
 
 /// Says who asks.
-fn name(onward: &mut HeaderMap, user: &User) {
+pub fn name(onward: &mut HeaderMap, user: &User) {
     // What cannot be a header names nobody, and nobody may do little.
     let value = |text: &str| HeaderValue::from_str(text);
     if let Ok(name) = value(&user.name) {
