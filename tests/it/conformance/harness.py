@@ -10,11 +10,11 @@ import subprocess
 import tempfile
 import threading
 import time
-import traceback
 import urllib.parse
 import uuid
 
 import kubernetes
+import urllib3
 import yaml
 from kubernetes.client.exceptions import ApiException
 
@@ -70,6 +70,7 @@ class Cluster:
         self.custom = client.CustomObjectsApi(self.api)
         self.ns = None
         self.nodes = []
+        self.strangers = None
         with open(kubeconfig) as file:
             self.server = yaml.safe_load(file)["clusters"][0]["cluster"]["server"]
 
@@ -80,17 +81,20 @@ class Cluster:
         until("the account `default`", lambda: found(self.core.read_namespaced_service_account, "default", name))
         return name
 
-    def fake_node(self, decide=None, namespaces=None, **labels):
-        """A `FakeNode` that runs the pods of the case's namespace (or of these). It ends with the case."""
-        node = FakeNode(self, decide, namespaces or [self.ns], labels)
-        self.nodes.append(node)
-        return node
+    def fake_node(self, *decide, **more):
+        """A `node.Node` for the pods of the case's namespace. It ends with the case."""
+        from node import Node
+
+        self.nodes.append(Node(self, *decide, **more))
+        return self.nodes[-1]
 
     def close(self):
         """Deletes the case's namespace; nodes let its pods go first."""
         self.core.delete_namespace(self.ns)
         if self.nodes:
             try:
+                for node in self.nodes:
+                    node.let_go()
                 until("the namespace to go", lambda: not found(self.core.read_namespace, self.ns))
             finally:
                 for node in self.nodes:
@@ -109,6 +113,16 @@ class Cluster:
             url += "?" + urllib.parse.urlencode(query)
         answer = pool.request(method, url, body=body, headers=headers, redirect=False, timeout=PATIENCE)
         return Answer(answer.status, answer.headers, answer.data)
+
+    def bare(self, method, path, body, headers):
+        """The JSON that somebody else gets, who is known by a header and not by the kubeconfig's certificate."""
+        if self.strangers is None:
+            self.strangers = urllib3.PoolManager(ca_certs=self.api.configuration.ssl_ca_cert)
+        headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
+        body = None if body is None else json.dumps(body)
+        answer = self.strangers.request(method, self.server + path, body=body, headers=headers, timeout=PATIENCE)
+        assert answer.status < 300, f"{method} {path}: {answer.status} {answer.data!r}"
+        return json.loads(answer.data)
 
     def ok(self, method, path, body=None, **more):
         """The JSON of a request that must succeed."""
@@ -170,8 +184,8 @@ class Watch:
             self.changed.notify_all()
 
     def wait(self, kind, name=None, check=lambda found: True, seconds=PATIENCE):
-        """The first event, from the oldest unread on, of this type and name that passes `check`; it and all before it
-        are taken out."""
+        """The first event, from the oldest unread on, of this type (or any) and name that passes `check`; it and all
+        before it are taken out."""
         deadline = time.monotonic() + seconds
         at = 0
         with self.changed:
@@ -180,7 +194,7 @@ class Watch:
                     event = self.events[at]
                     at += 1
                     same = name is None or event["object"]["metadata"].get("name") == name
-                    if event["type"] == kind and same and check(event["object"]):
+                    if kind in (None, event["type"]) and event["type"] != "BOOKMARK" and same and check(event["object"]):
                         del self.events[:at]
                         return event["object"]
                 left = deadline - time.monotonic()
@@ -212,121 +226,6 @@ class Watch:
 
     def __exit__(self, *_):
         self.close()
-
-
-def decided(pod):
-    """What becomes of a pod where a case does not say: it runs, or ends well if it is meant to end."""
-    return "Running" if pod["spec"].get("restartPolicy", "Always") == "Always" else "Succeeded"
-
-
-class FakeNode:
-    """A node that only reports: it takes pending pods that nobody has taken, says what `decide(pod)` says of them
-    (`Running`, `Succeeded`, `Failed`, a whole status, or `None` to leave them pending), and lets go what is deleted."""
-
-    def __init__(self, cluster, decide, namespaces, labels):
-        self.cluster, self.decide = cluster, decide or decided
-        self.name = f"e2e-node-{uuid.uuid4().hex[:8]}"
-        self.addresses = 1
-        labels = {"kubernetes.io/hostname": self.name, "kubernetes.io/os": "linux", "e2e-fake": "true", **labels}
-        cluster.core.create_node({"metadata": {"name": self.name, "labels": labels}})
-        room = {"cpu": "64", "memory": "256Gi", "pods": "500", "ephemeral-storage": "1Ti"}
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": now(), "lastHeartbeatTime": now()}
-        status = {"capacity": room, "allocatable": room, "conditions": [ready]}
-        status["addresses"] = [{"type": "InternalIP", "address": "192.0.2.1"}, {"type": "Hostname", "address": self.name}]
-        cluster.core.patch_node_status(self.name, {"status": status})
-        self.watches = [cluster.watch(f"/api/v1/namespaces/{name}/pods") for name in namespaces]
-        for watch in self.watches:
-            threading.Thread(target=self._follow, args=[watch], daemon=True).start()
-
-    def report(self, name, status, namespace=None):
-        """Says this of a pod: a phase, or a whole status."""
-        namespace = namespace or self.cluster.ns
-        pod = self.cluster.ok("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
-        self._say(pod, status)
-
-    def close(self):
-        for watch in self.watches:
-            watch.close()
-        found(self.cluster.core.delete_node, self.name)
-
-    def _follow(self, watch):
-        while True:
-            with watch.changed:
-                watch.changed.wait_for(lambda: watch.events or watch.closed)
-                if not watch.events:
-                    return
-                event = watch.events.pop(0)
-            if event["type"] in ("ADDED", "MODIFIED"):
-                try:
-                    self._see(event["object"])
-                except Exception:
-                    traceback.print_exc()
-
-    def _see(self, pod):
-        metadata, status = pod["metadata"], pod.get("status", {})
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-        ends = "deletionTimestamp" in metadata
-        place = pod["spec"].get("nodeName")
-        if not place:
-            if not ends and self.decide(pod) is not None:
-                target = {"target": {"kind": "Node", "name": self.name}, "metadata": {"name": metadata["name"]}}
-                self._send("POST", path + "/binding", target)
-        elif place != self.name:
-            return
-        elif ends:
-            if status.get("phase") in ("Pending", "Running") and pod["spec"].get("restartPolicy") != "Always":
-                self._say(pod, "Failed")
-            self._send("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}})
-        elif status.get("phase", "Pending") == "Pending":
-            self._say(pod, self.decide(pod))
-        elif status.get("observedGeneration") != metadata.get("generation"):
-            self._send("PATCH", path + "/status", {"status": {"observedGeneration": metadata.get("generation")}})
-
-    def _say(self, pod, status):
-        if status is None:
-            return
-        if isinstance(status, str):
-            status = self._status(pod, status)
-        metadata = pod["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
-        self._send("PATCH", path, {"status": {"observedGeneration": metadata.get("generation"), **status}})
-
-    def _status(self, pod, phase):
-        runs, at = phase == "Running", now()
-        ends = {"exitCode": 0 if phase == "Succeeded" else 1, "reason": "Completed" if phase == "Succeeded" else "Error"}
-        ended = {"terminated": {**ends, "startedAt": at, "finishedAt": at}}
-        if not pod.get("status", {}).get("podIP"):
-            self.addresses += 1
-        address = pod.get("status", {}).get("podIP") or f"198.51.{100 + self.addresses // 250}.{self.addresses % 250 + 1}"
-        true = {"PodReadyToStartContainers": True, "Initialized": True, "Ready": runs, "ContainersReady": runs, "PodScheduled": True}
-        return {
-            "phase": phase,
-            "hostIP": "192.0.2.1",
-            "hostIPs": [{"ip": "192.0.2.1"}],
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "startTime": at,
-            "conditions": [{"type": kind, "status": str(is_so), "lastTransitionTime": at} for kind, is_so in true.items()],
-            "containerStatuses": [
-                {
-                    "name": it["name"],
-                    "image": it["image"],
-                    "imageID": f"fake/{it['image']}",
-                    "containerID": f"fake://{pod['metadata']['uid']}/{it['name']}",
-                    "ready": runs,
-                    "started": runs,
-                    "restartCount": 0,
-                    "state": {"running": {"startedAt": at}} if runs else ended,
-                }
-                for it in pod["spec"]["containers"]
-            ],
-        }
-
-    def _send(self, method, path, body):
-        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
-        answer = self.cluster.call(method, path, body, kind=kind)
-        # Somebody else was faster, and there will be an event.
-        assert answer.status < 300 or answer.status in (404, 409), f"{method} {path}: {answer!r}"
 
 
 def now():

@@ -1,20 +1,13 @@
 """A webhook server on this machine, which answers as the one that the official suite runs in a pod."""
 
 import base64
-import datetime
 import http.server
-import ipaddress
 import json
-import os
-import ssl
-import tempfile
 import threading
 import time
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+import identities
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 # What the slow webhook waits. The suite's waits five seconds; what matters is that it is more than a second.
 DELAY = 2.0
@@ -29,13 +22,10 @@ class Hooks:
         self.ended = threading.Event()
         handler = type("Bound", (Handler,), {"hooks": self})
         self.server = Server(("127.0.0.1", 0), handler)
-        certificate, key = identity()
-        with tempfile.NamedTemporaryFile(delete=False) as file:
-            file.write(certificate + key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file.name)
-        os.unlink(file.name)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = identities.certificate("hooks", key, addresses=["127.0.0.1"]).public_bytes(identities.PEM)
+        tls = identities.context(certificate, identities.pem(key))
+        self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.authority = base64.b64encode(certificate).decode()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -58,21 +48,6 @@ class Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, *_):
         """Who does not trust it hangs up; that is what some cases want."""
-
-
-def identity():
-    """A certificate that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = builder.add_extension(names, False).sign(key, hashes.SHA256())
-    encoding = serialization.Encoding.PEM
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return certificate.public_bytes(encoding), key.private_bytes(encoding, *form)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -2,42 +2,46 @@
 
 import datetime
 
+from cases.cron_jobs import cron
 from harness import case, equal
-from resource import Resource, discovered, operates, unique
+from resource import MERGE, Resource, annotated, discovered, saw_annotations, survives_protobuf, unique
 
 
 @case("CronJob should support CronJob API operations")
 def operations(cluster):
     discovered(cluster, "batch/v1", "cronjobs", "cronjobs/status")
-    label = unique("cj")
-    container = {"name": "c", "image": "busybox", "command": ["/bin/true"], "resources": {}, "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    pod = {"restartPolicy": "OnFailure", "volumes": [{"name": "data", "emptyDir": {}}], "containers": [container]}
-    templates = [
-        {
-            "metadata": {"name": name, "labels": {"special-label": label}},
-            "spec": {
-                "schedule": "* */1 * * ?",
-                "concurrencyPolicy": "Allow",
-                "jobTemplate": {"spec": {"parallelism": 1, "completions": 1, "template": {"spec": pod}}},
-                "successfulJobsHistoryLimit": 1,
-                "failedJobsHistoryLimit": 0,
-                # The suite's own would run; this one's controller is not what is looked at.
-                "suspend": True,
-            },
-            "status": {},
-        }
-        for name in ("for-removal", "test-api-2", "test-api")
-    ]
+    label = f"special-label={unique('cj')}"
+    resource = Resource(cluster, "batch/v1", "cronjobs")
 
-    def status(resource, name, uid):
-        begun = datetime.datetime.now(datetime.timezone.utc)
-        now, later = ((begun + datetime.timedelta(seconds=it)).strftime("%Y-%m-%dT%H:%M:%SZ") for it in (0, 1))
-        patch = {"metadata": {"annotations": {"patchedstatus": "true"}}, "status": {"lastScheduleTime": now}}
-        got = resource.patch(name, patch, part="status")
-        equal(got["status"]["lastScheduleTime"], now)
-        equal(got["metadata"]["annotations"]["patchedstatus"], "true")
-        got = resource.change(name, lambda it: it["status"].update(lastScheduleTime=later), "status")
-        equal(got["status"]["lastScheduleTime"], later)
-        equal(resource.get(name, "status")["metadata"]["uid"], uid)
+    def body(name):
+        it = cron(name, "Allow", "* */1 * * ?", successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0)
+        it["metadata"]["labels"] = dict([label.split("=")])
+        it["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"] = ["/bin/true"]
+        return it
 
-    operates(Resource(cluster, "batch/v1", "cronjobs"), templates, f"special-label={label}", status=status)
+    made = resource.create(body("test-api"))
+    name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+    equal(resource.get(name)["metadata"]["uid"], uid)
+    listed = resource.all(label)
+    equal(len(listed["items"]), 1, "the filtered list")
+    equal(len(resource.items(label, everywhere=True)), 1, "the list of all namespaces")
+    since = listed["metadata"]["resourceVersion"]
+    with resource.watch(label, resourceVersion=since) as watch, resource.watch(label, everywhere=True, resourceVersion=since) as all_of_them:
+        annotated(resource, name)
+        for one in (watch, all_of_them):
+            equal(one.peek()["type"], "MODIFIED", "the first event")
+            saw_annotations(one, name)
+    survives_protobuf(resource, name)
+    begun = datetime.datetime.now(datetime.timezone.utc)
+    now, later = ((begun + datetime.timedelta(seconds=it)).strftime("%Y-%m-%dT%H:%M:%SZ") for it in (0, 1))
+    patch = {"metadata": {"annotations": {"patchedstatus": "true"}}, "status": {"lastScheduleTime": now}}
+    got = resource.patch(name, patch, MERGE, "status")
+    equal((got["status"]["lastScheduleTime"], got["metadata"]["annotations"]["patchedstatus"]), (now, "true"))
+    got = resource.change(name, lambda it: it["status"].update(lastScheduleTime=later), "status")
+    equal(got["status"]["lastScheduleTime"], later)
+    equal(resource.get(name, "status")["metadata"]["uid"], uid)
+    resource.create(body("for-removal"))
+    resource.delete("for-removal")
+    resource.gone("for-removal")
+    resource.delete_all(label)
+    equal(resource.items(label), [])

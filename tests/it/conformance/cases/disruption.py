@@ -4,7 +4,6 @@ import datetime
 import json
 
 from harness import case, equal, fails, found, until
-from node import Node
 
 BUDGET = "foo"
 LABELS = {"foo": "bar"}
@@ -86,8 +85,10 @@ def create(cluster):
     make(cluster, "1%")
     changed = change(cluster, lambda budget: budget["spec"].update(minAvailable="2%"))
     equal(changed["spec"]["minAvailable"], "2%")
+    older = int(changed["metadata"]["resourceVersion"])
     patched = cluster.ok("PATCH", f"{path(cluster)}/{BUDGET}", {"spec": {"minAvailable": "3%"}}, kind=MERGE)
     equal(patched["spec"]["minAvailable"], "3%")
+    assert int(patched["metadata"]["resourceVersion"]) > older, patched
     processed(cluster)
     cluster.policy.delete_namespaced_pod_disruption_budget(BUDGET, cluster.ns)
     assert found(cluster.policy.read_namespaced_pod_disruption_budget, BUDGET, cluster.ns) is None
@@ -119,10 +120,10 @@ def observed(cluster):
     def allows():
         return cluster.policy.read_namespaced_pod_disruption_budget(BUDGET, cluster.ns).status
 
-    with Node(cluster):
-        make_pods(cluster, 3)
-        until("disruptions to be allowed", lambda: allows().disruptions_allowed == 2)
-        status = allows()
+    cluster.fake_node()
+    make_pods(cluster, 3)
+    until("disruptions to be allowed", lambda: allows().disruptions_allowed == 2)
+    status = allows()
     equal((status.current_healthy, status.desired_healthy, status.expected_pods), (3, 1, 3))
     (condition,) = status.conditions
     equal((condition.type, condition.status, condition.reason), ("DisruptionAllowed", "True", "SufficientPods"))
@@ -132,19 +133,19 @@ def observed(cluster):
 def status(cluster):
     make(cluster, 1)
     one = f"{path(cluster)}/{BUDGET}/status"
-    with Node(cluster):
-        (name,) = make_pods(cluster, 1)
+    cluster.fake_node()
+    (name,) = make_pods(cluster, 1)
 
-        def write():
-            budget = cluster.ok("GET", one)
-            at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            budget["status"]["disruptedPods"] = {name: at}
-            return cluster.call("PUT", one, budget).status == 200
+    def write():
+        budget = cluster.ok("GET", one)
+        at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        budget["status"]["disruptedPods"] = {name: at}
+        return cluster.call("PUT", one, budget).status == 200
 
-        until("an update without a conflict", write)
-        assert name in cluster.ok("GET", one)["status"]["disruptedPods"]
-        patched = cluster.ok("PATCH", one, {"status": {"disruptedPods": None}}, kind=MERGE)
-        assert not patched["status"].get("disruptedPods"), patched
+    until("an update without a conflict", write)
+    assert name in cluster.ok("GET", one)["status"]["disruptedPods"]
+    patched = cluster.ok("PATCH", one, {"status": {"disruptedPods": None}}, kind=MERGE)
+    assert not patched["status"].get("disruptedPods"), patched
 
 
 @case("DisruptionController should block an eviction until the PDB is updated to allow it")
@@ -153,27 +154,26 @@ def blocked(cluster):
     template = {"metadata": {"labels": LABELS}, "spec": {"containers": containers()}}
     spec = {"replicas": 3, "selector": {"matchLabels": LABELS}, "template": template}
     cluster.apps.create_namespaced_replica_set(cluster.ns, {"metadata": {"name": "rs"}, "spec": spec})
-    with Node(cluster):
-        first = running(cluster, 3)[0]
-        refused(cluster, first)
-        change(cluster, lambda budget: budget["spec"].update(minAvailable=2))
-        running(cluster, 3)
+    cluster.fake_node()
+    first = running(cluster, 3)[0]
+    refused(cluster, first)
+    change(cluster, lambda budget: budget["spec"].update(minAvailable=2))
+    running(cluster, 3)
 
-        def healthy():
-            status = processed(cluster)["status"]
-            return (status["currentHealthy"], status["desiredHealthy"]) == (3, 2) and status["disruptionsAllowed"] > 0
+    def healthy():
+        status = processed(cluster)["status"]
+        return (status["currentHealthy"], status["desiredHealthy"]) == (3, 2) and status["disruptionsAllowed"] > 0
 
-        until("three healthy pods to be seen", healthy)
-        evict(cluster, first)
+    until("three healthy pods to be seen", healthy)
+    evict(cluster, first)
 
-        def forbid(budget):
-            del budget["spec"]["minAvailable"]
-            budget["spec"]["maxUnavailable"] = 0
-
-        change(cluster, forbid)
-        second = running(cluster, 3)[0]
-        refused(cluster, second)
-        cluster.policy.delete_namespaced_pod_disruption_budget(BUDGET, cluster.ns)
-        running(cluster, 3)
-        evict(cluster, second)
-        cluster.apps.delete_namespaced_replica_set("rs", cluster.ns)
+    patch = {"spec": {"minAvailable": None, "maxUnavailable": 0}}
+    patched = cluster.ok("PATCH", f"{path(cluster)}/{BUDGET}", patch, kind=MERGE)
+    equal((patched["spec"].get("minAvailable"), patched["spec"]["maxUnavailable"]), (None, 0))
+    processed(cluster)
+    second = running(cluster, 3)[0]
+    refused(cluster, second)
+    cluster.policy.delete_namespaced_pod_disruption_budget(BUDGET, cluster.ns)
+    running(cluster, 3)
+    evict(cluster, second)
+    cluster.apps.delete_namespaced_replica_set("rs", cluster.ns)

@@ -3,7 +3,6 @@
 import json
 
 from harness import case, equal, until
-from node import Node
 from resource import STRATEGIC, Resource, survives_protobuf
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -17,113 +16,113 @@ def pod(name, labels=None, container=None, **spec):
 
 @case("Pods should get a host IP")
 def host_ip(cluster):
-    with Node(cluster) as node:
-        node.pods.create(pod("pod-hostip"))
-        assert node.runs("pod-hostip")["status"]["hostIP"]
+    node = cluster.fake_node()
+    node.pods.create(pod("pod-hostip"))
+    assert node.runs("pod-hostip")["status"]["hostIP"]
 
 
 @case("Pods should be submitted and removed")
 def submitted(cluster):
-    with Node(cluster) as node:
-        label = "time=1"
-        since = node.pods.all(label)
-        equal(since["items"], [])
-        with node.pods.watch(label, resourceVersion=since["metadata"]["resourceVersion"]) as watch:
-            node.pods.create(pod("pod-submit-remove", {"name": "foo", "time": "1"}))
-            equal(len(node.pods.items(label)), 1)
-            watch.wait("ADDED", "pod-submit-remove")
-            node.runs("pod-submit-remove")
-            node.pods.delete("pod-submit-remove", {"gracePeriodSeconds": 30})
-            last = watch.wait("DELETED", "pod-submit-remove")
-        assert last["metadata"]["deletionTimestamp"]
-        assert last["spec"]["terminationGracePeriodSeconds"] != 0
-        equal(node.pods.items(label), [])
+    node = cluster.fake_node()
+    label = "time=1"
+    since = node.pods.all(label)
+    equal(since["items"], [])
+    with node.pods.watch(label, resourceVersion=since["metadata"]["resourceVersion"]) as watch:
+        node.pods.create(pod("pod-submit-remove", {"name": "foo", "time": "1"}))
+        equal(len(node.pods.items(label)), 1)
+        watch.wait("ADDED", "pod-submit-remove")
+        node.runs("pod-submit-remove")
+        node.pods.delete("pod-submit-remove", {"gracePeriodSeconds": 30})
+        last = watch.wait("DELETED", "pod-submit-remove")
+    assert last["metadata"]["deletionTimestamp"]
+    assert last["spec"]["terminationGracePeriodSeconds"] != 0
+    equal(node.pods.items(label), [])
 
 
 @case("Pods should be updated")
 def updated(cluster):
-    with Node(cluster) as node:
-        node.pods.create(pod("pod-update", {"name": "foo", "time": "1"}))
-        node.runs("pod-update")
-        equal(len(node.pods.items("time=1")), 1)
-        node.pods.change("pod-update", lambda it: it["metadata"]["labels"].update(time="2"))
-        node.runs("pod-update")
-        equal(len(node.pods.items("time=2")), 1)
-        survives_protobuf(node.pods, "pod-update")
+    node = cluster.fake_node()
+    node.pods.create(pod("pod-update", {"name": "foo", "time": "1"}))
+    node.runs("pod-update")
+    equal(len(node.pods.items("time=1")), 1)
+    node.pods.change("pod-update", lambda it: it["metadata"]["labels"].update(time="2"))
+    node.runs("pod-update")
+    equal(len(node.pods.items("time=2")), 1)
+    survives_protobuf(node.pods, "pod-update")
 
 
 @case("Pods should allow activeDeadlineSeconds to be updated")
 def deadline(cluster):
-    with Node(cluster) as node:
-        node.pods.create(pod("pod-deadline", {"name": "foo", "time": "1"}))
-        node.runs("pod-deadline")
-        node.pods.change("pod-deadline", lambda it: it["spec"].update(activeDeadlineSeconds=5))
-        until("it has failed", lambda: node.pods.get("pod-deadline")["status"].get("reason") == "DeadlineExceeded")
-        # Longer, or none, it can never have again.
-        longer = node.pods.get("pod-deadline")
-        longer["spec"]["activeDeadlineSeconds"] = 6
-        refusal = cluster.refused(422, "PUT", node.pods.path("pod-deadline"), longer)
-        assert "must be less than or equal to previous value" in refusal["message"], refusal
+    node = cluster.fake_node()
+    node.pods.create(pod("pod-deadline", {"name": "foo", "time": "1"}))
+    node.runs("pod-deadline")
+    node.pods.change("pod-deadline", lambda it: it["spec"].update(activeDeadlineSeconds=5))
+    until("it has failed", lambda: node.pods.get("pod-deadline")["status"].get("reason") == "DeadlineExceeded")
+    # Longer, or none, it can never have again.
+    longer = node.pods.get("pod-deadline")
+    longer["spec"]["activeDeadlineSeconds"] = 6
+    refusal = cluster.refused(422, "PUT", node.pods.path("pod-deadline"), longer)
+    assert "must be less than or equal to previous value" in refusal["message"], refusal
 
 
 @case("Pods should delete a collection of pods")
 def collection(cluster):
-    with Node(cluster) as node:
-        for number in range(1, 4):
-            body = pod(f"test-pod-{number}", {"type": "Testing"}, restartPolicy="Never", terminationGracePeriodSeconds=1)
-            node.pods.create(body)
-        for number in range(1, 4):
-            node.runs(f"test-pod-{number}")
-        node.pods.delete_all("type=Testing", {"gracePeriodSeconds": 1})
-        until("all are gone", lambda: not node.pods.items("type=Testing"))
+    node = cluster.fake_node(lambda _: "Running")
+    for number in range(1, 4):
+        body = pod(f"test-pod-{number}", {"type": "Testing"}, restartPolicy="Never", terminationGracePeriodSeconds=1)
+        node.pods.create(body)
+    for number in range(1, 4):
+        node.runs(f"test-pod-{number}")
+    node.pods.delete_all("type=Testing", {"gracePeriodSeconds": 1})
+    until("all are gone", lambda: not node.pods.items("type=Testing"))
 
 
 @case("Pods should patch a pod status")
 def status(cluster):
-    with Node(cluster) as node:
-        node.pods.create(pod("pod-status", {"e2e": "1"}, {"image": AGNHOST}))
-        node.runs("pod-status")
-        patch = {"metadata": {"labels": {"podstatus": "patched"}}, "status": {"message": "Patched by e2e test", "reason": "E2E"}}
-        equal(len(node.pods.items("e2e=1")), 1)
-        got = node.pods.patch("pod-status", patch, STRATEGIC, "status")
-        equal((got["status"]["message"], got["status"]["reason"]), ("Patched by e2e test", "E2E"))
-        got = node.pods.get("pod-status")
-        equal((got["status"]["message"], got["status"]["reason"]), ("Patched by e2e test", "E2E"))
-        equal(got["metadata"]["generation"], 1, "a status raises no generation")
+    node = cluster.fake_node()
+    node.pods.create(pod("pod-status", {"e2e": "1"}, {"image": AGNHOST}))
+    node.runs("pod-status")
+    patch = {"metadata": {"labels": {"podstatus": "patched"}}, "status": {"message": "Patched by e2e test", "reason": "E2E"}}
+    equal(len(node.pods.items("e2e=1")), 1)
+    got = node.pods.patch("pod-status", patch, STRATEGIC, "status")
+    equal((got["status"]["message"], got["status"]["reason"]), ("Patched by e2e test", "E2E"))
+    got = node.pods.get("pod-status")
+    equal((got["status"]["message"], got["status"]["reason"]), ("Patched by e2e test", "E2E"))
+    equal(got["metadata"]["generation"], 1, "a status raises no generation")
 
 
 @case("Pods should run through the lifecycle of Pods and PodStatus")
 def lifecycle(cluster):
-    with Node(cluster) as node:
-        name, static = "pod-test", "test-pod-static=true"
-        since = node.pods.all(static, everywhere=True)["metadata"]["resourceVersion"]
-        body = pod(name, {"test-pod-static": "true"}, {"name": name, "image": AGNHOST}, terminationGracePeriodSeconds=1)
-        with node.pods.watch(static, resourceVersion=since) as watch:
-            node.pods.create(body)
-            watch.wait("MODIFIED", name, lambda it: it["status"]["phase"] == "Running")
-            # As client-go writes a pod with a few fields.
-            patch = {
-                "metadata": {"creationTimestamp": None, "labels": {"test-pod": "patched"}},
-                "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": name, "image": HTTPD, "resources": {}}]},
-                "status": {},
-            }
-            node.pods.patch(name, patch, STRATEGIC)
-            watch.wait("MODIFIED", name, lambda it: it["metadata"]["labels"].get("test-pod") == "patched")
-            got = node.pods.get(name)
-            equal(got["metadata"]["labels"], {"test-pod-static": "true", "test-pod": "patched"})
-            equal(got["spec"]["containers"][0]["image"], HTTPD)
+    node = cluster.fake_node()
+    name, static = "pod-test", "test-pod-static=true"
+    since = node.pods.all(static, everywhere=True)["metadata"]["resourceVersion"]
+    body = pod(name, {"test-pod-static": "true"}, {"name": name, "image": AGNHOST}, terminationGracePeriodSeconds=1)
+    with node.pods.watch(static, resourceVersion=since) as watch:
+        node.pods.create(body)
+        watch.wait("MODIFIED", name, lambda it: it["status"]["phase"] == "Running")
+        # As client-go writes a pod with a few fields.
+        patch = {
+            "metadata": {"creationTimestamp": None, "labels": {"test-pod": "patched"}},
+            "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": name, "image": HTTPD, "resources": {}}]},
+            "status": {},
+        }
+        node.pods.patch(name, patch, STRATEGIC)
+        watch.wait("MODIFIED", name, lambda it: it["metadata"]["labels"].get("test-pod") == "patched")
+        got = node.pods.get(name)
+        equal(got["metadata"]["labels"], {"test-pod-static": "true", "test-pod": "patched"})
+        equal(got["spec"]["containers"][0]["image"], HTTPD)
 
-            def unready(it):
-                chosen = [one for one in it["status"]["conditions"] if one["type"] in ("Ready", "ContainersReady")]
-                equal([one["status"] for one in chosen], ["True", "True"])
-                for one in chosen:
-                    one["status"] = "False"
+        def unready(it):
+            chosen = [one for one in it["status"]["conditions"] if one["type"] in ("Ready", "ContainersReady")]
+            equal([one["status"] for one in chosen], ["True", "True"])
+            for one in chosen:
+                one["status"] = "False"
 
-            got = node.pods.change(name, unready, "status")
-            equal({one["type"] for one in got["status"]["conditions"] if one["status"] == "False"}, {"Ready", "ContainersReady"})
-            node.pods.delete_all(static, {"gracePeriodSeconds": 1})
-            watch.wait("DELETED", name)
-        node.pods.gone(name)
+        got = node.pods.change(name, unready, "status")
+        equal({one["type"] for one in got["status"]["conditions"] if one["status"] == "False"}, {"Ready", "ContainersReady"})
+        node.pods.delete_all(static, {"gracePeriodSeconds": 1})
+        watch.wait("DELETED", name)
+    node.pods.gone(name)
 
 
 def probed(name, probe):
@@ -131,14 +130,14 @@ def probed(name, probe):
 
     @case(f"Probing container should *not* be restarted with a {name} liveness probe")
     def run(cluster):
-        with Node(cluster) as node:
-            node.pods.create(pod("liveness", {"test": "liveness"}, {"name": "agnhost", "image": AGNHOST, "livenessProbe": probe}))
-            got = node.runs("liveness")
-            kept = got["spec"]["containers"][0]["livenessProbe"]
-            defaults = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-            assert {**defaults, **probe}.items() <= {key: kept[key] for key in {**defaults, **probe}}.items(), kept
-            equal(got["status"]["containerStatuses"][0]["restartCount"], 0)
-            survives_protobuf(node.pods, "liveness")
+        node = cluster.fake_node()
+        node.pods.create(pod("liveness", {"test": "liveness"}, {"name": "agnhost", "image": AGNHOST, "livenessProbe": probe}))
+        got = node.runs("liveness")
+        kept = got["spec"]["containers"][0]["livenessProbe"]
+        defaults = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+        assert {**defaults, **probe}.items() <= {key: kept[key] for key in {**defaults, **probe}}.items(), kept
+        equal(got["status"]["containerStatuses"][0]["restartCount"], 0)
+        survives_protobuf(node.pods, "liveness")
 
     return run
 
@@ -151,18 +150,18 @@ probed("GRPC", {"grpc": {"port": 5000, "service": ""}, "initialDelaySeconds": 15
 
 def fails_with(cluster, env, path):
     """A pod whose mount has a path that no node makes never runs, and says so."""
-    with Node(cluster) as node:
-        mount = {"name": "workdir1", "mountPath": "/logscontainer", "subPathExpr": path}
-        body = pod("var-expansion", {"name": "var-expansion"}, {"name": "dapi-container", "env": env, "volumeMounts": [mount]})
-        body["spec"]["volumes"] = [{"name": "workdir1", "emptyDir": {}}]
-        node.pods.create(body)
+    node = cluster.fake_node()
+    mount = {"name": "workdir1", "mountPath": "/logscontainer", "subPathExpr": path}
+    body = pod("var-expansion", {"name": "var-expansion"}, {"name": "dapi-container", "env": env, "volumeMounts": [mount]})
+    body["spec"]["volumes"] = [{"name": "workdir1", "emptyDir": {}}]
+    node.pods.create(body)
 
-        def reason():
-            states = node.pods.get("var-expansion")["status"].get("containerStatuses", [])
-            return states and states[0]["state"].get("waiting", {}).get("reason") == "CreateContainerConfigError"
+    def reason():
+        states = node.pods.get("var-expansion")["status"].get("containerStatuses", [])
+        return states and states[0]["state"].get("waiting", {}).get("reason") == "CreateContainerConfigError"
 
-        until("its container says why", reason)
-        equal(node.pods.get("var-expansion")["status"]["phase"], "Pending")
+    until("its container says why", reason)
+    equal(node.pods.get("var-expansion")["status"]["phase"], "Pending")
 
 
 @case("Variable Expansion should fail substituting values in a volume subpath with backticks")
@@ -182,17 +181,17 @@ def classed(cluster, overhead):
     body = {"metadata": {"name": name}, "handler": "test-handler"}
     classes.create({**body, **({"overhead": {"podFixed": overhead}} if overhead else {})})
     try:
-        with Node(cluster) as node:
-            node.pods.create(pod("test-runtimeclass", None, None, runtimeClassName=name, restartPolicy="Never"))
+        node = cluster.fake_node(lambda _: "Running")
+        node.pods.create(pod("test-runtimeclass", None, None, runtimeClassName=name, restartPolicy="Never"))
 
-            def scheduled():
-                pods = node.pods.items()
-                return len(pods) == 1 and pods[0]["spec"].get("nodeName") and pods[0]
+        def scheduled():
+            pods = node.pods.items()
+            return len(pods) == 1 and pods[0]["spec"].get("nodeName") and pods[0]
 
-            got = until("it is scheduled", scheduled)
-            conditions = {one["type"]: one["status"] for one in node.runs("test-runtimeclass")["status"]["conditions"]}
-            equal(conditions["PodScheduled"], "True")
-            return got["spec"]
+        got = until("it is scheduled", scheduled)
+        conditions = {one["type"]: one["status"] for one in node.runs("test-runtimeclass")["status"]["conditions"]}
+        equal(conditions["PodScheduled"], "True")
+        return got["spec"]
     finally:
         classes.delete(name)
 
@@ -209,15 +208,15 @@ def with_overhead(cluster):
 
 @case("Pods Extended (pod generation) Pod Generation custom-set generation on new pods and graceful delete")
 def generation(cluster):
-    with Node(cluster) as node:
-        body = pod("pod-generation", {"time": "1"}, {"image": AGNHOST})
-        body["metadata"]["generation"] = 100
-        equal(node.pods.create(body)["metadata"]["generation"], 1)
-        equal(node.runs("pod-generation")["metadata"]["generation"], 1)
-        answer = cluster.call("DELETE", node.pods.path("pod-generation"), query={"gracePeriodSeconds": "60"})
-        equal(answer.status, 200)
-        equal(answer.json()["metadata"]["generation"], 2)
-        equal(node.pods.get("pod-generation")["metadata"]["generation"], 2)
+    node = cluster.fake_node(lets_go=lambda _: False)
+    body = pod("pod-generation", {"time": "1"}, {"image": AGNHOST})
+    body["metadata"]["generation"] = 100
+    equal(node.pods.create(body)["metadata"]["generation"], 1)
+    equal(node.runs("pod-generation")["metadata"]["generation"], 1)
+    answer = cluster.call("DELETE", node.pods.path("pod-generation"), query={"gracePeriodSeconds": "60"})
+    equal(answer.status, 200)
+    equal(answer.json()["metadata"]["generation"], 2)
+    equal(node.pods.get("pod-generation")["metadata"]["generation"], 2)
 
 
 @case(
@@ -225,67 +224,68 @@ def generation(cluster):
     " eventually converge [MinimumKubeletVersion:1.34]"
 )
 def generations(cluster):
-    with Node(cluster) as node:
-        node.pods.create(pod("pod-generation", {"time": "1"}, {"image": AGNHOST}, activeDeadlineSeconds=5000))
-        node.runs("pod-generation")
+    node = cluster.fake_node()
+    node.pods.create(pod("pod-generation", {"time": "1"}, {"image": AGNHOST}, activeDeadlineSeconds=5000))
+    node.runs("pod-generation")
 
-        def shorten(it):
-            it["spec"]["activeDeadlineSeconds"] -= 1
+    def shorten(it):
+        it["spec"]["activeDeadlineSeconds"] -= 1
 
-        for _ in range(499):
-            node.pods.change("pod-generation", shorten)
-        until("the node has seen all", lambda: node.pods.get("pod-generation")["status"].get("observedGeneration") == 500)
-        equal(node.pods.get("pod-generation")["metadata"]["generation"], 500)
+    for _ in range(499):
+        node.pods.change("pod-generation", shorten)
+    until("the node has seen all", lambda: node.pods.get("pod-generation")["status"].get("observedGeneration") == 500)
+    equal(node.pods.get("pod-generation")["metadata"]["generation"], 500)
 
 
 @case("EmptyDir wrapper volumes should not conflict")
 def wrappers(cluster):
-    with Node(cluster) as node:
-        Resource(cluster, "v1", "secrets").create({"metadata": {"name": "wrapped"}, "data": {"data-1": "dmFsdWUtMQo="}})
-        Resource(cluster, "v1", "configmaps").create({"metadata": {"name": "wrapped"}, "data": {"data-1": "value-1"}})
-        mounts = [{"name": "secret-volume", "mountPath": "/etc/secret-volume", "readOnly": True}, {"name": "configmap-volume", "mountPath": "/etc/configmap-volume"}]
-        volumes = [{"name": "secret-volume", "secret": {"secretName": "wrapped"}}, {"name": "configmap-volume", "configMap": {"name": "wrapped"}}]
-        node.pods.create(pod("pod-secrets", None, {"volumeMounts": mounts}, volumes=volumes))
-        got = node.runs("pod-secrets")
-        modes = [one[kind]["defaultMode"] for one in got["spec"]["volumes"] for kind in ("secret", "configMap") if kind in one]
-        equal(modes, [0o644, 0o644])
-        node.pods.delete("pod-secrets")
-        until("it is gone", lambda: not node.pods.items())
+    node = cluster.fake_node()
+    Resource(cluster, "v1", "secrets").create({"metadata": {"name": "wrapped"}, "data": {"data-1": "dmFsdWUtMQo="}})
+    Resource(cluster, "v1", "configmaps").create({"metadata": {"name": "wrapped"}, "data": {"data-1": "value-1"}})
+    mounts = [{"name": "secret-volume", "mountPath": "/etc/secret-volume", "readOnly": True}, {"name": "configmap-volume", "mountPath": "/etc/configmap-volume"}]
+    volumes = [{"name": "secret-volume", "secret": {"secretName": "wrapped"}}, {"name": "configmap-volume", "configMap": {"name": "wrapped"}}]
+    node.pods.create(pod("pod-secrets", None, {"volumeMounts": mounts}, volumes=volumes))
+    got = node.runs("pod-secrets")
+    modes = [one[kind]["defaultMode"] for one in got["spec"]["volumes"] for kind in ("secret", "configMap") if kind in one]
+    equal(modes, [0o644, 0o644])
+    node.pods.delete("pod-secrets")
+    until("it is gone", lambda: not node.pods.items())
 
 
 @case("Kubectl client Kubectl label should update the label on a resource")
 def label(cluster):
-    with Node(cluster) as node:
-        body = {**pod("pause", {"name": "pause"}), "apiVersion": "v1", "kind": "Pod"}
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(body))
-        node.runs("pause")
-        cluster.kubectl("label", "pods", "pause", "testing-label=testing-label-value")
-        assert "testing-label-value" in cluster.kubectl("get", "pod", "pause", "-L", "testing-label")
-        cluster.kubectl("label", "pods", "pause", "testing-label-")
-        assert "testing-label-value" not in cluster.kubectl("get", "pod", "pause", "-L", "testing-label")
-        cluster.kubectl("delete", "--grace-period=0", "--force", "-f", "-", stdin=json.dumps(body))
-        equal(cluster.kubectl("get", "rc,svc", "-l", "name=pause", "--no-headers").strip(), f"No resources found in {cluster.ns} namespace.")
+    node = cluster.fake_node()
+    body = {**pod("pause", {"name": "pause"}), "apiVersion": "v1", "kind": "Pod"}
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    node.runs("pause")
+    cluster.kubectl("label", "pods", "pause", "testing-label=testing-label-value")
+    assert "testing-label-value" in cluster.kubectl("get", "pod", "pause", "-L", "testing-label")
+    cluster.kubectl("label", "pods", "pause", "testing-label-")
+    assert "testing-label-value" not in cluster.kubectl("get", "pod", "pause", "-L", "testing-label")
+    cluster.kubectl("delete", "--grace-period=0", "--force", "-f", "-", stdin=json.dumps(body))
+    equal(cluster.kubectl("get", "rc,svc", "-l", "name=pause", "--no-headers").strip(), f"No resources found in {cluster.ns} namespace.")
 
 
 @case("Kubectl client Kubectl replace should update a single-container pod's image")
 def replace(cluster):
-    with Node(cluster) as node:
-        name = "e2e-test-httpd-pod"
-        cluster.kubectl("run", name, f"--image={HTTPD}", f"--labels=run={name}")
-        node.runs(name)
-        got = json.loads(cluster.kubectl("get", "pod", name, "-o", "json"))
-        got["spec"]["containers"][0]["image"] = "busybox"
-        # The node has reported meanwhile or not: what is replaced has to be the newest.
-        got["metadata"].pop("resourceVersion")
-        cluster.kubectl("replace", "-f", "-", stdin=json.dumps(got))
-        equal(node.pods.get(name)["spec"]["containers"][0]["image"], "busybox")
-        cluster.kubectl("delete", "pods", name)
+    node = cluster.fake_node()
+    name = "e2e-test-httpd-pod"
+    cluster.kubectl("run", name, f"--image={HTTPD}", f"--labels=run={name}")
+    node.runs(name)
+    got = json.loads(cluster.kubectl("get", "pod", name, "-o", "json"))
+    got["spec"]["containers"][0]["image"] = "busybox"
+    # The node has reported meanwhile or not: what is replaced has to be the newest.
+    got["metadata"].pop("resourceVersion")
+    cluster.kubectl("replace", "-f", "-", stdin=json.dumps(got))
+    equal(node.pods.get(name)["spec"]["containers"][0]["image"], "busybox")
+    cluster.kubectl("delete", "pods", name)
 
 
 @case("Conformance Tests should have at least two untainted nodes")
 def nodes(cluster):
-    with Node(cluster), Node(cluster):
-        listed = Resource(cluster, "v1", "nodes", namespaced=False).items()
-        ready = lambda it: any(one["type"] == "Ready" and one["status"] == "True" for one in it["status"].get("conditions", []))  # noqa: E731
-        schedulable = [it for it in listed if ready(it) and not it["spec"].get("unschedulable") and not it["spec"].get("taints")]
-        assert len(schedulable) >= 2, listed
+    cluster.fake_node()
+    cluster.fake_node()
+    listed = Resource(cluster, "v1", "nodes", namespaced=False).items()
+    ready = lambda it: any(one["type"] == "Ready" and one["status"] == "True" for one in it["status"].get("conditions", []))  # noqa: E731
+    schedulable = [it for it in listed if ready(it) and not it["spec"].get("unschedulable") and not it["spec"].get("taints")]
+    assert len(schedulable) >= 2, listed

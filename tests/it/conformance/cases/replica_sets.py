@@ -1,108 +1,89 @@
 """sig-apps: ReplicaSet, with a node that only reports."""
 
-from harness import case, equal, fails, until
+import workloads
+from answering import hostnames
+from harness import case, equal, until
+from node import controller, running
+from resource import STRATEGIC, Resource, unique
+from workloads import AGNHOST, HTTPD, PAUSE, deleted_at_once, seen, template
 
-IMAGE = "registry.k8s.io/e2e-test-images/httpd:2.4.38-4"
-OTHER = "registry.k8s.io/e2e-test-images/nginx:1.15-4"
-MERGE = "application/merge-patch+json"
-
-
-def make(cluster, name, replicas, labels=None):
-    labels = labels or {"name": name}
-    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "httpd", "image": IMAGE}]}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return cluster.apps.create_namespaced_replica_set(cluster.ns, {"metadata": {"name": name, "labels": labels}, "spec": spec})
+LABELS = {"name": "sample-pod", "pod": "httpd"}
 
 
-def read(cluster, name):
-    return cluster.apps.read_namespaced_replica_set(name, cluster.ns)
+def api(cluster):
+    return Resource(cluster, "apps/v1", "replicasets")
 
 
-def ready(cluster, name, count):
-    return until(f"{count} ready replicas", lambda: (read(cluster, name).status.ready_replicas or 0) == count)
+def replica_set(name, replicas, labels=None, container="httpd", image=HTTPD):
+    labels = labels or LABELS
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template(labels, container, image)}
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec}
 
 
-def controller(cluster, name):
-    owners = cluster.core.read_namespaced_pod(name, cluster.ns).metadata.owner_references or []
-    return next((it.uid for it in owners if it.controller), None)
+def created(cluster, replicas=1, labels=None):
+    cluster.fake_node()
+    api(cluster).create(replica_set("test-rs", replicas, labels))
+    running(cluster, "name=sample-pod", replicas)
+    return api(cluster)
+
+
+@case("ReplicaSet should serve a basic image on each replica with a public image")
+def serves(cluster):
+    name = unique("my-hostname-basic")
+    body = replica_set(name, 1, {"name": name}, name, AGNHOST)
+    body["spec"]["template"]["spec"]["containers"][0] |= {"args": ["serve-hostname"], "ports": [{"containerPort": 9376}]}
+    cluster.fake_node()
+    api(cluster).create(body)
+    hostnames(cluster, running(cluster, f"name={name}", 1), 9376)
 
 
 @case("ReplicaSet should adopt matching pods on creation and release no longer matching pods")
 def adopt(cluster):
-    cluster.fake_node()
+    node = cluster.fake_node()
     name = "pod-adoption-release"
-    spec = {"containers": [{"name": name, "image": IMAGE}]}
-    cluster.core.create_namespaced_pod(cluster.ns, {"metadata": {"name": name, "labels": {"name": name}}, "spec": spec})
-    until("it to run", lambda: cluster.core.read_namespaced_pod(name, cluster.ns).status.phase == "Running")
-    made = make(cluster, name, 1)
-    until("it to be adopted", lambda: controller(cluster, name) == made.metadata.uid)
-    pod = cluster.core.list_namespaced_pod(cluster.ns).items[0].metadata.name
-    cluster.core.patch_namespaced_pod(pod, cluster.ns, {"metadata": {"labels": {"name": "not-matching-name"}}})
+    pod = {"metadata": {"name": name, "labels": {"name": name}}, "spec": {"containers": [{"name": name, "image": HTTPD}]}}
+    node.pods.create(pod)
+    node.runs(name)
+    made = api(cluster).create(replica_set(name, 1, {"name": name}, name))
+    until("it to be adopted", lambda: controller(cluster, name) == made["metadata"]["uid"])
+    pod = running(cluster, f"name={name}", 1)[0]["metadata"]["name"]
+    node.pods.change(pod, lambda it: it["metadata"].update(labels={"name": "not-matching-name"}))
     until("it to be let go", lambda: controller(cluster, pod) is None)
 
 
 @case("ReplicaSet Replicaset should have a working scale subresource")
 def scale(cluster):
-    cluster.fake_node()
-    make(cluster, "test-rs", 1)
-    ready(cluster, "test-rs", 1)
-    got = cluster.apps.read_namespaced_replica_set_scale("test-rs", cluster.ns)
-    equal((got.spec.replicas, got.status.replicas), (1, 1), "scale")
-    got.metadata.resource_version = None
-    got.spec.replicas = 2
-    cluster.apps.replace_namespaced_replica_set_scale("test-rs", cluster.ns, got)
-    equal(read(cluster, "test-rs").spec.replicas, 2)
-    cluster.apps.patch_namespaced_replica_set_scale("test-rs", cluster.ns, {"spec": {"replicas": 4}})
-    equal(read(cluster, "test-rs").spec.replicas, 4)
-    ready(cluster, "test-rs", 4)
+    workloads.scales(created(cluster), "test-rs")
+    running(cluster, "name=sample-pod", 4)
 
 
 @case("ReplicaSet Replace and Patch tests")
 def replace(cluster):
-    cluster.fake_node()
-    path = f"/apis/apps/v1/namespaces/{cluster.ns}/replicasets"
-    make(cluster, "test-rs", 1, {"app": "test-rs"})
-    ready(cluster, "test-rs", 1)
-    with cluster.watch(path, labelSelector="app=test-rs") as watch:
-        cluster.apps.patch_namespaced_replica_set_scale("test-rs", cluster.ns, {"spec": {"replicas": 2}})
-        watch.wait("MODIFIED", "test-rs", lambda it: it["status"].get("readyReplicas") == 2)
-        container = {"name": "httpd", "image": OTHER}
-        spec = {"replicas": 3, "template": {"spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}}
-        cluster.apps.patch_namespaced_replica_set("test-rs", cluster.ns, {"metadata": {"labels": {"test-rs": "patched"}}, "spec": spec})
+    label = "test-rs=patched"
+    since = api(cluster).all(label, everywhere=True)["metadata"]["resourceVersion"]
+    sets = created(cluster)
+    sets.change("test-rs", lambda it: it["spec"].update(replicas=2))
+    # No container is called so: it comes first, and the old one stays.
+    pod = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "test-rs", "image": PAUSE}]}
+    sets.patch("test-rs", {"metadata": {"labels": {"test-rs": "patched"}}, "spec": {"replicas": 3, "template": {"spec": pod}}}, STRATEGIC)
 
-        def done(it):
-            image = it["spec"]["template"]["spec"]["containers"][0]["image"]
-            return it["metadata"]["labels"].get("test-rs") == "patched" and it["status"].get("readyReplicas") == 3 and image == OTHER
+    def done(it):
+        spec, status = it["spec"]["template"]["spec"], it["status"]
+        counts = status.get("readyReplicas"), status.get("availableReplicas")
+        return counts == (3, 3) and spec["containers"][0]["image"] == PAUSE and spec["terminationGracePeriodSeconds"] == 0
 
-        watch.wait("MODIFIED", "test-rs", done)
+    seen(sets, label, since, None, done, "test-rs")
+    equal([it["name"] for it in sets.get("test-rs")["spec"]["template"]["spec"]["containers"]], ["test-rs", "httpd"])
 
 
 @case("ReplicaSet should list and delete a collection of ReplicaSets")
 def collection(cluster):
-    cluster.fake_node()
-    make(cluster, "test-rs", 3, {"e2e": "collection"})
-    ready(cluster, "test-rs", 3)
-    listed = cluster.apps.list_replica_set_for_all_namespaces(label_selector="e2e=collection").items
-    equal([it.metadata.name for it in listed if it.metadata.namespace == cluster.ns], ["test-rs"])
-    cluster.apps.delete_collection_namespaced_replica_set(cluster.ns, label_selector="e2e=collection")
-    until("it to go", lambda: not cluster.apps.list_namespaced_replica_set(cluster.ns, label_selector="e2e=collection").items)
+    value = unique("e2e")
+    deleted_at_once(created(cluster, 3, {**LABELS, "e2e": value}), f"e2e={value}")
 
 
 @case("ReplicaSet should validate Replicaset Status endpoints")
 def status(cluster):
-    cluster.fake_node()
-    path = f"/apis/apps/v1/namespaces/{cluster.ns}/replicasets"
-    make(cluster, "test-rs", 1, {"e2e": "status"})
-    ready(cluster, "test-rs", 1)
-    equal(cluster.ok("GET", f"{path}/test-rs/status")["status"]["readyReplicas"], 1)
-    condition = {"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "Set from an e2e test"}
-    with cluster.watch(path, labelSelector="e2e=status") as watch:
-        changed = cluster.ok("GET", f"{path}/test-rs")
-        changed["status"].setdefault("conditions", []).append(condition)
-        cluster.ok("PUT", f"{path}/test-rs/status", changed)
-        has = lambda kind: lambda it: any(one["type"] == kind for one in it["status"].get("conditions", []))
-        watch.wait("MODIFIED", "test-rs", has("StatusUpdate"))
-        patch = {"status": {"conditions": [{"type": "StatusPatched", "status": "True"}]}}
-        cluster.ok("PATCH", f"{path}/test-rs/status", patch, kind=MERGE)
-        watch.wait("MODIFIED", "test-rs", has("StatusPatched"))
-    fails(404, cluster.apps.read_namespaced_replica_set, "another", cluster.ns)
+    selector = "name=sample-pod,pod=httpd"
+    since = api(cluster).all(selector, everywhere=True)["metadata"]["resourceVersion"]
+    workloads.status_endpoints(created(cluster), "test-rs", selector, since)
