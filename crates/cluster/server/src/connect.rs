@@ -12,6 +12,7 @@ mod behind;
 mod named;
 mod node;
 mod pod;
+mod socket;
 
 use crate::api::{Api, Call, store_status};
 use crate::credentials::Held;
@@ -60,7 +61,9 @@ pub async fn handle(
 ) -> Result<Response, Status> {
     let wants_upgrade = request.headers().contains_key(UPGRADE);
     let at_node = call.entry.plural() == "nodes" || call.subresource != "proxy";
-    if wants_upgrade && at_node && request.method() != Method::POST {
+    // A log by WebSocket is read here, and told in messages.
+    let leaves_http = wants_upgrade && at_node && call.subresource != "log";
+    if leaves_http && request.method() != Method::POST {
         api.demand_create(call).await?;
     }
     if call.subresource != "log" {

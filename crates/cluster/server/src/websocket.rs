@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455) as far as a watch needs it: the handshake, messages out, and what a client
+//! WebSocket (RFC 6455) as far as a watch or a log needs it: the handshake, messages out, and what a client
 //! sends looked at for pings and its end.
 //!
 //! A page of some web site must not use the certificate of whoever looks at it: where a client's
@@ -103,6 +103,11 @@ impl Handshake {
         let protocol = protocols(headers).find(|protocol| !protocol.starts_with(BEARER));
         let protocol = protocol.and_then(|protocol| HeaderValue::from_str(protocol).ok());
         Ok(Some(Self { accept, protocol }))
+    }
+
+    /// The protocol that is agreed to; empty where none was asked for.
+    pub fn protocol(&self) -> &str {
+        self.protocol.as_ref().and_then(|protocol| protocol.to_str().ok()).unwrap_or_default()
     }
 
     /// Puts its answer into a response.

@@ -1,5 +1,6 @@
 //! A pod: where it is itself, and what its node does for it.
 
+use super::socket::Wish;
 use super::{Named, anybody, callable, node, object, port};
 use crate::api::{Api, Call};
 use crate::outgoing::Target;
@@ -38,12 +39,16 @@ fn first_port(pod: &Value) -> Option<u64> {
 /// Has a pod's node do what a subresource means.
 pub async fn handle(
     api: &Api,
-    request: Request,
+    mut request: Request,
     call: &Call,
     query: &Query,
     pod: &Value,
 ) -> Result<Response, Status> {
     let what = &*call.subresource;
+    let wish = match what {
+        "log" => Wish::of(&mut request)?,
+        _ => None,
+    };
     let container = match what {
         "portforward" => "",
         _ => container(call, query.text("container"), pod)?,
@@ -56,7 +61,11 @@ pub async fn handle(
     let node = object::text(pod, &["spec", "nodeName"]).unwrap_or_default();
     if node.is_empty() && what == "log" {
         // It has said nothing yet.
-        return Ok(Response::new(Body::empty()));
+        let answer = Response::new(Body::empty());
+        return Ok(match wish {
+            Some(wish) => wish.fulfil(answer),
+            None => answer,
+        });
     }
     if node.is_empty() {
         let text = format!("pod {} does not have a host assigned", call.name);
@@ -71,9 +80,10 @@ pub async fn handle(
         _ => format!("/{what}/{whose}/{container}?{asked}"),
     };
     let answer = forward(api, request, &target, &path, Manner::Node).await?;
-    match what == "log" && !answer.status().is_success() {
-        true => Err(refusal(answer).await),
-        false => Ok(answer),
+    match wish {
+        _ if what == "log" && !answer.status().is_success() => Err(refusal(answer).await),
+        Some(wish) => Ok(wish.fulfil(answer)),
+        None => Ok(answer),
     }
 }
 
