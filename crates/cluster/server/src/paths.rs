@@ -28,7 +28,8 @@ pub async fn handle(api: &Api, request: &Request, query: &Query) -> Result<Respo
             ),
         });
     }
-    let mut accept = Accept::of(request.headers(), false).unwrap_or_default();
+    let has_protobuf = path.starts_with("/api");
+    let mut accept = Accept::of(request.headers(), has_protobuf).unwrap_or_default();
     if query.find("pretty").is_some() {
         accept.is_pretty = query.switch("pretty")?;
     }

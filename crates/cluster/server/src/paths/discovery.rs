@@ -4,14 +4,16 @@
 use super::is_known;
 use crate::answer;
 use crate::api::Api;
-use crate::request::Accept;
+use crate::request::{Accept, Format};
 use http::header::{ACCEPT, ETAG, VARY};
 use http::{HeaderMap, HeaderValue};
+use serde_json::Value;
 use std::hash::{Hash, Hasher};
 use teu_api::Status;
 use teu_kubernetes::discovery::{
     Catalog, Form, aggregated, api_versions, group_document, group_list, resource_list,
 };
+use teu_kubernetes::protobuf::{self, EncodeError};
 use teu_web::{Response, respond};
 
 /// Answers a path of discovery.
@@ -45,7 +47,16 @@ pub fn answer(
         ["apis", group, version] if !group.is_empty() => list(group, version)?,
         _ => return Err(missing()),
     };
+    if let (Format::Protobuf, Ok(bytes)) = (accept.format, in_protobuf(&document)) {
+        return Ok(answer::encoded(200, bytes.into(), accept));
+    }
     Ok(answer::document(200, &document, accept))
+}
+
+/// A document with its envelope, which says `v1` where the document says nothing.
+fn in_protobuf(document: &Value) -> Result<Vec<u8>, EncodeError> {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+    protobuf::encode_as("v1", kind, document)
 }
 
 /// The aggregated form that is asked for, if one is preferred to the plain documents.
