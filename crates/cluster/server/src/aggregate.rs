@@ -147,8 +147,8 @@ impl Api {
                 format!("the server is currently unable to handle the request: {error}"),
             )
         };
-        // Who can use it finds it in discovery, too.
-        if let Some((_, error)) = remote.trouble {
+        // Who can use it finds it in discovery, too; what was there once is asked itself how it is.
+        if let (Some((_, error)), true) = (remote.trouble.clone(), remote.resources.is_empty()) {
             return Some(Err(unavailable(error)));
         }
         Some(remote.target(self).await.map_err(|error| unavailable(error.to_string())))
