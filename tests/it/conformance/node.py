@@ -8,7 +8,6 @@ Addresses of pods are this network's own (`198.18.0.0/16` leads to loopback ther
 import datetime
 import itertools
 import threading
-import time
 import traceback
 
 from harness import equal, now, until

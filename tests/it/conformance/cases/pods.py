@@ -2,8 +2,10 @@
 
 import json
 
-from harness import case, equal, until
+from harness import PATIENCE, case, equal, until
+from kubelet import printing
 from resource import STRATEGIC, Resource, survives_protobuf
+from websocket import ABNF, create_connection
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 HTTPD = "registry.k8s.io/e2e-test-images/httpd:2.4.38-4"
@@ -125,6 +127,34 @@ def lifecycle(cluster):
     node.pods.gone(name)
 
 
+def websocket(cluster, path, protocol):
+    """A WebSocket to the API, with the kubeconfig's certificate."""
+    configuration = cluster.api.configuration
+    tls = {"ca_certs": configuration.ssl_ca_cert, "certfile": configuration.cert_file, "keyfile": configuration.key_file}
+    address = cluster.server.replace("https://", "wss://") + path
+    return create_connection(address, sslopt=tls, subprotocols=[protocol], timeout=PATIENCE)
+
+
+@case("Pods should support retrieving logs from the container over websockets")
+def logs(cluster):
+    node = cluster.fake_node()
+    command = ["/bin/sh", "-c", "echo container is alive; sleep 10000"]
+    node.pods.create(pod("pod-logs-websocket", None, {"name": "main", "image": AGNHOST, "command": command}))
+    node.runs("pod-logs-websocket")
+    with printing(cluster, node, lambda *_: "container is alive\n"):
+        stream = websocket(cluster, node.pods.path("pod-logs-websocket", "log?container=main"), "binary.k8s.io")
+        equal(stream.getsubprotocol(), "binary.k8s.io")
+        said = b""
+        while True:
+            kind, data = stream.recv_data()
+            if kind == ABNF.OPCODE_CLOSE:
+                break
+            equal(kind, ABNF.OPCODE_BINARY, "the kind of a frame")
+            said += data
+        stream.close()
+    equal(said, b"container is alive\n")
+
+
 def probed(name, probe):
     """The suite looks at the count for minutes; the one that counts is not here, so one look does."""
 
@@ -217,6 +247,34 @@ def generation(cluster):
     equal(answer.status, 200)
     equal(answer.json()["metadata"]["generation"], 2)
     equal(node.pods.get("pod-generation")["metadata"]["generation"], 2)
+
+
+@case(
+    "Pods Extended (pod generation) Pod Generation pod generation should start at 1 and increment per update"
+    " [MinimumKubeletVersion:1.34]"
+)
+def counted(cluster):
+    node = cluster.fake_node()
+    body = pod("pod-generation", None, {"image": AGNHOST})
+    body["spec"]["initContainers"] = [{"name": "init-container", "image": "registry.k8s.io/e2e-test-images/busybox:1.37.0-1"}]
+    equal(node.pods.create(body)["metadata"]["generation"], 1)
+    node.runs("pod-generation")
+    toleration = {"key": "foo", "operator": "Equal", "value": "bar", "effect": "NoSchedule"}
+    changes = [
+        (lambda it: None, 0),
+        (lambda it: it["spec"].update(tolerations=[toleration]), 1),
+        (lambda it: it["spec"].update(activeDeadlineSeconds=5000), 1),
+        (lambda it: it["spec"]["containers"][0].update(image=HTTPD), 1),
+        (lambda it: it["spec"]["initContainers"][0].update(image="registry.k8s.io/pause:3.10.1"), 1),
+        (lambda it: it["metadata"].update(annotations={"key": "value"}), 0),
+        (lambda it: it["metadata"].update(generation=1), 0),
+    ]
+    wanted = 1
+    for number, (change, raises) in enumerate(changes):
+        node.pods.change("pod-generation", change)
+        wanted += raises
+        equal(node.pods.get("pod-generation")["metadata"]["generation"], wanted, f"the generation after change {number}")
+    until("the node to have seen it", lambda: node.pods.get("pod-generation")["status"].get("observedGeneration") == wanted)
 
 
 @case(

@@ -1,6 +1,13 @@
 """sig-auth: service accounts, their tokens, what a namespace has for them."""
 
+import base64
+import json
+import urllib.parse
+
 import urllib3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from harness import case, equal, found, until
 from resource import STRATEGIC, Resource, survives_protobuf
 
@@ -128,3 +135,52 @@ def subject(cluster):
     until("the binding holds", lambda: allowed("subjectaccessreviews", user))
     equal(really(), True)
     equal(allowed("localsubjectaccessreviews", user, cluster.ns), True)
+
+
+def decoded(text):
+    """Base64 without its padding, as tokens have it."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def verified(token, keys):
+    """The claims of a token that one of these published keys signed; as an OIDC client does it."""
+    head, claims, signature = token.split(".")
+    kind = json.loads(decoded(head))
+    (key,) = [it for it in keys if it["kid"] == kind["kid"]]
+    number = lambda name: int.from_bytes(decoded(key[name]), "big")  # noqa: E731
+    signed, signature = f"{head}.{claims}".encode(), decoded(signature)
+    if kind["alg"] == "RS256":
+        rsa.RSAPublicNumbers(number("e"), number("n")).public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        equal(kind["alg"], "ES256")
+        halves = [int.from_bytes(signature[at : at + 32], "big") for at in (0, 32)]
+        public = ec.EllipticCurvePublicNumbers(number("x"), number("y"), ec.SECP256R1()).public_key()
+        public.verify(utils.encode_dss_signature(*halves), signed, ec.ECDSA(hashes.SHA256()))
+    return json.loads(decoded(claims))
+
+
+@case("ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer")
+def issuer(cluster):
+    audience = "oidc-discovery-test"
+    # What a projected volume gives a container.
+    asked = {"spec": {"audiences": [audience], "expirationSeconds": 7200}}
+    for_discovery = cluster.ok("POST", accounts(cluster).path("default", "token"), asked)["status"]["token"]
+    usual = cluster.ok("POST", accounts(cluster).path("default", "token"), {"spec": {"audiences": None}})["status"]["token"]
+    # The container's own client: it has its account's rights, and no others.
+    own = {"Authorization": f"Bearer {usual}"}
+    said = cluster.bare("GET", "/.well-known/openid-configuration", None, own)
+    unsafe = json.loads(decoded(for_discovery.split(".")[1]))
+    equal(said["issuer"], unsafe["iss"], "the issuer")
+    equal(said["response_types_supported"], ["id_token"])
+    assert said["jwks_uri"].startswith("https://"), said
+    keys = cluster.bare("GET", urllib.parse.urlparse(said["jwks_uri"]).path, None, own)["keys"]
+    claims = verified(for_discovery, keys)
+    assert json.loads(decoded(for_discovery.split(".")[0]))["alg"] in said["id_token_signing_alg_values_supported"], said
+    equal((claims["aud"], claims["sub"]), ([audience], f"system:serviceaccount:{cluster.ns}:default"))
+    inside = claims["kubernetes.io"]
+    equal((inside["namespace"], inside["serviceaccount"]["name"]), (cluster.ns, "default"))
+    try:
+        verified(for_discovery[:-8] + "AAAAAAAA", keys)
+    except InvalidSignature:
+        return
+    raise AssertionError("a changed token was believed")
