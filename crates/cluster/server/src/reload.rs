@@ -2,8 +2,8 @@
 //! written down. The folders they are in are listened to (inotify), so nothing is asked while nothing
 //! happens; a file that cannot be used is told of, and what was before stays.
 //!
-//! What is listened for is that a file was closed after writing, or came there by a rename (editors, mounted
-//! secrets, `kubectl`'s way of swapping a link), or got another mode. Whether it is really another is seen by its content.
+//! What is listened for is that a file was closed after writing, or came there by a rename (editors, the link
+//! that is swapped under a mounted secret), or got another mode. Whether it is another is seen by its content.
 
 use crate::api::Api;
 use ring::digest::{SHA256, digest};
