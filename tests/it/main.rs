@@ -26,6 +26,7 @@ mod faulty;
 mod go_client;
 mod helm;
 mod kube_play;
+mod kube_rs;
 mod lazy;
 mod networks;
 mod peers;
