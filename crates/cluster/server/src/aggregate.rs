@@ -212,14 +212,15 @@ async fn check_all(api: Arc<Api>, client: Local) {
                 Err(trouble) => (remote.resources.clone(), Some(trouble)),
             };
             is_all_well &= trouble.is_none();
-            if let Some(known) = api.aggregated.write().get_mut(&name) {
-                (known.resources, known.trouble) = (resources, trouble.clone());
-            }
+            // Whoever is served finds it said already.
             let said = match &trouble {
                 None => ("True", "Passed", "all checks passed"),
                 Some((reason, message)) => ("False", *reason, &**message),
             };
             tell(&client, &name, said).await;
+            if let Some(known) = api.aggregated.write().get_mut(&name) {
+                (known.resources, known.trouble) = (resources, trouble);
+            }
         }
         if is_all_well {
             pause = FIRST_PAUSE;

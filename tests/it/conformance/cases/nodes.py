@@ -16,18 +16,21 @@ def lifecycle(cluster):
         "status": {"phase": "Running", "conditions": [ready], "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}},
     }
     made = nodes.create(body)
-    equal(made["metadata"]["name"], name)
-    equal(made["spec"]["unschedulable"], True)
-    equal(made["status"]["conditions"][0]["reason"], "E2E", "a status that came with a new node")
-    nodes.get(name)
-    survives_protobuf(nodes, name)
-    patched = nodes.patch(name, {"metadata": {"labels": {name: "patched"}}}, STRATEGIC)
-    equal(patched["metadata"]["labels"][name], "patched")
-    assert int(patched["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
-    equal(len(nodes.items(f"{name}=patched")), 1)
-    got = nodes.change(name, lambda it: it["metadata"]["labels"].update({name: "updated"}))
-    equal(got["metadata"]["labels"][name], "updated")
-    nodes.delete(name)
+    try:
+        equal(made["metadata"]["name"], name)
+        equal(made["spec"]["unschedulable"], True)
+        equal(made["status"]["conditions"][0]["reason"], "E2E", "a status that came with a new node")
+        nodes.get(name)
+        survives_protobuf(nodes, name)
+        patched = nodes.patch(name, {"metadata": {"labels": {name: "patched"}}}, STRATEGIC)
+        equal(patched["metadata"]["labels"][name], "patched")
+        assert int(patched["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
+        equal(len(nodes.items(f"{name}=patched")), 1)
+        got = nodes.change(name, lambda it: it["metadata"]["labels"].update({name: "updated"}))
+        equal(got["metadata"]["labels"][name], "updated")
+    finally:
+        # Sets of daemons would want it.
+        nodes.delete(name)
     nodes.gone(name)
 
 

@@ -262,7 +262,7 @@ def counted(cluster):
     toleration = {"key": "foo", "operator": "Equal", "value": "bar", "effect": "NoSchedule"}
     changes = [
         (lambda it: None, 0),
-        (lambda it: it["spec"].update(tolerations=[toleration]), 1),
+        (lambda it: it["spec"].setdefault("tolerations", []).append(toleration), 1),
         (lambda it: it["spec"].update(activeDeadlineSeconds=5000), 1),
         (lambda it: it["spec"]["containers"][0].update(image=HTTPD), 1),
         (lambda it: it["spec"]["initContainers"][0].update(image="registry.k8s.io/pause:3.10.1"), 1),
