@@ -31,8 +31,8 @@ def deployment(of, labels):
     return made, until("its replica set", lambda: of["replicasets"].items())[0]
 
 
-def replication_controller(of, name, replicas, labels):
-    spec = {"replicas": replicas, "selector": labels, "template": template(labels, "nginx", NGINX)}
+def replication_controller(of, name, replicas, labels, grace=0):
+    spec = {"replicas": replicas, "selector": labels, "template": template(labels, "nginx", NGINX, grace)}
     return of["replicationcontrollers"].create({"metadata": {"name": name}, "spec": spec})
 
 
@@ -98,12 +98,14 @@ def waits_for_pods(cluster):
     of = resources(cluster)
     held = []
     cluster.fake_node(lets_go=lambda _: not held)
-    made = replication_controller(of, "simpletest.rc", MANY, {"gctest-00005": "delete_pods_foreground-00005"})
+    # The suite gives its pods no time to end. These have some, so that there is something to wait for.
+    made = replication_controller(of, "simpletest.rc", MANY, {"gctest-00005": "delete_pods_foreground-00005"}, 30)
     all_there(of, made)
     until("all to run", lambda: all(it["status"]["phase"] == "Running" for it in of["pods"].items()))
     held.append(True)
     of["replicationcontrollers"].delete("simpletest.rc", background(made, "Foreground"))
-    until("all to be asked to end", lambda: all("deletionTimestamp" in it["metadata"] for it in of["pods"].items()))
+    asked = lambda: ["deletionTimestamp" in it["metadata"] for it in of["pods"].items()]
+    until("all to be asked to end", lambda: asked() == [True] * MANY)
     waiting = of["replicationcontrollers"].get("simpletest.rc")["metadata"]
     equal((waiting["finalizers"], "deletionTimestamp" in waiting), (["foregroundDeletion"], True))
     cluster.nodes[0].let_go()
