@@ -147,7 +147,7 @@ class Cluster:
         if namespace and self.ns:
             command += ["--namespace", self.ns]
         done = subprocess.run(
-            command + list(words), input=stdin, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+            command + list(words), input=stdin, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
         )
         assert (done.returncode != 0) == fails, f"kubectl {' '.join(words)}: {done.returncode}: {done.stdout}"
         return done.stdout

@@ -99,10 +99,10 @@ def every(cluster):
     equal(notes, ["silver"] * count)
     run("wait", "-f", "-", "--for=jsonpath={.metadata.annotations.note}=silver", "--timeout=60s", each=" condition met")
 
-    run("delete", "-f", "-", "--cascade=background", "--timeout=120s", each=" deleted")
+    run("delete", "-f", "-", "--cascade=background", "--timeout=600s", each=" deleted")
     for cascade in ("foreground", "orphan"):
         run("create", "-f", "-", each=" created")
-        run("delete", "-f", "-", f"--cascade={cascade}", "--timeout=120s", each=" deleted")
+        run("delete", "-f", "-", f"--cascade={cascade}", "--timeout=600s", each=" deleted")
     assert not run("get", "-f", "-", "--ignore-not-found").strip()
 
 
@@ -154,7 +154,7 @@ def every_more(cluster):
     run("delete", "clusterrole,clusterrolebinding", f"{name}-r")
 
     run("delete", "-f", "-", "--wait=false", "--now", each=" deleted")
-    run("wait", "-f", "-", "--for=delete", "--timeout=120s")
+    run("wait", "-f", "-", "--for=delete", "--timeout=600s")
     assert not run("get", lists, "-l", f"run={name}", "--ignore-not-found")
 
 
@@ -237,7 +237,7 @@ def others(cluster):
 def quiet(cluster, *words):
     """What it prints, whether it fails or not."""
     command = [os.environ.get("KUBECTL", "kubectl"), "--kubeconfig", cluster.kubeconfig, "-n", cluster.ns, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=600).stdout
 
 
 @case("kubectl: a resource of several versions")
