@@ -56,14 +56,19 @@ impl Reloads {
         *counts.entry((what, status)).or_default() += 1;
     }
 
-    /// As Prometheus reads it.
+    /// As Prometheus reads it: what a counter is, is said once.
     pub fn print(&self) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = |((what, status), count): (&(&str, &str), &u64)| {
+        let (mut text, mut said) = (String::new(), "");
+        for ((what, status), count) in &*counts {
             let name = format!("apiserver_{what}_config_controller_automatic_reloads_total");
-            format!("# TYPE {name} counter\n{name}{{status=\"{status}\"}} {count}\n")
-        };
-        counts.iter().map(line).collect()
+            if said != *what {
+                text += &format!("# TYPE {name} counter\n");
+                said = what;
+            }
+            text += &format!("{name}{{status=\"{status}\"}} {count}\n");
+        }
+        text
     }
 }
 
@@ -155,5 +160,28 @@ impl Ears {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_is_described_once() {
+        let reloads = Reloads::default();
+        for (what, status) in
+            [("a", "success"), ("b", "success"), ("a", "failure"), ("a", "success")]
+        {
+            reloads.count(what, status);
+        }
+        let said = reloads.print();
+        assert_eq!(said.matches("# TYPE apiserver_a_").count(), 1, "{said}");
+        assert!(
+            said.contains("_a_config_controller_automatic_reloads_total{status=\"success\"} 2\n")
+        );
+        assert!(
+            said.contains("_b_config_controller_automatic_reloads_total{status=\"success\"} 1\n")
+        );
     }
 }
