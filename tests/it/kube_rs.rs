@@ -11,6 +11,7 @@ use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt as _};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::time::Duration;
 
 /// Anything that should happen has happened by then.
@@ -62,14 +63,22 @@ fn status<T: std::fmt::Debug>(answer: kube::Result<T>) -> kube::core::Status {
     }
 }
 
-/// The server is in a network of its own: this binary enters it as another process.
+/// Where this binary finds the server's kubeconfig when it runs in the server's network.
+const KUBECONFIG: &str = "TEU_TEST_KUBE_RS";
+
+/// The server is in a network of its own: this binary enters it as another process, and runs this test there.
 #[test]
 fn kube_rs() {
+    if let Some(kubeconfig) = std::env::var_os(KUBECONFIG) {
+        steps(Path::new(&kubeconfig));
+        println!("all is well");
+        return;
+    }
     let server = Server::start();
     let output = server
         .command(std::env::current_exe().expect("this test's path"))
-        .args(["--exact", "kube_rs::in_the_servers_network", "--ignored", "--nocapture"])
-        .env("TEU_TEST_KUBECONFIG", &server.kubeconfig)
+        .args(["--exact", "kube_rs::kube_rs", "--nocapture"])
+        .env(KUBECONFIG, &server.kubeconfig)
         .output()
         .expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -77,17 +86,14 @@ fn kube_rs() {
     assert!(output.status.success() && said.contains("all is well"), "{said}\n{warned}");
 }
 
-#[test]
-#[ignore = "the test kube_rs runs it, where the server is"]
-fn in_the_servers_network() {
-    let path = std::env::var_os("TEU_TEST_KUBECONFIG").expect("a kubeconfig's path");
+fn steps(kubeconfig: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let kubeconfig = Kubeconfig::read_from(path).expect("a kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a config");
         let client = Client::try_from(config).expect("a client");
@@ -119,5 +125,4 @@ fn in_the_servers_network() {
         step!(custom::controller);
         assert_eq!(failed, 0, "of the steps above");
     });
-    println!("all is well");
 }
