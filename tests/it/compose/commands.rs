@@ -2,6 +2,8 @@
 
 use super::{Compose, until};
 use crate::world::World;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 const TWO: &str = "name: c
 services:
@@ -152,7 +154,7 @@ fn an_interrupt_stops_what_was_started() {
             .ok_or_else(|| format!("{states:?}"))
     });
     let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    let sent = Command::new("kill").args(["-INT", &pid]).status();
     assert!(sent.expect("kill runs").success());
     let ended = child.wait_with_output().expect("ends");
     assert_eq!(ended.status.code(), Some(130));
@@ -182,7 +184,6 @@ fn orphans_profiles_and_anonymous_volumes() {
 
 #[test]
 fn watch_brings_changes_into_containers() {
-    use std::io::BufRead as _;
     let world = World::busybox();
     let text = "services:
   w:
@@ -198,13 +199,7 @@ fn watch_brings_changes_into_containers() {
     let compose = Compose::of(&world, text);
     std::fs::create_dir_all(compose.folder.join("src/sub")).expect("made");
     compose.write("built", "one");
-    let mut command = compose.command("watch --quiet");
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
-    let mut child = command.spawn().expect("starts");
-    let lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut lines = lines.map_while(Result::ok);
-    let enabled = lines.any(|line| line == "Watch enabled");
-    let rest = std::thread::spawn(move || lines.count());
+    let (mut child, enabled, rest) = watching(compose.command("watch --quiet"));
     let result = std::panic::catch_unwind(|| {
         assert!(enabled);
         compose.write("src/sub/a.txt", "first");
@@ -231,9 +226,18 @@ fn watch_brings_changes_into_containers() {
     result.expect("all of it");
 }
 
+/// Starts what says that it watches. Whether it did, and who reads the rest of what it says.
+fn watching(mut command: Command) -> (Child, bool, std::thread::JoinHandle<usize>) {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut lines = lines.map_while(Result::ok);
+    let enabled = lines.any(|line| line == "Watch enabled");
+    (child, enabled, std::thread::spawn(move || lines.count()))
+}
+
 #[test]
 fn up_watches_beside_the_output() {
-    use std::io::BufRead as _;
     let world = World::busybox();
     let text = "services:
   w:
@@ -246,13 +250,7 @@ fn up_watches_beside_the_output() {
     std::fs::create_dir_all(compose.folder.join("src")).expect("made");
     let both = compose.line("up -d --watch").fails(1);
     assert!(both.contains("--watch cannot be combined"), "{both}");
-    let mut command = compose.command("up --watch");
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
-    let mut child = command.spawn().expect("starts");
-    let lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut lines = lines.map_while(Result::ok);
-    let enabled = lines.any(|line| line == "Watch enabled");
-    let rest = std::thread::spawn(move || lines.count());
+    let (mut child, enabled, rest) = watching(compose.command("up --watch"));
     let result = std::panic::catch_unwind(|| {
         assert!(enabled);
         compose.write("src/a.txt", "first");
@@ -262,7 +260,7 @@ fn up_watches_beside_the_output() {
         });
     });
     let pid = child.id().to_string();
-    let interrupted = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    let interrupted = Command::new("kill").args(["-INT", &pid]).status();
     assert!(interrupted.expect("kill").success());
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     rest.join().expect("its output is read to the end");
@@ -280,7 +278,7 @@ fn a_reader_that_goes_ends_the_logs_whoever_is_silent() {
     let compose = Compose::of(&world, text);
     compose.line("up -d").ok();
     let mut command = compose.command("logs -f");
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("starts");
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
     let mut line = [0; 4];
     let mut stdout = child.stdout.take().expect("piped");
     std::io::Read::read_exact(&mut stdout, &mut line).expect("it says something");

@@ -41,18 +41,25 @@ def manifest(cluster, name):
     return text
 
 
-@case("kubectl: every verb on every built-in resource")
-def every(cluster):
-    name = unique("every")
-    text = manifest(cluster, name)
+def over(cluster, text):
+    """kubectl over all these objects, and how many they are. `each` is what it has to say of every one."""
     count = text.count("apiVersion: ") - text.count("scaleTargetRef: {apiVersion")
 
     def run(*words, each=None, stdin=text, **more):
         said = cluster.kubectl(*words, stdin=stdin, **more)
-        said = "".join(line for line in said.splitlines(True) if not line.startswith("Warning: "))
+        lines = [line for line in said.splitlines(True) if not line.startswith("Warning: ")]
         if each:
-            equal(said.count(each), count, f"objects of {each!r} in {said}")
-        return said
+            equal(sum(each in line for line in lines), count, f"objects of {each!r} in {said}")
+        return "".join(lines)
+
+    return run, count
+
+
+@case("kubectl: every verb on every built-in resource")
+def every(cluster):
+    name = unique("every")
+    text = manifest(cluster, name)
+    run, count = over(cluster, text)
 
     run("create", "-f", "-", "--dry-run=server", each="created (server dry run)")
     run("apply", "-f", "-", each=" created")
@@ -110,14 +117,10 @@ def every(cluster):
 def every_more(cluster):
     name = unique("more")
     text = manifest(cluster, name)
-    count = text.count("apiVersion: ") - text.count("scaleTargetRef: {apiVersion")
+    tell, count = over(cluster, text)
 
-    def run(*words, each=None, stdin=text, **more):
-        said = cluster.kubectl(*words, stdin=stdin, **more)
-        lines = [line for line in said.splitlines() if line and not line.startswith("Warning: ")]
-        if each:
-            equal(sum(each in line for line in lines), count, f"objects of {each!r} in {said}")
-        return lines
+    def run(*words, **more):
+        return [line for line in tell(*words, **more).splitlines() if line]
 
     run("create", "--save-config", "-f", "-", each=" created")
     shown = json.loads("\n".join(run("get", "-f", "-", "-o", "json")))["items"]

@@ -3,24 +3,13 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const ACCOUNT: &str = "serviceaccounts/default";
 const MAP: &str = "configmaps/kube-root-ca.crt";
 
-/// Has the controllers run, and the collector of what belongs to nobody.
-fn control(world: &World) {
-    let (api, collected) = (Arc::clone(&world.api), Arc::clone(&world.api));
-    world.run(async {
-        tokio::spawn(async move { teu_server::controllers::run(&api, "PEM".to_owned()).await });
-        tokio::spawn(teu_server::garbage::run(collected));
-    });
-}
-
 #[test]
 fn every_namespace_has_its_account_and_the_clusters_authority() {
-    let world = World::new();
-    control(&world);
+    let world = World::controlled();
     let path = |namespace: &str, what: &str| format!("/api/v1/namespaces/{namespace}/{what}");
     let has = |namespace: &str, what: &str| world.get(&path(namespace, what)).code == 200;
     let said =
@@ -57,8 +46,7 @@ fn merge(world: &World, path: &str, patch: &Value) -> Value {
 
 #[test]
 fn a_pod_that_was_deleted_before_any_node_had_it_is_ended() {
-    let world = World::new();
-    control(&world);
+    let world = World::controlled();
     let mut pod = template();
     pod["metadata"]["name"] = "p".into();
     pod["metadata"]["finalizers"] = json!(["example.com/held"]);
@@ -72,8 +60,7 @@ fn a_pod_that_was_deleted_before_any_node_had_it_is_ended() {
 
 #[test]
 fn an_ephemeral_volume_has_a_claim_that_goes_with_its_pod() {
-    let world = World::new();
-    control(&world);
+    let world = World::controlled();
     let mut pod = template();
     pod["metadata"]["name"] = "p".into();
     let storage = json!({ "requests": { "storage": "1Gi" } });
@@ -94,8 +81,7 @@ fn an_ephemeral_volume_has_a_claim_that_goes_with_its_pod() {
 
 #[test]
 fn claims_of_a_stateful_set_go_when_it_shrinks_or_goes() {
-    let world = World::new();
-    control(&world);
+    let world = World::controlled();
     let sets = "/apis/apps/v1/namespaces/default/statefulsets";
     let storage = json!({ "requests": { "storage": "1Gi" } });
     let claim = json!({ "accessModes": ["ReadWriteOnce"], "resources": storage });
@@ -155,7 +141,7 @@ fn what_another_control_plane_rolled_out_is_not_rolled_out_again() {
         "spec": { "replicas": 1, "selector": selector, "template": kept },
     });
     world.post(sets, &set).good();
-    control(&world);
+    world.control();
     let path = format!("{deployments}/web");
     world.until(|| world.get(&path).json()["status"]["updatedReplicas"] == 1);
     let found = world.get(&path).json();

@@ -2,7 +2,6 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const GROUP: &str = "/apis/resource.k8s.io/v1/namespaces/default";
@@ -11,15 +10,6 @@ fn spec(count: i64) -> Value {
     let exactly =
         json!({ "deviceClassName": "gpu", "allocationMode": "ExactCount", "count": count });
     json!({ "devices": { "requests": [{ "name": "r", "exactly": exactly }] } })
-}
-
-fn world() -> World {
-    let world = World::new();
-    let api = Arc::clone(&world.api);
-    world.run(async {
-        tokio::spawn(async move { teu_server::controllers::run(&api, "PEM".to_owned()).await });
-    });
-    world
 }
 
 fn patch(world: &World, path: &str, patch: &Value) -> Value {
@@ -34,7 +24,7 @@ fn pod(claims: &Value) -> Value {
 
 #[test]
 fn a_pods_claim_is_made_from_its_template_as_soon_as_that_is_there() {
-    let world = world();
+    let world = World::controlled();
     let uid = world
         .post(PODS, &pod(&json!([{ "name": "own", "resourceClaimTemplateName": "t" }])))
         .good()["metadata"]["uid"]
@@ -58,7 +48,7 @@ fn a_pods_claim_is_made_from_its_template_as_soon_as_that_is_there() {
 
 #[test]
 fn a_shared_claim_loses_its_devices_with_its_last_pod() {
-    let world = world();
+    let world = World::controlled();
     let claims = format!("{GROUP}/resourceclaims");
     let finalizer = "resource.kubernetes.io/delete-protection";
     let claim = json!({ "metadata": { "name": "c", "finalizers": [finalizer] }, "spec": spec(1) });
@@ -85,7 +75,7 @@ fn a_shared_claim_loses_its_devices_with_its_last_pod() {
 
 #[test]
 fn a_quota_counts_devices_by_their_class() {
-    let world = world();
+    let world = World::controlled();
     let name = "gpu.deviceclass.resource.k8s.io/devices";
     let quota = json!({ "metadata": { "name": "q" }, "spec": { "hard": { name: "2" } } });
     let quotas = "/api/v1/namespaces/default/resourcequotas";

@@ -2,19 +2,9 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const QUOTA: &str = "/api/v1/namespaces/default/resourcequotas/q";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
-
-fn world() -> World {
-    let world = World::new();
-    let api = Arc::clone(&world.api);
-    world.run(async {
-        tokio::spawn(async move { teu_server::controllers::run(&api, "PEM".to_owned()).await });
-    });
-    world
-}
 
 fn limit(world: &World, hard: Value) {
     let quota = json!({ "metadata": { "name": "q" }, "spec": { "hard": hard } });
@@ -32,7 +22,7 @@ fn map(name: &str) -> Value {
 
 #[test]
 fn many_at_once_never_take_more_than_there_is() {
-    let world = world();
+    let world = World::controlled();
     limit(&world, json!({ "count/secrets": "10" }));
     let path = "/api/v1/namespaces/default/secrets";
     let made = std::thread::scope(|scope| {
@@ -58,7 +48,7 @@ fn many_at_once_never_take_more_than_there_is() {
 
 #[test]
 fn what_is_not_written_is_not_charged() {
-    let world = world();
+    let world = World::controlled();
     world.until(|| world.get(&format!("{MAPS}/kube-root-ca.crt")).code == 200);
     limit(&world, json!({ "configmaps": "3", "services": "1", "services.nodeports": "0" }));
     assert_eq!(used(&world, "configmaps"), "1");
@@ -83,7 +73,7 @@ fn what_is_not_written_is_not_charged() {
 
 #[test]
 fn custom_resources_are_counted_as_soon_as_they_are_defined() {
-    let world = world();
+    let world = World::controlled();
     let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     limit(&world, json!({ "count/widgets.example.com": "1" }));
     let version = json!({ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": { "type": "object" } } });

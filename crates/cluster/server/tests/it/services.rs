@@ -2,7 +2,6 @@
 
 use crate::world::World;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -11,16 +10,6 @@ const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslice
 const RANGES: &str = "/apis/networking.k8s.io/v1/servicecidrs";
 const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
 const VOLUMES: &str = "/api/v1/persistentvolumes";
-
-fn world() -> World {
-    let world = World::new();
-    let (api, garbage) = (Arc::clone(&world.api), Arc::clone(&world.api));
-    world.run(async {
-        tokio::spawn(async move { teu_server::controllers::run(&api, "PEM".to_owned()).await });
-        tokio::spawn(teu_server::garbage::run(garbage));
-    });
-    world
-}
 
 fn is_gone(world: &World, path: &str) -> bool {
     world.get(path).code == 404
@@ -65,7 +54,7 @@ fn ends(world: &World) -> Vec<(i64, String, bool)> {
 
 #[test]
 fn endpoints_follow_pods() {
-    let world = world();
+    let world = World::controlled();
     let port = json!({ "name": "http", "port": 80, "targetPort": "web" });
     let spec = json!({ "selector": { "app": "a" }, "ports": [port] });
     world.post(SERVICES, &json!({ "metadata": { "name": "s" }, "spec": spec })).good();
@@ -93,7 +82,7 @@ fn endpoints_follow_pods() {
 
 #[test]
 fn a_range_stays_while_its_addresses_are_used() {
-    let world = world();
+    let world = World::controlled();
     let range = json!({ "metadata": { "name": "more" }, "spec": { "cidrs": ["10.200.0.0/29", "fd00::/112"] } });
     world.post(RANGES, &range).good();
     let more = format!("{RANGES}/more");
@@ -120,7 +109,7 @@ fn a_range_stays_while_its_addresses_are_used() {
 
 #[test]
 fn volumes_are_bound_and_kept_while_they_are_used() {
-    let world = world();
+    let world = World::controlled();
     let volume = |name: &str, size: &str| {
         json!({
             "metadata": { "name": name },

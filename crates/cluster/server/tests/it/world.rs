@@ -93,7 +93,23 @@ impl World {
         Self::with(Self::open(), |_| {})
     }
 
-    /// The same, which calls nobody on this machine.
+    /// The same with the controllers.
+    pub fn controlled() -> Self {
+        let world = Self::new();
+        world.control();
+        world
+    }
+
+    /// Has the controllers run, and the collector of what belongs to nobody.
+    pub fn control(&self) {
+        let (api, collected) = (Arc::clone(&self.api), Arc::clone(&self.api));
+        self.run(async {
+            tokio::spawn(async move { teu_server::controllers::run(&api, "PEM".to_owned()).await });
+            tokio::spawn(teu_server::garbage::run(collected));
+        });
+    }
+
+    /// Where everybody may everything, which calls nobody on this machine.
     pub fn outward() -> Self {
         Self::with(Self::open(), |api| api.outgoing.allows_loopback = false)
     }
