@@ -146,6 +146,12 @@ pub(super) async fn applies(cluster: Cluster) {
         apps.patch("web", &mine, &Patch::Apply(deployment("nginx:1"))).await.expect("applied");
     let same =
         apps.patch("web", &mine, &Patch::Apply(deployment("nginx:1"))).await.expect("applied");
+    // Its controller writes the status meanwhile, so the version is another; what is wanted is not.
+    assert_eq!(first.metadata.generation, same.metadata.generation);
+    let maps: Api<ConfigMap> = cluster.api();
+    let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "applied" }, "data": { "k": "v" } });
+    let first = maps.patch("applied", &mine, &Patch::Apply(&map)).await.expect("applied");
+    let same = maps.patch("applied", &mine, &Patch::Apply(&map)).await.expect("applied");
     assert_eq!(first.resource_version(), same.resource_version());
     let theirs = PatchParams::apply("theirs");
     let conflict = status(apps.patch("web", &theirs, &Patch::Apply(deployment("nginx:2"))).await);
@@ -172,9 +178,18 @@ pub(super) async fn subresources(cluster: Cluster) {
     let apps: Api<Deployment> = cluster.api();
     let post = PostParams::default();
     apps.create(&post, &typed(deployment("nginx:1"))).await.expect("made");
-    let mut scale = apps.get_scale("web").await.expect("a scale");
-    scale.spec.get_or_insert_default().replicas = Some(2);
-    apps.replace_scale("web", &post, &scale).await.expect("scaled");
+    // The deployment's controller writes its status meanwhile: who is late reads again, as Go's RetryOnConflict does.
+    loop {
+        let mut scale = apps.get_scale("web").await.expect("a scale");
+        scale.spec.get_or_insert_default().replicas = Some(2);
+        match apps.replace_scale("web", &post, &scale).await {
+            Ok(scaled) => {
+                assert_eq!(scaled.spec.and_then(|spec| spec.replicas), Some(2));
+                break;
+            }
+            refused => assert_eq!(status(refused).code, 409),
+        }
+    }
     let patch = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
     apps.patch_scale("web", &PatchParams::default(), &patch).await.expect("scaled");
     assert_eq!(apps.get("web").await.expect("read").spec.replicas, Some(0));
