@@ -24,7 +24,7 @@ class Set:
         self.selector = ",".join(f"{key}={value}" for key, value in labels.items())
         service = {"clusterIP": "None", "selector": LABELS, "ports": [{"port": 80, "name": "http", "protocol": "TCP"}]}
         Resource(cluster, "v1", "services").create({"metadata": {"name": "test", "labels": LABELS}, "spec": service})
-        pod = template(labels, "webserver", HTTPD)
+        pod = template(labels, "webserver", HTTPD, grace=30)
         pod["metadata"]["annotations"] = {}
         pod["spec"]["containers"][0] |= {"readinessProbe": PROBE}
         pod["spec"]["volumes"] = []
