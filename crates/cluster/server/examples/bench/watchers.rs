@@ -1,16 +1,17 @@
 //! A thousand watchers, as a thousand machines would be them: each has a connection of its own, with TLS.
 //!
 //! The machine is shared with the server, so reading is as cheap as it can be: two threads wait in epoll,
-//! read once, decrypt, and only look for the end of the event and its name. Their share of the
-//! processors is a figure of its own, and part of the times: on machines of their own the watchers would
-//! not take it from the server, nor wait for each other. An event has been seen when it stands
-//! decrypted; it begins before the request that makes it is sent.
+//! read once, decrypt, and only look for the end of the event and its name. An event has been seen when it
+//! stands decrypted; it begins before the request that makes it is sent. What the watchers take from
+//! the server's processors is a figure of its own, and part of these times, as is that each waits for
+//! the others: on machines of their own they would not. So the same is measured once more with watchers
+//! that read only when all have the event in their sockets ([`Reading::Afterwards`]).
 
 use crate::server::Server;
 use crate::{MAPS, map, median, milliseconds, print};
 use anyhow::{Context, Result, ensure};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use std::io::{Read, Write};
@@ -23,14 +24,23 @@ use tokio::runtime::Runtime;
 /// Watchers of one resource.
 pub const WATCHERS: usize = 1000;
 /// Events, each when the one before has been seen by all, and a while later.
-pub const EVENTS: usize = 100;
+pub const EVENTS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(10);
-/// Threads that read.
-const READERS: usize = 2;
+/// Between two looks at what has arrived; a time is late by up to this.
+const LOOK: Duration = Duration::from_micros(500);
 /// Connections looked at after each sleep.
 const AT_ONCE: usize = 256;
 /// What a response's head or an event has at most.
 const TEXT_BYTES: usize = 16 << 10;
+
+/// When the watchers read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Each as soon as it can.
+    AtOnce,
+    /// When all have the event: the times are those at which it arrived.
+    Afterwards,
+}
 
 /// One watcher.
 struct Watcher {
@@ -89,7 +99,6 @@ impl Watcher {
             return Ok(false);
         }
         self.text.clear();
-        self.seen += 1;
         Ok(true)
     }
 }
@@ -100,10 +109,15 @@ pub fn name(number: usize) -> String {
 }
 
 /// Reads all of them until every event has been seen.
-fn read_all(mut watchers: Vec<Watcher>, seen: &Sender<Seen>) -> Result<()> {
+fn read_all(mut watchers: Vec<Watcher>, reading: Reading, seen: &Sender<Seen>) -> Result<()> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    let (flags, pause) = match reading {
+        Reading::AtOnce => (EventFlags::IN, None),
+        // Each arrival is told once, and wakes nobody.
+        Reading::Afterwards => (EventFlags::IN | EventFlags::ET, Some(Timespec::default())),
+    };
     for (number, watcher) in watchers.iter().enumerate() {
-        epoll::add(&epoll, &watcher.socket, EventData::new_u64(number as u64), EventFlags::IN)?;
+        epoll::add(&epoll, &watcher.socket, EventData::new_u64(number as u64), flags)?;
     }
     let mut ready = Vec::with_capacity(AT_ONCE);
     let mut used = Duration::try_from(clock_gettime(ClockId::ThreadCPUTime))?;
@@ -112,13 +126,23 @@ fn read_all(mut watchers: Vec<Watcher>, seen: &Sender<Seen>) -> Result<()> {
         let mut at = Vec::with_capacity(watchers.len());
         while at.len() < watchers.len() {
             ready.clear();
-            epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), None)?;
+            epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), pause.as_ref())?;
             for ready in &ready {
                 let number = usize::try_from(ready.data.u64())?;
                 let watcher = watchers.get_mut(number).context("no such watcher")?;
-                if watcher.seen == event && watcher.read(&name)? {
+                let is_new = watcher.seen == event;
+                if is_new && (reading == Reading::Afterwards || watcher.read(&name)?) {
+                    watcher.seen += 1;
                     at.push(Instant::now());
                 }
+            }
+            if pause.is_some() && ready.len() < AT_ONCE {
+                std::thread::sleep(LOOK);
+            }
+        }
+        if reading == Reading::Afterwards {
+            for watcher in &mut watchers {
+                ensure!(watcher.read(&name)?, "an event came in pieces");
             }
         }
         let now = Duration::try_from(clock_gettime(ClockId::ThreadCPUTime))?;
@@ -133,19 +157,36 @@ fn read_all(mut watchers: Vec<Watcher>, seen: &Sender<Seen>) -> Result<()> {
 /// Their figures.
 pub fn run(server: &Server, runtime: &Runtime) -> Result<()> {
     let before = server.resident_kib()?;
-    let watchers = (0..WATCHERS).map(|_| Watcher::open(server)).collect::<Result<Vec<_>>>()?;
+    let watchers = open_all(server)?;
     #[expect(clippy::cast_precision_loss, reason = "a thousand")]
     let each = (server.resident_kib()? - before) / WATCHERS as f64;
     print("resident for each of 1,000 watchers", each, "KiB");
+    read(server, runtime, watchers, Reading::AtOnce, 2, "")?;
+    read(server, runtime, open_all(server)?, Reading::Afterwards, 1, ", arrived")
+}
+
+fn open_all(server: &Server) -> Result<Vec<Watcher>> {
+    (0..WATCHERS).map(|_| Watcher::open(server)).collect()
+}
+
+/// Measures with so many threads that read.
+fn read(
+    server: &Server,
+    runtime: &Runtime,
+    watchers: Vec<Watcher>,
+    reading: Reading,
+    threads: usize,
+    how: &str,
+) -> Result<()> {
     let (sender, seen) = channel();
     let mut readers = Vec::new();
     let mut watchers = watchers.into_iter();
-    for _ in 0..READERS {
-        let (own, sender) = (watchers.by_ref().take(WATCHERS / READERS).collect(), sender.clone());
-        readers.push(std::thread::spawn(move || read_all(own, &sender)));
+    for _ in 0..threads {
+        let (own, sender) = (watchers.by_ref().take(WATCHERS / threads).collect(), sender.clone());
+        readers.push(std::thread::spawn(move || read_all(own, reading, &sender)));
     }
     drop(sender);
-    runtime.block_on(measure(server, &seen, ""))?;
+    runtime.block_on(measure(server, &seen, how))?;
     drop(seen);
     for reader in readers {
         reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??;
