@@ -24,6 +24,7 @@ use crate::kv::{EventKind, KeyValue, Revision, Span};
 use crate::store::{Consistency, Listed, Range, Store};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -148,6 +149,8 @@ struct Shared<T> {
     watchers: Mutex<Watchers>,
     /// The revision seen; 0 before the first list.
     seen: channel::Sender<Revision>,
+    /// The revision up to which every watcher knows of what concerns it; it follows `seen`.
+    told: AtomicU64,
     /// Somebody waits for a newer one.
     wanted: Notify,
 }
@@ -218,6 +221,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
             state: RwLock::new(state),
             watchers: Mutex::default(),
             seen: channel::Sender::new(0),
+            told: AtomicU64::new(0),
             wanted: Notify::new(),
         });
         (Self(Arc::clone(&shared)), Feed::new(shared))

@@ -7,6 +7,7 @@ use crate::store::Range;
 use crate::watch::{Message, Watch, WatchRequest};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
             call.waits = Some(0);
             true
         });
+        shared.told.store(listed.revision, Ordering::Release);
         Ok(watch)
     }
 
@@ -172,6 +174,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
             call.waits.get_or_insert(first + at as u64);
             true
         });
+        shared.told.store(last, Ordering::Release);
     }
 
     fn progress(&self, revision: Revision) {
@@ -183,6 +186,7 @@ impl<T: Send + Sync + 'static> Feed<T> {
             state.revision = revision;
         }
         self.shared.seen.send_replace(revision);
+        self.shared.told.store(revision, Ordering::Release);
     }
 
     /// Wakes the watchers that are told something.

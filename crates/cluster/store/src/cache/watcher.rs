@@ -5,6 +5,7 @@ use super::{CacheEvent, Call, Entry, Item, Shared};
 use crate::error::Error;
 use crate::kv::{Revision, Span};
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -30,6 +31,8 @@ pub struct CacheWatch<T> {
     next: u64,
     /// Events up to this revision are not wanted.
     after: Revision,
+    /// That of the last event.
+    last: Revision,
     epoch: u64,
     initial: Option<(std::vec::IntoIter<Arc<Item<T>>>, Revision)>,
 }
@@ -64,7 +67,8 @@ impl<T> CacheWatch<T> {
         let (next, epoch) = (state.first + behind as u64, state.epoch);
         drop(state);
         let (id, entry) = register(shared, span, next, bookmarks)?;
-        Ok(Self { shared: Arc::clone(shared), id, entry, next, after, epoch, initial: None })
+        let (shared, last) = (Arc::clone(shared), after);
+        Ok(Self { shared, id, entry, next, after, last, epoch, initial: None })
     }
 
     /// With everything there is.
@@ -79,7 +83,8 @@ impl<T> CacheWatch<T> {
         drop(state);
         let (id, entry) = register(shared, span, next, bookmarks)?;
         let initial = Some((items.into_iter(), after));
-        Ok(Self { shared: Arc::clone(shared), id, entry, next, after, epoch, initial })
+        let (shared, last) = (Arc::clone(shared), after);
+        Ok(Self { shared, id, entry, next, after, last, epoch, initial })
     }
 
     /// The next message. An error is the last.
@@ -92,6 +97,9 @@ impl<T> CacheWatch<T> {
             self.initial = None;
             return Poll::Ready(Ok(CacheMessage::InitialEnd(revision)));
         }
+        // First how far all were told, then what this one was told: a bookmark shall say of nothing that
+        // it has been when it is only about to be.
+        let told = self.shared.told.load(Ordering::Acquire);
         // First the waker, then the look: what comes between wakes it.
         let (waits, bookmark_due) = {
             let mut call = self.entry.call();
@@ -122,12 +130,13 @@ impl<T> CacheWatch<T> {
                     // What follows is looked at next; a bookmark that was due comes behind it.
                     call.waits = Some(self.next);
                     call.bookmark_due |= bookmark_due;
+                    self.last = event.revision;
                     return Poll::Ready(Ok(CacheMessage::Event(Arc::clone(event))));
                 }
             }
         }
-        if bookmark_due && state.revision >= self.after {
-            return Poll::Ready(Ok(CacheMessage::Bookmark(state.revision)));
+        if bookmark_due && told >= self.last {
+            return Poll::Ready(Ok(CacheMessage::Bookmark(told)));
         }
         Poll::Pending
     }

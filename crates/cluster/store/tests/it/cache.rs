@@ -241,6 +241,64 @@ fn bookmarks_come_by_the_clock() {
     assert_eq!(world.next(&mut without), "Updated 1");
 }
 
+/// Looks at a watch as soon as the cache has something newer, which is before watchers are told of it.
+struct Peek {
+    cache: Cache<String>,
+    newer_than: u64,
+    watch: Mutex<Option<CacheWatch<String>>>,
+    told: std::sync::mpsc::Sender<(CacheWatch<String>, Option<u64>)>,
+}
+
+impl std::task::Wake for Peek {
+    fn wake(self: Arc<Self>) {
+        if self.cache.revision() <= self.newer_than {
+            return;
+        }
+        let Some(mut watch) = self.watch.lock().unwrap().take() else { return };
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let bookmark = match watch.poll_next(&mut context) {
+            std::task::Poll::Ready(Ok(CacheMessage::Bookmark(revision))) => Some(revision),
+            _ => None,
+        };
+        let _ = self.told.send((watch, bookmark));
+    }
+}
+
+/// Tells that somebody was woken.
+struct Ring(std::sync::mpsc::Sender<()>);
+
+impl std::task::Wake for Ring {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.send(());
+    }
+}
+
+#[test]
+fn a_bookmark_promises_nothing_that_is_still_to_come() {
+    let hands = Hands::default();
+    let world = world(|_| {}, Arc::new(hands.clone()));
+    let first = world.store.done(Txn::put("/pods/a", "0"));
+    world.list(ListAt::Consistent).unwrap();
+    let mut watch = world.watch(WatchFrom::After(first));
+    // A bookmark is due, and the watcher does not come before there is an event.
+    let (ring, rung) = std::sync::mpsc::channel();
+    let waker = std::task::Waker::from(Arc::new(Ring(ring)));
+    assert!(watch.poll_next(&mut std::task::Context::from_waker(&waker)).is_pending());
+    hands.advance(Duration::from_secs(61));
+    rung.recv_timeout(Duration::from_secs(60)).unwrap();
+    let (told, peeked) = std::sync::mpsc::channel();
+    let (cache, watch) = (world.cache.clone(), Mutex::new(Some(watch)));
+    let peek = std::task::Waker::from(Arc::new(Peek { cache, newer_than: first, watch, told }));
+    let span = Span::prefix("/pods/");
+    let mut newer = Box::pin(world.cache.list(&span, ListAt::NotOlderThan(first + 1)));
+    let polled = newer.as_mut().poll(&mut std::task::Context::from_waker(&peek));
+    assert!(polled.is_pending());
+    let second = world.store.done(Txn::put("/pods/a", "1"));
+    let (mut watch, bookmark) = peeked.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(bookmark.is_none_or(|bookmark| bookmark < second), "{bookmark:?} before {second}");
+    assert_eq!(world.next(&mut watch), "Updated 1");
+}
+
 #[test]
 fn a_store_that_compacts_too_far_is_listed_anew() {
     let world = simple();
