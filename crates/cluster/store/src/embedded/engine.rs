@@ -32,8 +32,12 @@ const MIN_LOG_BYTES: u64 = 16 << 20;
 const QUICK: Duration = Duration::from_millis(5);
 /// The longest lease (etcd's own bound).
 pub const MAX_LEASE_S: u64 = 9_000_000_000;
-/// Keys that one transaction of an ended lease deletes.
+/// Keys that one transaction of an ended lease deletes, and their bytes.
 const LEASE_KEYS_AT_ONCE: usize = 512;
+const LEASE_BYTES_AT_ONCE: usize = 256 << 10;
+/// Bytes of a batch that ended leases take; the rest of them goes in the next. After a start leases that
+/// were granted over hours may end at once, and a batch has to fit into a segment.
+const MAX_ENDED_BYTES: usize = 1 << 20;
 /// Revisions that are forgotten under one hold of the lock.
 const PRUNE_AT_ONCE: usize = 1024;
 
@@ -52,6 +56,8 @@ struct Plan {
     revision: Revision,
     last_lease: LeaseId,
     compacted: Revision,
+    /// Bytes of records that ended leases took.
+    ended_bytes: usize,
     answers: Vec<Sending>,
 }
 
@@ -68,15 +74,25 @@ pub struct Engine {
     write_time: Duration,
     /// No lease ends before.
     first_end: Option<Duration>,
+    /// Leases that are revoked and still have keys.
+    revoking: Vec<(LeaseId, Answer<()>)>,
 }
 
 impl Engine {
     /// Over an opened log.
     pub fn new(shared: Arc<Shared>, log: Log, jobs: Option<Sender<Job>>, base_bytes: u64) -> Self {
         let first_end = shared.read().leases.values().map(|lease| lease.ends).min();
-        let checkpointing = false;
-        let write_time = Duration::ZERO;
-        Self { shared, log, jobs, stopped: None, base_bytes, checkpointing, write_time, first_end }
+        Self {
+            shared,
+            log,
+            jobs,
+            stopped: None,
+            base_bytes,
+            checkpointing: false,
+            write_time: Duration::ZERO,
+            first_end,
+            revoking: Vec::new(),
+        }
     }
 
     /// Does everything that waits; answers how long until a lease ends.
@@ -85,7 +101,7 @@ impl Engine {
             let batch = self.shared.queue.take();
             let now = self.shared.clock.now();
             let ended = self.stopped.is_none() && self.first_end.is_some_and(|end| end <= now);
-            if batch.is_empty() && !ended {
+            if batch.is_empty() && !ended && self.revoking.is_empty() {
                 break;
             }
             self.step(batch);
@@ -101,6 +117,9 @@ impl Engine {
         let batch = self.shared.queue.take();
         if !batch.is_empty() {
             self.step(batch);
+        }
+        while !self.revoking.is_empty() {
+            self.step(Vec::new());
         }
         match (before, self.first_end) {
             (Some(before), Some(now)) => now < before,
@@ -127,6 +146,9 @@ impl Engine {
         if self.stopped.is_none() {
             self.end_leases(&mut plan);
         }
+        for (id, answer) in std::mem::take(&mut self.revoking) {
+            self.plan(&mut plan, Request::Revoke(id, answer));
+        }
         for request in batch {
             self.plan(&mut plan, request);
         }
@@ -142,9 +164,10 @@ impl Engine {
                 Err(AppendError::NoRoom(error)) => {
                     failure = Some(io_error("making room in the log", &error));
                     // A lease that should have ended is tried again, not at once.
-                    let soon = self.shared.clock.now() + Duration::from_secs(1);
-                    self.first_end =
-                        self.first_end.map_or(Some(soon), |first| Some(first.min(soon)));
+                    let now = self.shared.clock.now();
+                    let soon = now + Duration::from_secs(1);
+                    let later = self.first_end.filter(|first| *first > now);
+                    self.first_end = Some(later.map_or(soon, |first| first.min(soon)));
                 }
                 Err(AppendError::Failed(error)) => {
                     let reason = format!("{}: {error}", self.shared.disk.describe());
@@ -156,6 +179,11 @@ impl Engine {
         }
         for answer in plan.answers {
             answer(failure.as_ref());
+        }
+        if let Some(failure) = &failure {
+            for (_, answer) in self.revoking.drain(..) {
+                let _ = answer.send(Err(failure.clone()));
+            }
         }
         self.checkpoint_if_due();
         self.shared.disk_bytes.store(self.log.bytes() + self.base_bytes, Ordering::Relaxed);
@@ -187,16 +215,11 @@ impl Engine {
                 let kept = self.keep_alive(plan, id);
                 plan.answer(answer, kept);
             }
-            Request::Revoke(id, answer) => {
-                let done = match self.has_lease(plan, id) {
-                    true => {
-                        self.revoke(plan, id);
-                        Ok(())
-                    }
-                    false => Err(Error::NoLease(id)),
-                };
-                plan.answer(answer, done);
-            }
+            Request::Revoke(id, answer) => match self.has_lease(plan, id) {
+                true if self.revoke(plan, id) => plan.answer(answer, Ok(())),
+                true => self.revoking.push((id, answer)),
+                false => plan.answer(answer, Err(Error::NoLease(id))),
+            },
             Request::Checkpoint(answer) => {
                 // Whoever asks wants old values gone from the files, too. What fails here costs space.
                 let _ = self.log.turn();
@@ -279,8 +302,9 @@ impl Engine {
         Ok(lease.seconds)
     }
 
-    /// Ends a lease: its keys go, a bounded number in each transaction, then the lease itself.
-    fn revoke(&self, plan: &mut Plan, id: LeaseId) {
+    /// Ends a lease: its keys go, a bounded number in each transaction, then the lease itself. Answers
+    /// whether the batch had room for all of them.
+    fn revoke(&self, plan: &mut Plan, id: LeaseId) -> bool {
         let mut keys: Vec<Bytes> = {
             let state = self.shared.read();
             state.leases.get(&id).map(|lease| lease.keys.iter().cloned().collect())
@@ -294,17 +318,30 @@ impl Engine {
             Some((key, previous))
         });
         let ended: Vec<_> = ended.collect();
-        for some in ended.chunks(LEASE_KEYS_AT_ONCE) {
+        let mut rest = ended.as_slice();
+        while !rest.is_empty() {
+            if plan.ended_bytes >= MAX_ENDED_BYTES {
+                return false;
+            }
+            let mut bytes = 0;
+            let fits = rest.iter().take(LEASE_KEYS_AT_ONCE).take_while(|(key, _)| {
+                bytes += key.len();
+                bytes <= LEASE_BYTES_AT_ONCE
+            });
+            let (some, later) = rest.split_at(fits.count());
+            rest = later;
             let revision = plan.revision + 1;
             let event = |(key, previous): &(Bytes, Arc<KeyValue>)| {
                 let (key, value) = (key.clone(), Bytes::new());
                 let kv = KeyValue { key, value, created: 0, modified: revision, lease: 0 };
                 Event { kv: Arc::new(kv), previous: Some(Arc::clone(previous)) }
             };
-            let events = some.iter().map(event).collect();
-            plan.commit(Commit { revision, events });
+            let before = plan.bytes.len();
+            plan.commit(Commit { revision, events: some.iter().map(event).collect() });
+            plan.ended_bytes += plan.bytes.len() - before;
         }
         plan.record(Record::Revoke(id));
+        true
     }
 
     fn end_leases(&mut self, plan: &mut Plan) {
@@ -319,7 +356,10 @@ impl Engine {
         };
         ended.sort_unstable();
         for id in ended {
-            self.revoke(plan, id);
+            if !self.revoke(plan, id) {
+                // The next batch goes on at once.
+                return;
+            }
         }
         let state = self.shared.read();
         let later = state.leases.values().map(|lease| lease.ends).filter(|ends| *ends > now);
