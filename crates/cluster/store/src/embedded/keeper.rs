@@ -27,43 +27,41 @@ pub enum Job {
     End,
 }
 
-/// Prepared segments of the log.
+/// The next segment of the log, prepared while nobody waits for it.
 pub struct Spares {
     jobs: Option<Sender<Job>>,
     disk: Arc<dyn Disk>,
-    next: Option<(u64, Option<Receiver<io::Result<()>>>)>,
+    /// Its number, which no segment has that is in use.
+    number: u64,
+    /// Tells when the keeper has made it; none if it has not been asked, or has told.
+    waiting: Option<Receiver<io::Result<()>>>,
 }
 
 impl Spares {
     /// Made by the keeper's thread, or on the spot.
     pub fn new(disk: &Arc<dyn Disk>, jobs: Option<Sender<Job>>) -> Self {
-        Self { jobs, disk: Arc::clone(disk), next: None }
+        Self { jobs, disk: Arc::clone(disk), number: 1, waiting: None }
     }
 
-    /// Asks for one with this number.
+    /// Asks for one with this number; the one before it is in use.
     pub fn ask(&mut self, number: u64) {
-        let waiting = self.jobs.as_ref().and_then(|jobs| {
+        self.number = number;
+        self.waiting = self.jobs.as_ref().and_then(|jobs| {
             let (sender, receiver) = channel();
             jobs.send(Job::Prepare(number, sender)).is_ok().then_some(receiver)
         });
-        self.next = Some((number, waiting));
     }
 
-    /// Takes the one that was asked for.
+    /// The one that was asked for. Whoever cannot begin it takes it again later: it has nothing yet, so
+    /// that it may be made a second time.
     pub fn take(&mut self) -> io::Result<u64> {
-        let (number, waiting) = self.next.take().unwrap_or((1, None));
-        let made = match waiting {
+        match self.waiting.take() {
             Some(receiver) => {
-                receiver.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+                receiver.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
             }
-            None => log::prepare(&*self.disk, number, log::SEGMENT_BYTES),
-        };
-        if let Err(error) = made {
-            // The next write may try again: nothing was lost.
-            self.ask(number);
-            return Err(error);
+            None => log::prepare(&*self.disk, self.number, log::SEGMENT_BYTES)?,
         }
-        Ok(number)
+        Ok(self.number)
     }
 }
 

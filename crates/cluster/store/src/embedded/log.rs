@@ -188,11 +188,11 @@ impl Log {
 
     /// Goes on in the next segment.
     fn rotate(&mut self, need: usize) -> io::Result<()> {
-        let number = self.spares.take()?;
         let size = SEGMENT_BYTES;
         if need > size - BLOCK_BYTES {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a batch exceeds a segment"));
         }
+        let number = self.spares.take()?;
         let tail = Tail::fresh(&*self.disk, number, size, self.batch + 1)?;
         let bytes = self.tail.size as u64;
         self.full.push(Segment { number: self.number, last_batch: self.batch, bytes });

@@ -11,7 +11,7 @@ use std::time::Duration;
 use teu_store::embedded::Embedded;
 use teu_store::embedded::disk::{Disk, InPlace, Sequential};
 use teu_store::suite::in_time;
-use teu_store::{Change, Clock, Error, Expect, Outcome, Range, Span, Store, Txn};
+use teu_store::{Change, Clock, Error, Expect, Outcome, Range, Span, Store, Txn, Write};
 
 const SECTOR: usize = 512;
 const SEEDS: u64 = 60;
@@ -53,6 +53,8 @@ struct Inner {
     left: usize,
     /// No file can be made.
     full: bool,
+    /// No segment can be opened.
+    shut: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +70,7 @@ impl Sim {
             unsynced: Vec::new(),
             left: usize::MAX,
             full: false,
+            shut: false,
         };
         Self(Arc::new(Mutex::new(inner)))
     }
@@ -179,7 +182,10 @@ impl Disk for Sim {
     }
 
     fn open_log(&self, name: &str) -> io::Result<Box<dyn InPlace>> {
-        let file = self.with(|inner| Self::number(inner, name))?;
+        let file = self.with(|inner| match inner.shut {
+            true => Err(io::Error::from_raw_os_error(24)),
+            false => Self::number(inner, name),
+        })?;
         Ok(Box::new(Handle { disk: self.clone(), file }))
     }
 
@@ -389,15 +395,16 @@ fn the_simulated_clock_ends_leases() {
     assert_eq!(content(&store).len(), 1);
 }
 
-#[test]
-fn a_full_disk_refuses_what_it_has_no_room_for_and_recovers() {
+/// Writes until something is wrong with the disk, then until nothing is: what was answered is there after
+/// the next start.
+fn recovers(wrong: fn(&mut Inner, bool), kind: Option<io::ErrorKind>) {
     let disk = Sim::new(7);
     let store = Embedded::open_single(Arc::new(disk.clone()), Arc::new(Hands::default())).unwrap();
     let put = |number: usize| {
         let txn = Txn::put(format!("k{number}"), vec![b'v'; 60_000]);
         in_time("a commit", store.commit(txn))
     };
-    disk.0.lock().unwrap().full = true;
+    wrong(&mut disk.0.lock().unwrap(), true);
     let mut done = 0;
     let error = loop {
         match put(done) {
@@ -406,13 +413,57 @@ fn a_full_disk_refuses_what_it_has_no_room_for_and_recovers() {
         }
         assert!(done < 1000, "the segment has an end");
     };
-    assert!(matches!(error, Error::Io { kind: io::ErrorKind::StorageFull, .. }), "{error:?}");
+    let is_expected = |found: &io::ErrorKind| kind.is_none_or(|kind| *found == kind);
+    assert!(matches!(&error, Error::Io { kind, .. } if is_expected(kind)), "{error:?}");
+    put(done).expect_err("it is as it was");
     assert_eq!(content(&store).len(), done, "reads go on");
-    disk.0.lock().unwrap().full = false;
+    wrong(&mut disk.0.lock().unwrap(), false);
     put(done).unwrap();
     drop(store);
     let store = Embedded::open_single(Arc::new(disk), Arc::new(Hands::default())).unwrap();
     assert_eq!(content(&store).len(), done + 1);
+}
+
+#[test]
+fn a_full_disk_refuses_what_it_has_no_room_for_and_recovers() {
+    recovers(|disk, is_wrong| disk.full = is_wrong, Some(io::ErrorKind::StorageFull));
+}
+
+#[test]
+fn who_may_open_no_more_files_loses_nothing() {
+    recovers(|disk, is_wrong| disk.shut = is_wrong, None);
+}
+
+#[test]
+fn leases_whose_keys_fill_more_than_a_segment_end_all_the_same() {
+    let (disk, clock) = (Sim::new(3), Hands::default());
+    let open = || Embedded::open_single(Arc::new(disk.clone()), Arc::new(clock.clone())).unwrap();
+    let store = open();
+    for revoked in [true, false] {
+        let lease = in_time("a grant", store.grant(10)).unwrap();
+        for some in 0..16 {
+            let write = |number: usize| Write {
+                key: format!("{some:02}-{number:03}-{}", "k".repeat(4000)).into(),
+                expect: Expect::Absent,
+                change: Change::Put { value: "x".into(), lease },
+            };
+            let txn = Txn { writes: (0..80).map(write).collect() };
+            assert!(in_time("a commit", store.commit(txn)).unwrap().is_done());
+        }
+        if revoked {
+            in_time("a revocation", store.revoke(lease)).unwrap();
+        } else {
+            *clock.0.lock().unwrap() += Duration::from_secs(11);
+            in_time("a commit", store.commit(Txn::put("a", "1"))).unwrap();
+            store.tick();
+        }
+        let left = content(&store).into_keys().filter(|key| **key != *b"a").count();
+        assert_eq!(left, 0, "all are gone, revoked: {revoked}");
+        let again = in_time("a keep-alive", store.keep_alive(lease));
+        assert_eq!(again, Err(Error::NoLease(lease)));
+    }
+    drop(store);
+    assert_eq!(content(&open()).len(), 1);
 }
 
 #[test]
