@@ -98,13 +98,14 @@ impl Containers {
         };
         let descriptors: Vec<BorrowedFd<'_>> = given.iter().map(|fd| fd.as_fd()).collect();
         let connection = self.running_shim(&found)?;
+        let command = request.command.join(" ");
+        let named = request.id.as_ref().map(|id| ("execID", id.as_str()));
+        // Before it is, as in Docker: one that is over at once has no `exec_die` before it.
+        self.journal(&found.record, &format!("exec_start: {command}"), named.as_slice());
         let (reply, mut received) = ask(&connection, &found.pod.id, &asked, &descriptors)?;
         let Reply::Executing { pid } = reply else {
             return Err(Error::ShimLost(found.pod.id));
         };
-        let command = request.command.join(" ");
-        let named = request.id.as_ref().map(|id| ("execID", id.as_str()));
-        self.journal(&found.record, &format!("exec_start: {command}"), named.as_slice());
         Ok(Execution { connection, pod: found.pod.id, pid, terminal: received.pop() })
     }
 }

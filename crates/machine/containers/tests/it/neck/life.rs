@@ -214,6 +214,24 @@ fn events_tell_the_story() {
 }
 
 #[test]
+fn an_exec_starts_before_it_ends_in_the_journal_too() {
+    let world = World::new();
+    world.running("web", "sleep 1000");
+    for _ in 0..8 {
+        assert_eq!(exec(&world, "web", &sh("exit 0")), (0, String::new()));
+    }
+    let options = EventOptions {
+        since_ns: Some(1),
+        until_ns: Some(teu_containers::time::now_ns()),
+        filters: vec![("type".into(), "container".into())],
+    };
+    let events = world.containers.events(&options).unwrap().map(|event| event.unwrap().action);
+    let actions = events.map(|action| action.split(':').next().unwrap().to_owned());
+    let actions: Vec<String> = actions.filter(|action| action.starts_with("exec")).collect();
+    assert_eq!(actions, ["exec_start", "exec_die"].repeat(8));
+}
+
+#[test]
 fn wait_sees_the_next_exit_and_the_removal() {
     let world = World::new();
     world.create("web", "sleep 0.1; exit 5");
