@@ -66,6 +66,11 @@ impl Forwarder {
         Self { upstreams, first_token, slots: Vec::new() }
     }
 
+    /// From now on these are asked, also what is on its way.
+    pub fn set_upstreams(&mut self, upstreams: Vec<SocketAddr>) {
+        self.upstreams = upstreams;
+    }
+
     /// Sends a question on its way; what is handed back has failed.
     pub fn ask(&mut self, question: &[u8], asker: Asker, watch: &Watch, now: Instant) -> Done {
         let question = question.to_vec();

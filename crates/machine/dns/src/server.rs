@@ -86,6 +86,11 @@ impl Server {
         })
     }
 
+    /// From now on these are asked.
+    pub fn set_upstreams(&mut self, upstreams: Vec<SocketAddr>) {
+        self.forwarder.set_upstreams(upstreams);
+    }
+
     /// Does all that can be done without waiting. An error means the server is of no use any more.
     pub fn handle(&mut self, zone: &dyn Zone) -> io::Result<()> {
         let now = Instant::now();

@@ -244,6 +244,7 @@ fn new_endpoint(request: &EndpointRequest, active: &Active, mtu: u32) -> Result<
         mac: Mac([0; 6]),
         ipv4: None,
         ipv6: None,
+        internal: network.internal,
         gateway4: ipv4.filter(|_| routed).map(|pool| pool.gateway),
         gateway6: ipv6.filter(|_| routed).map(|pool| pool.gateway),
         host_addresses: active.pools().map(|pool| pool.gateway).collect(),

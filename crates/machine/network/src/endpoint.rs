@@ -135,6 +135,9 @@ pub struct Endpoint {
     pub ipv4: Option<Subnet>,
     /// Address and prefix.
     pub ipv6: Option<Subnet>,
+    /// The network has no way in or out.
+    #[serde(default)]
+    pub internal: bool,
     /// Default route, when it goes this way.
     pub gateway4: Option<IpAddr>,
     /// Default route, when it goes this way.

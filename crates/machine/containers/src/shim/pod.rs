@@ -92,8 +92,9 @@ impl Pod {
             self.reaper = Some(sandbox::Reaper::start(self.cgroup.as_ref())?);
         }
         if let NetworkChoice::Networks(endpoints) = self.record.network.choice.clone() {
+            let main = self.main_network(&endpoints);
             for (index, endpoint) in endpoints.iter().enumerate() {
-                self.join(endpoint, index, containers)?;
+                self.join(endpoint, index, index == main, containers)?;
             }
             self.write_endpoints()?;
             if let Some(problem) = crate::rootless::no_way_out(&self.home) {
@@ -112,17 +113,28 @@ impl Pod {
         Ok(Networks::open(self.home.networks())?)
     }
 
+    /// Which of the networks has the default route and the published ports: the first with a way out, as
+    /// in Docker.
+    fn main_network(&self, asked: &[EndpointRecord]) -> usize {
+        let has_way_out = |asked: &EndpointRecord| {
+            let network = self.networks().ok()?.inspect(&asked.network).ok()?;
+            (!network.internal).then_some(())
+        };
+        asked.iter().position(|asked| has_way_out(asked).is_some()).unwrap_or(0)
+    }
+
     fn join(
         &mut self,
         asked: &EndpointRecord,
         index: usize,
+        main: bool,
         containers: &[ContainerRecord],
     ) -> Result<(), Failure> {
         let Some(namespace) = &self.network else {
             return Err(Failure::Refused { what: "the pod has no network namespace of its own" });
         };
         let (name, aliases) = ports::names(&self.record, containers, &asked.aliases);
-        let first = index == 0;
+        let published = self.endpoints.iter().any(|endpoint| !endpoint.ports.is_empty());
         let request = EndpointRequest {
             network: asked.network.clone(),
             pod: self.record.id.clone(),
@@ -132,8 +144,11 @@ impl Pod {
             ipv6: ports::ipv6(asked)?,
             mac: ports::mac(asked)?,
             interface: format!("eth{index}"),
-            secondary: !first,
-            ports: if first { ports::requests(&self.record, containers)? } else { Vec::new() },
+            secondary: !main,
+            ports: match main && !published {
+                true => ports::requests(&self.record, containers)?,
+                false => Vec::new(),
+            },
         };
         let connected = self.networks()?.connect(&request, namespace.as_fd())?;
         self.holds.push((connected.endpoint.network_id.clone(), connected.holds));
@@ -157,11 +172,17 @@ impl Pod {
             self.endpoints.iter().any(|endpoint| endpoint.interface == format!("eth{index}"))
         };
         let index = (0..).find(|index| !taken(index)).unwrap_or_default();
-        self.join(asked, index, containers)?;
+        let main = self.endpoints.is_empty() || !self.has_way_out() && !network.internal;
+        self.join(asked, index, main, containers)?;
         self.write_endpoints()?;
         self.write_texts(containers)?;
         self.serve_names(containers)?;
         Ok(std::mem::take(&mut self.warnings))
+    }
+
+    /// Whether one of its networks leads anywhere.
+    fn has_way_out(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| !endpoint.internal)
     }
 
     /// Leaves a network while the pod runs.
@@ -219,8 +240,12 @@ impl Pod {
         let served = self.endpoints.iter().any(|e| e.network != teu_network::DEFAULT_NETWORK);
         let wanted = served || self.needs_forwarder();
         match (&mut self.names, &self.network) {
-            (Some(server), _) if wanted => {
-                server.zone = PodZone::new(&self.home, &self.record, &self.endpoints);
+            (Some(_), _) if wanted => {
+                let upstreams = self.upstreams();
+                if let Some(names) = &mut self.names {
+                    names.server.set_upstreams(upstreams);
+                    names.zone = PodZone::new(&self.home, &self.record, &self.endpoints);
+                }
             }
             (None, Some(namespace)) if wanted => {
                 let what = "open the pod's name server at";

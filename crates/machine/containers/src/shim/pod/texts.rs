@@ -139,10 +139,16 @@ impl Pod {
             && host_resolver().nameservers.iter().all(|server| files::is_loopback(server))
     }
 
-    /// Addresses that the pod's name server asks.
+    /// Addresses that the pod's name server asks. It asks from the host's network: for a pod that has no
+    /// way out itself it asks nobody but neighbours, or names would be a way out (CVE-2024-29018).
     pub(super) fn upstreams(&self) -> Vec<SocketAddr> {
-        let servers = self.resolver().1;
-        servers.iter().filter_map(|s| s.parse::<IpAddr>().ok()).map(|ip| (ip, 53).into()).collect()
+        let has_way_out = self.has_way_out();
+        let is_near = |server: &IpAddr| {
+            let own = self.endpoints.iter().flat_map(|endpoint| [endpoint.ipv4, endpoint.ipv6]);
+            own.flatten().any(|subnet| subnet.contains(*server))
+        };
+        let servers = self.resolver().1.into_iter().filter_map(|s| s.parse::<IpAddr>().ok());
+        servers.filter(|ip| has_way_out || is_near(ip)).map(|ip| (ip, 53).into()).collect()
     }
 }
 

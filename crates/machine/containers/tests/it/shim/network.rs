@@ -5,7 +5,7 @@
 use super::streams::exec;
 use super::world::{World, call, exited, script, until, words};
 use std::io::Read as _;
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 use teu_containers::record::network::EndpointRecord;
 use teu_containers::record::{ContainerRecord, NetworkChoice, PodRecord, PortRecord};
@@ -139,6 +139,72 @@ fn a_network_is_joined_and_left_while_it_runs() {
 }
 
 /// A container that serves names itself may have port 53, and finds others by name all the same.
+fn internal(world: &World, name: &str) {
+    let spec = NetworkSpec { name: name.to_owned(), internal: true, ..NetworkSpec::default() };
+    networks(world).create(spec).unwrap();
+}
+
+/// Compose sorts networks by name: a `backend` without a way out often comes before a `frontend`.
+#[test]
+fn the_way_out_is_by_the_first_network_that_has_one() {
+    let mut world = World::new();
+    internal(&world, "backend");
+    network(&world, "frontend");
+    let record = world.edited(script("ip route | grep ^default; sleep 1000"), |pod, record| {
+        on("backend")(pod, record);
+        let NetworkChoice::Networks(endpoints) = &mut pod.network.choice else { return };
+        let endpoint = EndpointRecord { network: "frontend".to_owned(), ..endpoints[0].clone() };
+        endpoints.push(endpoint);
+        pod.network.ports = vec![PortRecord {
+            host_ip: Some("127.0.0.1".parse().unwrap()),
+            host_port: 0,
+            host_last: 0,
+            container_port: 80,
+            count: 1,
+            protocol: "tcp".to_owned(),
+        }];
+    });
+    let connection = world.start(&record);
+    let [inner, outer] = &endpoints(&world, &record)[..] else { panic!("two networks") };
+    let gateway = outer.gateway4.unwrap();
+    world.said(&record, &format!("default via {gateway} dev eth1 \n"));
+    assert_eq!((inner.gateway4, inner.ports.len(), outer.ports.len()), (None, 0, 1));
+    call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
+    world.ended(&record.pod);
+}
+
+/// CVE-2024-29018: what cannot be reached is not reached by the name server either.
+#[test]
+fn names_are_no_way_out_of_an_internal_network() {
+    let upstream = UdpSocket::bind("127.7.53.53:53").unwrap();
+    upstream.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 512];
+    let mut world = World::new();
+    internal(&world, "inner");
+    network(&world, "outer");
+    let record = world.edited(words("sleep 1000"), |pod, record| {
+        on("inner")(pod, record);
+        pod.network.dns = vec!["127.7.53.53".parse().unwrap()];
+    });
+    let connection = world.start(&record);
+    let ask = exec(&record.id, script("nslookup secret.example.test 127.0.0.11"));
+    assert!(matches!(call(&connection, &ask, &[]), Reply::Executing { .. }));
+    assert_ne!(exited(&connection), 0);
+    let heard = upstream.recv(&mut buffer);
+    assert!(heard.is_err(), "a question got out: {heard:?}");
+    let endpoint = EndpointRecord { network: "outer".to_owned(), ..EndpointRecord::default() };
+    let reply = call(&connection, &Request::Connect { endpoint }, &[]);
+    assert!(matches!(reply, Reply::Done | Reply::DoneWith { .. }), "{reply:?}");
+    let other = world.shim(&record.pod);
+    assert!(matches!(call(&other, &ask, &[]), Reply::Executing { .. }));
+    until("the question", || upstream.recv(&mut buffer).is_ok());
+    let route = exec(&record.id, script("ip route | grep -q '^default via .* dev eth1'"));
+    assert!(matches!(call(&connection, &route, &[]), Reply::Executing { .. }));
+    assert_eq!(exited(&connection), 0);
+    call(&connection, &Request::StopPod { timeout_ms: Some(0) }, &[]);
+    world.ended(&record.pod);
+}
+
 #[test]
 fn port_53_is_free_for_those_who_serve_it() {
     let mut world = World::new();
