@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::store::{Container, Status};
 use super::{Doing, Failed, Globals, Outcome, exec::running, log};
+use crate::cgroup::Cgroup;
 use crate::hooks;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd as _;
@@ -112,12 +113,8 @@ pub fn kill(globals: &Globals, words: &[String]) -> Outcome {
         return Err(Failed::new("container not running"));
     }
     send(container.saved.pid, number)?;
-    // A frozen process would never see the end that was meant for it.
-    if number == KILL
-        && let Some(cgroup) = container.cgroup()
-        && cgroup.is_frozen().unwrap_or(false)
-    {
-        cgroup.thaw()?;
+    if number == KILL {
+        hear(container.cgroup().as_ref())?;
     }
     Ok(0)
 }
@@ -226,7 +223,7 @@ fn remains(globals: &Globals, id: &str, force: bool, failed: Failed) -> Outcome 
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok());
             let path = spec.and_then(|spec| spec.linux?.cgroups_path);
             let path = path.unwrap_or_else(|| format!("/teu-{id}"));
-            if let Ok(cgroup) = crate::cgroup::Cgroup::open(&path) {
+            if let Ok(cgroup) = Cgroup::open(&path) {
                 cgroup.kill_all()?;
                 cgroup.delete()?;
             }
@@ -241,7 +238,7 @@ fn remains(globals: &Globals, id: &str, force: bool, failed: Failed) -> Outcome 
 pub fn remove(globals: &Globals, container: &Container) -> Outcome<()> {
     let cgroup = container.cgroup();
     if let Some(pid) = container.pid() {
-        end(pid)?;
+        end(pid, cgroup.as_ref())?;
     }
     if let Some(cgroup) = &cgroup {
         cgroup.kill_all()?;
@@ -264,15 +261,24 @@ pub fn remove(globals: &Globals, container: &Container) -> Outcome<()> {
     Ok(())
 }
 
-fn end(pid: Pid) -> Outcome<()> {
+fn end(pid: Pid, cgroup: Option<&Cgroup>) -> Outcome<()> {
     let Ok(pidfd) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
     let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+    hear(cgroup)?;
     let limit = Timespec { tv_sec: KILL_LIMIT_S, tv_nsec: 0 };
     match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit)) {
         Ok(0) => Err(Failed::new(format!(
             "process {} does not end although it was killed",
             pid.as_raw_nonzero()
         ))),
+        _ => Ok(()),
+    }
+}
+
+/// Lets frozen processes hear that they are killed: version 1 delivers nothing until they are thawed.
+fn hear(cgroup: Option<&Cgroup>) -> Outcome<()> {
+    match cgroup {
+        Some(cgroup) if cgroup.is_frozen().unwrap_or(false) => Ok(cgroup.thaw()?),
         _ => Ok(()),
     }
 }

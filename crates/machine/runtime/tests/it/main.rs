@@ -10,6 +10,7 @@ mod attacks;
 mod cgroups;
 mod exec;
 mod filters;
+mod hierarchies;
 mod lifecycle;
 mod mounts;
 mod namespaces;
