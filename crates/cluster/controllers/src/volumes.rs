@@ -16,7 +16,7 @@ use plan::{BY_CONTROLLER, Binding, COMPLETED, Step, class, is_for, phase, uses};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::{Status, object};
-use teu_client::Kind;
+use teu_client::{Choice, Kind};
 
 const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
 const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
@@ -115,8 +115,9 @@ impl Volumes {
         let Some(claim) = self.claims.at(key) else { return Ok(None) };
         if object::is_terminating(&claim) {
             let (namespace, name) = parts(key);
-            let is_used = self.pods.in_namespace(namespace).iter().any(|pod| uses(pod, name));
-            self.protect(CLAIMS, &claim, CLAIM_IN_USE, !is_used).await?;
+            let may_go =
+                finalizers::has(&claim, CLAIM_IN_USE) && !self.is_used(namespace, name).await?;
+            self.protect(CLAIMS, &claim, CLAIM_IN_USE, may_go).await?;
             return Ok(None);
         }
         if self.protect(CLAIMS, &claim, CLAIM_IN_USE, false).await? {
@@ -143,6 +144,17 @@ impl Volumes {
             Step::None => self.ask_others(&claim, provisioner.as_deref()).await?,
         }
         Ok(None)
+    }
+
+    /// Whether a pod uses a claim. What goes is gone for good, so the mirror, which may be behind, has only the
+    /// first word.
+    async fn is_used(&self, namespace: &str, name: &str) -> Result<bool, Status> {
+        if self.pods.in_namespace(namespace).iter().any(|pod| uses(pod, name)) {
+            return Ok(true);
+        }
+        let here = Choice { namespace: namespace.to_owned(), ..Choice::default() };
+        let pods = self.context.client.list(PODS, &here).await?.items;
+        Ok(pods.iter().any(|pod| uses(pod, name)))
     }
 
     /// When the claim's class binds, and who makes its volumes.
