@@ -15,7 +15,7 @@ use crate::worker::Look;
 use plan::Reason;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use teu_api::{Status, object};
 use teu_client::Deletion;
 
@@ -32,8 +32,8 @@ struct Garbage {
     context: Context,
     pods: Arc<Mirror>,
     nodes: Arc<Mirror>,
-    /// Nodes that are missing, and when that was first seen.
-    missing: Mutex<HashMap<String, u64>>,
+    /// Pods whose nodes are missing, and when that was first seen of each.
+    missing: Mutex<HashMap<Key, u64>>,
 }
 
 /// Runs until the future is dropped. Keys are those of pods, of nodes, and one for all that ended.
@@ -73,28 +73,40 @@ impl Controller for Garbage {
         if &**at == ENDED {
             return self.keep_some().await;
         }
-        let Some(pod) = self.pods.at(at) else { return Ok(None) };
-        let name = plan::node(&pod).to_owned();
+        let pod = self.pods.at(at);
+        let name = pod.as_deref().map_or("", plan::node).to_owned();
         let node = self.nodes.get("", &name);
-        match plan::judge(&pod, node.as_deref()) {
-            None => Ok(None),
-            Some(Reason::NodeGone) => match self.waits(&name) {
-                Some(milliseconds) => Ok(Some(milliseconds)),
-                None if self.is_there(&name).await? => Ok(None),
-                None => self.take(&pod, Some("PodGC: node no longer exists")).await,
-            },
-            Some(Reason::Unscheduled | Reason::OutOfService) => self.take(&pod, None).await,
+        let reason = pod.as_deref().and_then(|pod| plan::judge(pod, node.as_deref()));
+        if reason != Some(Reason::NodeGone) {
+            self.missing().remove(at);
+        }
+        let (Some(pod), Some(reason)) = (pod, reason) else { return Ok(None) };
+        match reason {
+            Reason::NodeGone => {
+                if let Some(milliseconds) = self.waits(at) {
+                    return Ok(Some(milliseconds));
+                }
+                if !self.is_there(&name).await? {
+                    self.take(&pod, Some("PodGC: node no longer exists")).await?;
+                }
+                self.missing().remove(at);
+                Ok(None)
+            }
+            Reason::Unscheduled | Reason::OutOfService => self.take(&pod, None).await,
         }
     }
 }
 
 impl Garbage {
-    /// How long a node is still waited for.
-    fn waits(&self, node: &str) -> Option<u64> {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.retain(|name, _| self.nodes.get("", name).is_none());
+    fn missing(&self) -> MutexGuard<'_, HashMap<Key, u64>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a pod's node is still waited for. Each pod has its own time, which ends with a last look at it: one
+    /// that comes for a node that others have waited for in vain is not taken at once.
+    fn waits(&self, pod: &Key) -> Option<u64> {
         let now = self.context.timer.now();
-        let since = *missing.entry(node.to_owned()).or_insert(now);
+        let since = *self.missing().entry(pod.clone()).or_insert(now);
         let left = (since + QUARANTINE_MILLISECONDS).saturating_sub(now);
         (left > 0).then_some(left)
     }
