@@ -40,6 +40,7 @@ def has_condition(kind, **more):
 
 def scales(resource, name):
     """The scale of one replica: read, updated without a version to 2, patched to 4."""
+    until("its pod to be counted", lambda: replicas_of(resource.get(name, "scale"))[1] == 1)
     scale = resource.get(name, "scale")
     equal((scale["kind"], scale["apiVersion"]), ("Scale", "autoscaling/v1"))
     equal(replicas_of(scale), (1, 1), "the scale")

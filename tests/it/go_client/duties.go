@@ -57,7 +57,8 @@ func scales(c *cluster) {
 // A pod that runs, as a node would report it.
 func (c *cluster) running(client kubernetes.Interface, name string, labels map[string]string) *corev1.Pod {
 	made := pod(name, labels)
-	made.Spec.NodeName = "nowhere"
+	// A node that is missing is waited for, but not for ever: each step's is another's.
+	made.Spec.NodeName = "nowhere-" + c.ns
 	made = must(client.CoreV1().Pods(c.ns).Create(c.ctx, made, metav1.CreateOptions{}))
 	made.Status.Phase = corev1.PodRunning
 	made.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}

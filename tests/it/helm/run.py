@@ -55,6 +55,11 @@ class Helm:
     def get(self, kind, name):
         return json.loads(self.kubectl("get", kind, name, "-o", "json"))
 
+    def ready(self, name, count):
+        """The deployment, once it says that so many are ready: Helm 3 looks at its set of pods, which is told first."""
+        said = lambda it: it["status"].get("readyReplicas") == count  # noqa: E731
+        return until(f"{count} ready of {name}", lambda: [it for it in [self.get("deployment", name)] if said(it)])[0]
+
     def revisions(self, release):
         """The Secrets that are the release's history."""
         return self.cluster.core.list_namespaced_secret(self.ns, label_selector=f"owner=helm,name={release}").items
@@ -72,6 +77,7 @@ def before_anything(helm):
     plain = helm("template", "web", CHART, "--include-crds")
     assert "kind: CustomResourceDefinition" in plain and 'space: "unknown"' in plain, plain
     helm.kubectl("apply", "-f", f"{CHART}/crds")
+    helm.kubectl("wait", "--for=condition=Established", "crd/widgets.helm.example.com", "--timeout=60s")
     helm("template", "web", CHART, "--validate")
     # Validation is the server's since it offers it.
     wrong = helm("install", "web", CHART, "--set", "replicas=many", fails=True)
@@ -85,8 +91,7 @@ def before_anything(helm):
 def install(helm):
     said = helm("install", "shop", CHART, "--wait", "--wait-for-jobs", "--timeout", "120s")
     assert "STATUS: deployed" in said and "shop is revision 1 on v1." in said, said
-    web = helm.get("deployment", "shop-web")
-    equal(web["status"]["readyReplicas"], 2)
+    helm.ready("shop-web", 2)
     equal(helm.get("configmap", "shop")["data"], {"colour": "blue", "extra": "yes", "space": helm.space})
     equal(base64.b64decode(helm.get("secret", "shop")["data"]["PASSWORD"]), b"s3cret")
     equal(helm.get("widget", "shop")["spec"]["colour"], "blue")
@@ -125,8 +130,8 @@ def upgrade_over_a_change_by_hand(helm):
     assert "image: nginx:1" in before and "image: nginx:2" in after
     # What the last one said, and one thing more.
     helm("upgrade", "shop", CHART, "--reuse-values", "--set", "replicas=3", "--wait")
-    web = helm.get("deployment", "shop-web")
-    equal((web["status"]["readyReplicas"], web["spec"]["template"]["spec"]["containers"][0]["image"]), (3, "nginx:2"))
+    web = helm.ready("shop-web", 3)
+    equal(web["spec"]["template"]["spec"]["containers"][0]["image"], "nginx:2")
 
 
 @step
@@ -216,7 +221,7 @@ def helm_4(helm):
         assert helm.space in dry["manifest"], dry
         made = config.install(CHART, "shop", namespace=helm.ns, wait="watcher", timeout=120)
         equal(made["status"], "deployed")
-        equal(helm.get("deployment", "shop-web")["status"]["readyReplicas"], 2)
+        helm.ready("shop-web", 2)
         assert any(operation == "Apply" for _, operation in four.managers("deployment", "shop-web"))
         helm.kubectl("annotate", "deployment", "shop-web", "by=hand")
         helm.kubectl("patch", "configmap", "shop", "--type=merge", "-p", '{"data":{"mine":"kept"}}')

@@ -179,6 +179,8 @@ def rollback(cluster):
         """Nothing moves while the middle one is not ready; then all are replaced, from the last to the first."""
         node.ready("ss2-1", False)
         until("the middle one not to be ready", lambda: not is_ready(it.listed()[1]))
+        # Its controller knows it, too.
+        it.counts("readyReplicas", 2)
         since = it.pods.all(it.selector)["metadata"]["resourceVersion"]
         it.image(image)
         current, wanted = it.revisions()
