@@ -183,15 +183,15 @@ spec:
       containers:
       - name: c
         image: busybox
-        command: [sh, -c, "touch /well; exec sleep 1000"]
-        livenessProbe: {exec: {command: [test, -e, /well]}, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 60}
+        command: [sh, -c, "rm -f /sick; exec sleep 1000"]
+        livenessProbe: {exec: {command: [test, "!", -e, /sick]}, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 60}
 "#;
     let file = play(&world, yaml);
     world.teu(["kube", "play", &file]).ok();
     eventually("one finds the other by its name", || {
         world.line("exec twins-pod-0-c nslookup twins-pod-1").code == 0
     });
-    world.line("exec twins-pod-0-c rm /well").ok();
+    world.line("exec twins-pod-0-c touch /sick").ok();
     eventually("the one that is not well is started again", || {
         let count = ["inspect", "--format", "{{.RestartCount}}", "twins-pod-0-c"];
         world.teu(count).out.trim().parse::<u32>().is_ok_and(|count| count >= 1)

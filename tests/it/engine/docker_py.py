@@ -3,6 +3,7 @@
 import io
 import tarfile
 import threading
+import time
 
 import docker
 
@@ -142,8 +143,13 @@ one.start()
 one.kill()
 one.wait()
 one.remove()
+# What happened last is told last, and comes when it comes.
+deadline = time.monotonic() + 60
+while "destroy" not in seen:
+    assert time.monotonic() < deadline, seen
+    time.sleep(0.05)
 events.close()
-listener.join(30)
+listener.join(60)
 for action in ["create", "start", "die", "destroy", "pause", "rename"]:
     assert action in seen, (action, seen)
 assert "ContainersDeleted" in client.containers.prune()
