@@ -9,12 +9,14 @@
 mod builtin;
 mod memo;
 mod nodes;
+mod place;
 mod policies;
 mod quotas;
 mod signers;
 mod webhooks;
 
 pub use memo::Memo;
+pub use place::Place;
 pub use quotas::{Charge, TRIES as CHARGES, Turns};
 
 use crate::api::{Api, Call, store_status};
@@ -25,8 +27,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use teu_api::admission::matching::is_exempt;
 use teu_api::admission::{Operation, Request};
-use teu_api::object::is_terminating;
-use teu_api::{Cause, CauseKind, Status};
+use teu_api::Status;
 use teu_kubernetes::Schema;
 use teu_store::Consistency;
 use teu_store::cache::ListAt;
@@ -205,31 +206,6 @@ impl Api {
             }
         };
         found.map(|found| entry.open(&found.stored, found.revision)).transpose()
-    }
-
-    /// Refuses to make something in a namespace that is not there or is going.
-    pub fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Status> {
-        let call = subject.call;
-        if !call.entry.row.resource.is_namespaced() {
-            return Ok(());
-        }
-        let Some(namespace) = &subject.namespace else {
-            return Err(Status::not_found("", "namespaces", &call.namespace));
-        };
-        if !is_terminating(namespace) {
-            return Ok(());
-        }
-        let name = &call.namespace;
-        let why = format!(
-            "unable to create new content in namespace {name} because it is being terminated"
-        );
-        let mut status = call.forbidden(&why);
-        status.causes.push(Cause {
-            reason: CauseKind::NamespaceTerminating,
-            message: format!("namespace {name} is being terminated"),
-            field: "metadata.namespace".to_owned(),
-        });
-        Err(status)
     }
 }
 

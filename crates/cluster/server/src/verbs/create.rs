@@ -2,7 +2,7 @@
 
 use super::Written;
 use super::meta;
-use crate::admission::CHARGES;
+use crate::admission::{CHARGES, Place};
 use crate::api::{Api, Call, WriteOptions};
 use crate::id;
 use crate::services::{self, Given};
@@ -92,11 +92,12 @@ impl Api {
         let draws = if services::is_service(call) { services::DRAWS } else { 1 };
         for left in (0..draws).rev() {
             let mut drawn = if left > 0 { new.clone() } else { std::mem::take(&mut new) };
-            let (given, warnings) = self.prepare_new(call, &mut drawn, options).await?;
+            let Prepared { given, place, warnings } =
+                self.prepare_new(call, &mut drawn, options).await?;
             if owners == Owners::ToFind {
                 drawn = self.own(call, None, drawn, options);
             }
-            if let Some(object) = self.insert(call, &drawn, &given, options).await? {
+            if let Some(object) = self.insert(call, &drawn, (&given, place), options).await? {
                 return Ok(Written { object, is_new: true, warnings });
             }
         }
@@ -111,11 +112,11 @@ impl Api {
         call: &Call,
         new: &mut Value,
         options: &WriteOptions,
-    ) -> Result<(Given, Vec<String>), Status> {
+    ) -> Result<Prepared, Status> {
         let rules = &call.entry.row.rules;
         rules.default(new);
         let subject = self.subject(call, Operation::Create, None, options.is_dry_run).await?;
-        self.admit_namespace(&subject)?;
+        let place = Place::of(&subject)?;
         let mut warnings = self.mutate(&subject, new).await?;
         // Some kinds make labels of their own UID.
         self.begin(call, new);
@@ -134,15 +135,16 @@ impl Api {
         self.check_parameters(call, new, None).await?;
         warnings.extend(rules.warnings(new, None));
         warnings.extend(self.judge(&subject, Some(new)).await?);
-        Ok((given, warnings))
+        Ok(Prepared { given, place, warnings })
     }
 
-    /// Writes a new object and what it was given; `None` if somebody else has that.
+    /// Writes a new object and what it was given, where it was to be; `None` if somebody else has what
+    /// was given.
     async fn insert(
         &self,
         call: &Call,
         new: &Value,
-        given: &Given,
+        (given, mut place): (&Given, Option<Place>),
         options: &WriteOptions,
     ) -> Result<Option<Object>, Status> {
         let stored = call.entry.seal(new)?;
@@ -159,24 +161,37 @@ impl Api {
             txn.writes.extend(given.writes.iter().cloned());
             txn.writes.extend(charge.writes.iter().cloned());
             let charged = txn.writes.len() - charge.writes.len();
+            txn.writes.extend(place.as_ref().map(Place::check));
             let Some(outcome) = self.commit(txn).await? else { continue };
-            match outcome {
+            let current = match outcome {
                 Outcome::Done { revision } => return Ok(Some(Object { stored, revision })),
-                Outcome::Conflict { current, .. } => match current.split_first() {
-                    Some((None, beside)) if given.is_refused(beside) => {
-                        return Err(call.invalid(services::refused(new)));
-                    }
-                    // Either what was drawn is taken, or only the quotas have changed.
-                    Some((None, _)) if current.iter().take(charged).any(Option::is_some) => {
-                        return Ok(None);
-                    }
-                    Some((None, _)) => {}
-                    _ => return Err(already_exists(call)),
-                },
+                Outcome::Conflict { current, .. } => current,
+            };
+            if let Some(place) = &mut place {
+                place.look_again(call, current.last().and_then(Option::as_deref))?;
+            }
+            match current.split_first() {
+                Some((None, beside)) if given.is_refused(beside) => {
+                    return Err(call.invalid(services::refused(new)));
+                }
+                // Either what was drawn is taken, or only its namespace or the quotas have changed.
+                Some((None, _)) if current.iter().take(charged).any(Option::is_some) => {
+                    return Ok(None);
+                }
+                Some((None, _)) => {}
+                _ => return Err(already_exists(call)),
             }
         }
-        Err(call.conflict("its quotas changed again and again while it was written; try again"))
+        let why = "its namespace or quotas changed again and again while it was written; try again";
+        Err(call.conflict(why))
     }
+}
+
+/// What a new object comes with.
+struct Prepared {
+    given: Given,
+    place: Option<Place>,
+    warnings: Vec<String>,
 }
 
 /// Whether a new object's fields have their owners.

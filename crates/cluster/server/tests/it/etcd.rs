@@ -255,3 +255,19 @@ fn one_of_two_servers_leads_and_the_other_takes_over() {
     second.begin();
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
+
+#[test]
+fn nothing_is_left_in_a_namespace_that_another_server_takes_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((_etcd, port)) = start_etcd(folder.path()) else { return };
+    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
+    let shutdown = Shutdown::new();
+    runtime.block_on(async {
+        let store = format!("etcd://127.0.0.1:{port}");
+        let one = start(&folder.path().join("one"), &store, "192.0.2.1", &shutdown).await;
+        let two = start(&folder.path().join("two"), &store, "192.0.2.2", &shutdown).await;
+        crate::places::nothing_is_left(&one, &two).await;
+    });
+    shutdown.begin();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}

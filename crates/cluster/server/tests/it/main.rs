@@ -23,6 +23,7 @@ mod oidc;
 mod parts;
 mod patches;
 mod placement;
+mod places;
 mod proxying;
 mod quotas;
 mod reload;
