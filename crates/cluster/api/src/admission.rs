@@ -65,8 +65,8 @@ pub struct Request<'a> {
     pub version: &'a str,
     /// Name of the resource in paths.
     pub resource: &'a str,
-    /// Kind of what is written.
-    pub kind: &'a str,
+    /// Group, version and kind of what is written: a part such as an eviction has its own.
+    pub kind: (&'a str, &'a str, &'a str),
     /// Part of the object; empty for itself.
     pub subresource: &'a str,
     /// Namespace; empty for none.
@@ -92,7 +92,8 @@ impl Request<'_> {
     pub fn attributes(&self, uid: &str) -> Value {
         let resource =
             json!({"group": self.group, "version": self.version, "resource": self.resource});
-        let kind = json!({"group": self.group, "version": self.version, "kind": self.kind});
+        let (group, version, kind) = self.kind;
+        let kind = json!({"group": group, "version": version, "kind": kind});
         let mut request = Map::new();
         let mut put = |name: &str, value: Value| request.insert(name.to_owned(), value);
         put("uid", uid.into());

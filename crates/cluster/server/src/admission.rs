@@ -25,9 +25,9 @@ use crate::table::Rows;
 use crate::verbs::read::object;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
+use teu_api::Status;
 use teu_api::admission::matching::is_exempt;
 use teu_api::admission::{Operation, Request};
-use teu_api::Status;
 use teu_kubernetes::Schema;
 use teu_store::Consistency;
 use teu_store::cache::ListAt;
@@ -50,14 +50,15 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The kind of what is judged: a connection's options, or a part that is only made, have their own.
-    fn kind(&self) -> &str {
+    /// Group, version and kind of what is judged: a connection's options, or a part that is only made,
+    /// have their own.
+    fn kind(&self) -> (&str, &str, &str) {
         let resource = &self.call.entry.row.resource;
         match (self.operation, resource.subresource(&self.call.subresource)) {
             (Operation::Connect | Operation::Create, Some(part)) if !part.kind.is_empty() => {
-                &part.kind
+                (&part.group, &part.version, &part.kind)
             }
-            _ => &resource.kind,
+            _ => (&resource.group, &resource.version, &resource.kind),
         }
     }
 
@@ -138,33 +139,60 @@ impl Api {
         Ok(warnings)
     }
 
-    /// Refuses a connection with these options if a policy or a webhook does.
+    /// Refuses a connection with these options if a policy or a webhook does. What would change them has
+    /// come too late for that, and refuses by it.
     pub async fn admit_connection(&self, call: &Call, options: Value) -> Result<(), Status> {
-        self.judge_document(call, Operation::Connect, &options, false).await.map(|_| ())
+        let subject = self.subject(call, Operation::Connect, None, false).await?;
+        let mut wanted = options.clone();
+        self.mutate_document(&subject, &mut wanted).await?;
+        if wanted != options {
+            return Err(call.forbidden("a webhook or a policy wants other options"));
+        }
+        self.judge_document(&subject, &options).await.map(|_| ())
     }
 
-    /// Refuses to make a part of an object, such as an eviction, if a policy or a webhook does. Answers
-    /// warnings.
-    pub async fn judge_part(
+    /// Lets policies and webhooks change a part of an object that is only made, such as an eviction, and
+    /// refuse it; nothing is made in a namespace that goes. Answers warnings.
+    pub async fn admit_part(
         &self,
         call: &Call,
-        sent: &Value,
+        sent: &mut Value,
         is_dry_run: bool,
     ) -> Result<Vec<String>, Status> {
-        self.judge_document(call, Operation::Create, sent, is_dry_run).await
+        let subject = self.subject(call, Operation::Create, None, is_dry_run).await?;
+        Place::of(&subject)?;
+        let mut warnings = self.mutate_document(&subject, sent).await?;
+        let named = teu_api::object::name(sent);
+        if !named.is_empty() && named != call.name {
+            let (.., kind) = subject.kind();
+            return Err(Status::bad_request(format!(
+                "name in URL does not match name in {kind} object"
+            )));
+        }
+        self.check_node_part(call, sent).await?;
+        warnings.extend(self.judge_document(&subject, sent).await?);
+        Ok(warnings)
+    }
+
+    async fn mutate_document(
+        &self,
+        subject: &Subject<'_>,
+        document: &mut Value,
+    ) -> Result<Vec<String>, Status> {
+        let mut warnings = Vec::new();
+        self.mutate_by_policies(subject, document).await?;
+        self.mutate_by_webhooks(subject, document, &mut warnings).await?;
+        Ok(warnings)
     }
 
     async fn judge_document(
         &self,
-        call: &Call,
-        operation: Operation,
+        subject: &Subject<'_>,
         document: &Value,
-        is_dry_run: bool,
     ) -> Result<Vec<String>, Status> {
-        let subject = self.subject(call, operation, None, is_dry_run).await?;
         let mut warnings = Vec::new();
-        self.judge_by_policies(&subject, Some(document), &mut warnings).await?;
-        self.judge_by_webhooks(&subject, Some(document), &mut warnings).await?;
+        self.judge_by_policies(subject, Some(document), &mut warnings).await?;
+        self.judge_by_webhooks(subject, Some(document), &mut warnings).await?;
         Ok(warnings)
     }
 

@@ -24,7 +24,7 @@ pub(super) fn request(object: &Value) -> Request<'_> {
         group: "apps",
         version: "v1",
         resource: "deployments",
-        kind: "Deployment",
+        kind: ("apps", "v1", "Deployment"),
         subresource: "",
         namespace: "default",
         name: "web",

@@ -13,6 +13,7 @@ use teu_api::admission::webhook::{
 };
 use teu_api::decode::{self, Decoded, Strictness};
 use teu_api::{Status, object, patch};
+use teu_kubernetes::Schema;
 
 /// Seconds for an answer, and at most.
 const SECONDS: u64 = 10;
@@ -147,8 +148,17 @@ fn name_of(webhook: &Webhook) -> &str {
 pub(super) fn fitted(subject: &Subject<'_>, value: Value) -> Result<Value, Status> {
     let entry = &subject.call.entry;
     let decoded = Decoded { value, faults: Vec::new() };
-    let named = (&*entry.api_version, entry.kind());
-    let (mut object, _) = decode::object(decoded, &entry.row.schema, Strictness::Ignore, named)?;
-    entry.row.rules.default(&mut object);
-    Ok(object)
+    let (group, version, kind) = subject.kind();
+    let slash = if group.is_empty() { "" } else { "/" };
+    let api_version = format!("{group}{slash}{version}");
+    if kind == entry.kind() {
+        let named = (&*api_version, kind);
+        let (mut object, _) =
+            decode::object(decoded, &entry.row.schema, Strictness::Ignore, named)?;
+        entry.row.rules.default(&mut object);
+        return Ok(object);
+    }
+    let any = Schema::any();
+    let schema = subject.document.as_ref().unwrap_or(&any);
+    decode::object(decoded, schema, Strictness::Ignore, (&api_version, kind)).map(|(it, _)| it)
 }

@@ -17,14 +17,12 @@ pub async fn answer(api: &Api, call: &Call, sent: &Value) -> Option<Result<Value
     match (group, kind, &*call.subresource) {
         ("", "ServiceAccount", "token") => {
             let accounts = api.accounts.as_ref()?;
-            if let Err(status) = api.check_node_part(call, sent).await {
-                return Some(Err(status));
-            }
-            if let Err(status) = api.judge_part(call, sent, false).await {
+            let mut sent = sent.clone();
+            if let Err(status) = api.admit_part(call, &mut sent, false).await {
                 return Some(Err(status));
             }
             let at = (&*call.namespace, &*call.name);
-            Some(accounts.issue(api, at, sent.clone()).await)
+            Some(accounts.issue(api, at, sent).await)
         }
         ("authentication.k8s.io", "SelfSubjectReview", "") => {
             let status = json!({ "userInfo": user_value(&call.user) });

@@ -268,7 +268,7 @@ async fn write(
                 return Ok(answer::document(201, &review?, look.accept));
             }
             if let Some(pod) = bound(call, &sent) {
-                let (done, more) = api.create_part(&pod, &sent, &options).await?;
+                let (done, more) = api.create_part(&pod, sent, &options).await?;
                 let done = answer::document(201, &done, look.accept);
                 return Ok(answer::warn(done, &[told, more].concat()));
             }
@@ -277,7 +277,7 @@ async fn write(
                 return Err(Status::method_not_allowed(group, plural, "create"));
             }
             if !call.subresource.is_empty() {
-                let (done, more) = api.create_part(call, &sent, &options).await?;
+                let (done, more) = api.create_part(call, sent, &options).await?;
                 let done = answer::document(201, &done, look.accept);
                 return Ok(answer::warn(done, &[told, more].concat()));
             }

@@ -20,6 +20,11 @@ const SYSTEM: [&str; 6] = [
 /// Refuses an object of another kind, and puts it into the namespace of the path.
 pub fn check_place(call: &Call, sent: &mut Value) -> Result<(), Status> {
     check_kind(sent, call.entry.kind(), &call.entry.api_version)?;
+    check_namespace(call, sent)
+}
+
+/// Puts an object into the namespace of the path.
+pub fn check_namespace(call: &Call, sent: &mut Value) -> Result<(), Status> {
     let metadata = object::metadata_mut(sent);
     let said = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
     if call.entry.row.resource.is_namespaced() {

@@ -1,8 +1,9 @@
 //! Parts of objects that are only made: a pod's binding to a node, its eviction.
 
 use super::delete::DeleteOptions;
+use super::meta;
 use crate::api::{Api, Call, WriteOptions, store_status};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::kinds::labels::selects;
 use teu_api::{Cause, CauseKind, Status, object};
@@ -19,23 +20,14 @@ impl Api {
     pub async fn create_part(
         self: &Arc<Self>,
         call: &Call,
-        sent: &Value,
+        mut sent: Value,
         options: &WriteOptions,
     ) -> Result<(Value, Vec<String>), Status> {
-        self.check_node_part(call, sent).await?;
-        let named = object::name(sent);
-        if !named.is_empty() && named != call.name {
-            let resource = &call.entry.row.resource;
-            let kind = resource.subresource(&call.subresource).map(|part| &*part.kind);
-            return Err(Status::bad_request(format!(
-                "name in URL does not match name in {} object",
-                kind.unwrap_or_default()
-            )));
-        }
-        let warnings = self.judge_part(call, sent, options.is_dry_run).await?;
+        meta::check_namespace(call, &mut sent)?;
+        let warnings = self.admit_part(call, &mut sent, options.is_dry_run).await?;
         match (call.entry.plural(), &*call.subresource) {
             ("pods", "binding") => self.bind(call, sent, options).await?,
-            ("pods", "eviction") => self.evict(call, sent, options).await?,
+            ("pods", "eviction") => self.evict(call, &sent, options).await?,
             _ => return Err(Status::not_found_path(&call.subresource)),
         }
         let done = json!({
@@ -45,74 +37,27 @@ impl Api {
     }
 
     /// Puts a pod on a node, once.
-    async fn bind(&self, call: &Call, sent: &Value, options: &WriteOptions) -> Result<(), Status> {
-        let node = object::text(sent, &["target", "name"]).unwrap_or_default();
-        let kind = object::text(sent, &["target", "kind"]).unwrap_or_default();
-        let mut causes = Vec::new();
-        if !matches!(kind, "" | "Node") {
-            causes.push(Cause::unsupported("target.kind", &kind.into(), &["Node", "<empty>"]));
+    async fn bind(
+        &self,
+        call: &Call,
+        mut sent: Value,
+        options: &WriteOptions,
+    ) -> Result<(), Status> {
+        // Where its node is, unless the scheduler says otherwise.
+        let node = object::text(&sent, &["target", "name"]).unwrap_or_default();
+        let mut labels = self.topology(call, node).await?;
+        let metadata = object::metadata_mut(&mut sent);
+        if let Some(Value::Object(own)) = metadata.get("labels") {
+            labels.extend(own.clone());
         }
-        if node.is_empty() {
-            causes.push(Cause::required("target.name", ""));
-        }
-        if !causes.is_empty() {
-            return Err(Status::invalid("", "Binding", &call.name, causes));
-        }
-        let (now, labels) = (self.wall.text(), self.binding_labels(call, sent, node).await?);
+        metadata.insert("labels".to_owned(), labels.into());
+        let (rules, now) = (&call.entry.row.rules, self.wall.text());
         self.rewrite(call, options, |pod| {
-            if object::is_terminating(pod) {
-                let text =
-                    format!("pod {} is being deleted, cannot be assigned to a host", call.name);
-                return Err(call.conflict(&text));
-            }
-            let uid = object::uid(sent);
-            if !uid.is_empty() && uid != object::uid(pod) {
-                let has = object::uid(pod);
-                let text = format!(
-                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {has}"
-                );
-                return Err(call.conflict(&text));
-            }
-            if let Some(known) =
-                object::text(pod, &["spec", "nodeName"]).filter(|it| !it.is_empty())
-            {
-                let text = format!("pod {} is already assigned to node \"{known}\"", call.name);
-                return Err(call.conflict(&text));
-            }
-            object::child_mut(pod, "spec").insert("nodeName".to_owned(), node.into());
-            let notes = object::at(sent, &["metadata", "annotations"]).and_then(Value::as_object);
-            for (field, added) in [("annotations", notes), ("labels", Some(&labels))] {
-                for (name, value) in added.into_iter().flatten() {
-                    let metadata = object::metadata_mut(pod);
-                    let all = metadata.entry(field).or_insert_with(|| json!({}));
-                    all[name] = value.clone();
-                }
-            }
-            let status = object::child_mut(pod, "status");
-            let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-            if let Some(conditions) = conditions.as_array_mut() {
-                conditions.retain(|condition| condition["type"] != "PodScheduled");
-                conditions.push(json!({
-                    "type": "PodScheduled", "status": "True", "lastProbeTime": null,
-                    "lastTransitionTime": now,
-                }));
-            }
+            rules.write_subresource(pod, "binding", &sent)?;
+            rules.stamp(pod, &now);
             Ok(())
         })
         .await
-    }
-
-    /// The labels a pod gets when it is bound: those of the binding, and where its node is.
-    async fn binding_labels(
-        &self,
-        call: &Call,
-        sent: &Value,
-        node: &str,
-    ) -> Result<Map<String, Value>, Status> {
-        let mut labels = self.topology(call, node).await?;
-        let own = object::at(sent, &["metadata", "labels"]).and_then(Value::as_object);
-        labels.extend(own.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-        Ok(labels)
     }
 
     /// Deletes a pod, if its disruption budgets allow it.

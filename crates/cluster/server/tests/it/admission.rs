@@ -34,6 +34,10 @@ impl Handler for Hook {
                 response["status"] = json!({ "message": "bad is not good", "code": 403 });
             }
             "/refuse" => {}
+            "/stay" => {
+                response["allowed"] = false.into();
+                response["status"] = json!({ "message": "it stays", "code": 403 });
+            }
             _ => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
         self.0.lock().expect("unharmed").push(asked);
@@ -67,13 +71,24 @@ impl Hooks {
 
     /// Has requests about config maps sent there.
     fn configure(&self, world: &World, kind: &str, path: &str, policy: &str) {
+        self.configure_for(world, (kind, "configmaps"), path, policy);
+    }
+
+    /// The same for another resource, or a part.
+    fn configure_for(
+        &self,
+        world: &World,
+        (kind, resource): (&str, &str),
+        path: &str,
+        policy: &str,
+    ) {
         let name = format!("{}.example.com", path.trim_start_matches('/'));
         let configuration = json!({
             "metadata": { "name": name },
             "webhooks": [{
                 "name": name, "failurePolicy": policy, "sideEffects": "None", "admissionReviewVersions": ["v1"],
                 "clientConfig": { "url": format!("https://127.0.0.1:{}{path}", self.port), "caBundle": self.authority },
-                "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE", "UPDATE"] }],
+                "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "resources": [resource], "operations": ["CREATE", "UPDATE"] }],
             }],
         });
         world.post(&format!("{GROUP}/{kind}"), &configuration).good();
@@ -249,4 +264,70 @@ fn parts_that_are_only_made_are_judged() {
     );
     evict("go").good();
     assert_eq!(world.get(&format!("{pods}/go")).code, 404);
+}
+
+#[test]
+fn webhooks_are_asked_about_bindings_and_evictions() {
+    let world = World::new();
+    let hooks = Hooks::start(&world);
+    let (mutating, validating) =
+        ("mutatingwebhookconfigurations", "validatingwebhookconfigurations");
+    hooks.configure_for(&world, (mutating, "pods/binding"), "/label", "Fail");
+    hooks.configure_for(&world, (validating, "pods/eviction"), "/stay", "Fail");
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({ "metadata": { "name": "p" }, "spec": { "containers": [{ "name": "a", "image": "a:1" }] } });
+    world.post(pods, &pod).good();
+    let last = || hooks.seen.lock().expect("unharmed").last().cloned().unwrap_or_default();
+    let binding = json!({ "metadata": { "name": "p" }, "target": { "kind": "Node", "name": "n" } });
+    // The caches that are asked follow the store at once, but not in no time.
+    world.until(|| {
+        world.post(&format!("{pods}/p/binding?dryRun=All"), &binding).good();
+        !last().is_null()
+    });
+    world.post(&format!("{pods}/p/binding"), &binding).good();
+    let asked = last();
+    let named = json!({ "group": "", "version": "v1", "kind": "Binding" });
+    assert_eq!((&asked["kind"], &asked["requestKind"]), (&named, &named));
+    assert_eq!(
+        (&asked["subResource"], &asked["name"], &asked["object"]["target"]["name"]),
+        (&json!("binding"), &json!("p"), &json!("n"))
+    );
+    assert_eq!(asked["operation"], "CREATE");
+    // What a webhook adds to the binding goes to the pod.
+    let bound = world.get(&format!("{pods}/p")).good();
+    assert_eq!(
+        (&bound["spec"]["nodeName"], &bound["metadata"]["labels"]["seen"]),
+        (&json!("n"), &json!("yes"))
+    );
+    let eviction = json!({ "metadata": { "name": "p" } });
+    let evict = |query: &str| world.post(&format!("{pods}/p/eviction{query}"), &eviction);
+    world.until(|| evict("?dryRun=All").code == 403);
+    let refused = evict("").bad(403);
+    assert_eq!(
+        refused["message"],
+        "admission webhook \"stay.example.com\" denied the request: it stays"
+    );
+    let asked = last();
+    assert_eq!(asked["kind"], json!({ "group": "policy", "version": "v1", "kind": "Eviction" }));
+    assert_eq!(asked["resource"], json!({ "group": "", "version": "v1", "resource": "pods" }));
+    world.get(&format!("{pods}/p")).good();
+}
+
+#[test]
+fn nobody_is_bound_or_evicted_where_a_namespace_goes() {
+    let world = World::new();
+    let namespace = json!({ "metadata": { "name": "going" } });
+    world.post("/api/v1/namespaces", &namespace).good();
+    let pods = "/api/v1/namespaces/going/pods";
+    let pod = json!({
+        "metadata": { "name": "p", "finalizers": ["example.com/hold"] },
+        "spec": { "containers": [{ "name": "a", "image": "a:1" }] },
+    });
+    world.until(|| world.post(pods, &pod).code == 201);
+    world.delete("/api/v1/namespaces/going").good();
+    let body = json!({ "metadata": { "name": "p" }, "target": { "name": "n" } });
+    for part in ["binding", "eviction"] {
+        let refused = world.post(&format!("{pods}/p/{part}"), &body).bad(403);
+        assert_eq!(refused["details"]["causes"][0]["reason"], "NamespaceTerminating", "{refused}");
+    }
 }

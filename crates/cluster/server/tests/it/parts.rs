@@ -73,6 +73,23 @@ fn a_pod_is_bound_once() {
 }
 
 #[test]
+fn a_pod_behind_gates_is_bound_nowhere() {
+    let world = World::new();
+    let mut gated = pod("p");
+    gated["spec"]["schedulingGates"] = json!([{ "name": "example.com/wait" }]);
+    let made = world.post(PODS, &gated).good();
+    let binding = json!({ "metadata": { "name": "p" }, "target": { "kind": "Node", "name": "n" } });
+    let path = format!("{PODS}/p/binding");
+    let refused = world.post(&path, &binding).bad(409);
+    let why = "Operation cannot be fulfilled on pods/binding \"p\": pod p has non-empty .spec.schedulingGates";
+    assert_eq!(refused["message"], why);
+    let mut open = made;
+    open["spec"]["schedulingGates"] = json!([]);
+    world.put(&format!("{PODS}/p"), &open).good();
+    world.post(&path, &binding).good();
+}
+
+#[test]
 fn evictions_ask_the_budget() {
     let world = World::new();
     let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";

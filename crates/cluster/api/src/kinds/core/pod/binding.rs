@@ -22,15 +22,17 @@ pub fn bind(pod: &mut Value, binding: &Value) -> Result<(), Status> {
         return Err(Status::invalid("", "Binding", &name, causes));
     }
     let conflict = |why: &str| Err(Status::conflict("", "pods/binding", &name, why));
-    let uid = sent.text("metadata.uid");
-    if !uid.is_empty() && uid != object::uid(pod) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(pod)
-        );
-        return conflict(&why);
-    }
     let at = At::root(pod);
+    for (what, field) in [("UID", "uid"), ("ResourceVersion", "resourceVersion")] {
+        let asked = sent.get("metadata").text(field);
+        let has = at.get("metadata").text(field);
+        if !asked.is_empty() && asked != has {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {has}"
+            );
+            return conflict(&why);
+        }
+    }
     if object::is_terminating(pod) {
         return conflict(&format!("pod {name} is being deleted, cannot be assigned to a host"));
     }
@@ -56,5 +58,5 @@ fn scheduled(status: &mut Value) {
     fill::missing(status, "conditions", json!([]));
     let Some(conditions) = status["conditions"].as_array_mut() else { return };
     conditions.retain(|condition| fill::text(condition, "type") != "PodScheduled");
-    conditions.push(json!({"type": "PodScheduled", "status": "True"}));
+    conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null}));
 }

@@ -225,7 +225,7 @@ fn a_binding_is_for_good() {
     assert_eq!(made["spec"]["nodeName"], "n");
     assert_eq!(
         made["status"]["conditions"],
-        json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}])
+        json!([{"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": "2026-01-01T00:00:00Z"}])
     );
     let again = RULES.write_subresource(&mut made, "binding", &binding).unwrap_err();
     assert_eq!(again.code, 409);
@@ -233,6 +233,10 @@ fn a_binding_is_for_good() {
         again.message,
         "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n\""
     );
+    let mut fresh = created(&RULES, &plain());
+    let meant = json!({"metadata": {"resourceVersion": "7"}, "target": {"name": "n"}});
+    let other = RULES.write_subresource(&mut fresh, "binding", &meant).unwrap_err();
+    assert!(other.message.contains("ResourceVersion in precondition: 7"), "{}", other.message);
     let nowhere = RULES.write_subresource(&mut made, "binding", &json!({})).unwrap_err();
     assert_eq!(nowhere.message, "Binding \"p\" is invalid: target.name: Required value");
 }
