@@ -5,6 +5,7 @@ pub mod own;
 
 use crate::api::Api;
 use crate::auth::User;
+use crate::follow::Pause;
 use crate::local::Local;
 use crate::outgoing::service::Reference;
 use crate::outgoing::{CallError, Target};
@@ -29,6 +30,10 @@ const LAST_PAUSE: Duration = Duration::from_secs(30);
 const DISCOVERY_TIME: Duration = Duration::from_secs(5);
 /// What is said of what this server serves itself.
 const LOCAL: &str = "Local APIServices are always available";
+/// The condition that says how one is.
+const AVAILABLE: &str = "Available";
+/// Its status, reason and message.
+type Said<'a> = (&'a str, &'a str, &'a str);
 /// Resources of one group and version that are shown.
 const MAX_RESOURCES: usize = 1000;
 
@@ -159,14 +164,13 @@ impl Api {
 pub async fn run(api: Arc<Api>) {
     let client = Local::new(&api, User::internal("system:aggregator"), "kube-aggregator");
     let checker = tokio::spawn(check_all(Arc::clone(&api), client.clone()));
+    let mut pause = Pause::new();
     while !api.shutdown.has_begun() {
+        pause.begin();
         if let Ok(mut watch) = client.watch(API_SERVICES, &Choice::default(), "").await {
             follow(&api, &client, &mut *watch).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(LAST_PAUSE) => {}
-            () = api.shutdown.begun() => {}
-        }
+        pause.wait(&api.shutdown).await;
     }
     checker.abort();
 }
@@ -297,22 +301,52 @@ fn resource(remote: &Remote, line: &Value) -> Option<Resource> {
     })
 }
 
-/// Says in its status how it is.
-async fn tell(client: &Local, name: &str, (status, reason, message): (&str, &str, &str)) {
+/// Says in its status how it is. Other conditions are others'.
+async fn tell(client: &Local, name: &str, said: Said<'_>) {
     let Ok(found) = client.get(API_SERVICES, "", name).await else { return };
-    let known = object::at(&found, &["status", "conditions"]).and_then(|all| all.get(0));
-    let is_same = |field: &str, wanted: &str| {
-        known.and_then(|known| known.get(field)).and_then(Value::as_str) == Some(wanted)
-    };
-    if is_same("status", status) && is_same("reason", reason) && is_same("message", message) {
-        return;
-    }
-    let now = client.now();
-    let condition = json!({
-        "type": "Available", "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": now,
-    });
+    let Some(condition) = told(&found, said, &client.now()) else { return };
     let patch = json!({ "status": { "conditions": [condition] } });
     // Told anew when it changes again; nobody else writes it.
-    let _ = client.patch(API_SERVICES, ("", name), "status", Patch::Merge, patch).await;
+    let _ = client.patch(API_SERVICES, ("", name), "status", Patch::Strategic, patch).await;
+}
+
+/// Its condition as it is to be, if that is news. The time is that of the last change between well and
+/// not.
+fn told(service: &Value, (status, reason, message): Said<'_>, now: &str) -> Option<Value> {
+    let all = object::at(service, &["status", "conditions"]).and_then(Value::as_array);
+    let known = all.into_iter().flatten().find(|known| known["type"] == AVAILABLE);
+    let is_same = |field: &str, wanted: &str| known.is_some_and(|known| known[field] == wanted);
+    if is_same("status", status) && is_same("reason", reason) && is_same("message", message) {
+        return None;
+    }
+    let since = known.filter(|_| is_same("status", status));
+    let since = since.map_or_else(|| now.into(), |known| known["lastTransitionTime"].clone());
+    Some(json!({
+        "type": AVAILABLE, "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": since,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_news_is_told_and_the_time_is_that_of_the_change() {
+        let told = |service: &Value, said| told(service, said, "now");
+        let unknown =
+            json!({ "status": { "conditions": [{ "type": "Other", "status": "True" }] } });
+        let first = told(&unknown, ("False", "A", "a")).expect("news");
+        assert_eq!(
+            (&first["type"], &first["lastTransitionTime"]),
+            (&json!(AVAILABLE), &json!("now"))
+        );
+        let mut known = first;
+        known["lastTransitionTime"] = "then".into();
+        let service = json!({ "status": { "conditions": [{ "type": "Other" }, known] } });
+        assert_eq!(told(&service, ("False", "A", "a")), None);
+        let since = |said| told(&service, said).expect("news")["lastTransitionTime"].clone();
+        assert_eq!(since(("False", "B", "b")), "then");
+        assert_eq!(since(("True", "A", "a")), "now");
+    }
 }

@@ -11,14 +11,53 @@ use serde_json::Value;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use teu_api::Status;
 use teu_store::Error as StoreError;
 use teu_store::cache::{CacheWatch, ListAt, WatchFrom};
+use teu_web::Shutdown;
 
 /// Before what failed is tried again, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long to wait before what has ended is begun again: longer each time, unless it had lasted.
+#[derive(Debug)]
+pub struct Pause {
+    next: Duration,
+    begun: Instant,
+}
+
+impl Pause {
+    /// What has not ended yet.
+    pub fn new() -> Self {
+        Self { next: FIRST_PAUSE, begun: Instant::now() }
+    }
+
+    /// It begins.
+    pub fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    /// It has ended: waits, or until the server stops.
+    pub async fn wait(&mut self, shutdown: &Shutdown) {
+        let pause = self.after(self.begun.elapsed());
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.begun() => {}
+        }
+    }
+
+    /// After it had lasted so long.
+    fn after(&mut self, lasted: Duration) -> Duration {
+        if lasted > LAST_PAUSE {
+            self.next = FIRST_PAUSE;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(LAST_PAUSE);
+        pause
+    }
+}
 
 /// Runs `work` once at the beginning, and after each change or burst of changes of the resources.
 pub async fn whenever<F>(api: &Api, resources: &[(&str, &str)], work: impl Fn() -> F)
@@ -28,7 +67,9 @@ where
     let rows = api.table.rows();
     let found = resources.iter().filter_map(|(group, plural)| rows.find_any(group, plural));
     let entries: Vec<Arc<Entry>> = found.cloned().collect();
+    let mut pause = Pause::new();
     loop {
+        pause.begin();
         let ended = tokio::select! {
             biased;
             () = api.shutdown.begun() => return,
@@ -38,10 +79,7 @@ where
         if matches!(ended, StoreError::Closed) {
             return;
         }
-        tokio::select! {
-            () = tokio::time::sleep(FIRST_PAUSE) => {}
-            () = api.shutdown.begun() => return,
-        }
+        pause.wait(&api.shutdown).await;
     }
 }
 

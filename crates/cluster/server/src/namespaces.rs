@@ -11,6 +11,7 @@ mod conditions;
 use self::conditions::{Left, note};
 use crate::api::{Api, Call};
 use crate::auth::User;
+use crate::follow::Pause;
 use crate::local::Local;
 use crate::select::Selector;
 use crate::table::Entry;
@@ -38,14 +39,13 @@ pub async fn run(api: Arc<Api>) {
     let client = Local::new(&api, user.clone(), "namespace-controller");
     let under_way = Arc::new(Mutex::new(HashSet::new()));
     let mut tasks = JoinSet::new();
+    let mut pause = Pause::new();
     while !api.shutdown.has_begun() {
+        pause.begin();
         if let Ok(mut watch) = client.watch(NAMESPACES, &Choice::default(), "").await {
             follow(&api, &user, &mut *watch, (&under_way, &mut tasks)).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(LAST_PAUSE) => {}
-            () = api.shutdown.begun() => return,
-        }
+        pause.wait(&api.shutdown).await;
     }
 }
 

@@ -117,3 +117,12 @@ fn a_watch_that_cannot_begin_begins_later_and_what_failed_is_done_again() {
         running.await.expect("it ends with the server");
     });
 }
+
+#[test]
+fn pauses_grow_until_something_lasts() {
+    let mut pause = Pause::new();
+    let soon = Duration::from_millis(1);
+    let all: Vec<_> = (0..10).map(|_| pause.after(soon).as_millis()).collect();
+    assert_eq!(all, [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+    assert_eq!(pause.after(LAST_PAUSE * 2), FIRST_PAUSE);
+}

@@ -118,10 +118,35 @@ fn aggregated(world: &World) -> Seen {
     seen
 }
 
+const SERVICE: &str = "/apis/apiregistration.k8s.io/v1/apiservices/v1.other.example.com";
+
+fn condition(world: &World, kind: &str) -> Value {
+    let service = world.get(SERVICE).good();
+    let all = service["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    all.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
+}
+
 fn available(world: &World) -> Value {
-    let service =
-        world.get("/apis/apiregistration.k8s.io/v1/apiservices/v1.other.example.com").good();
-    service["status"]["conditions"][0].clone()
+    condition(world, "Available")
+}
+
+#[test]
+fn what_others_say_of_a_service_stays() {
+    let world = World::new();
+    aggregated(&world);
+    let mut service = world.get(SERVICE).good();
+    let own = json!({ "type": "Checked", "status": "True", "reason": "By", "message": "somebody" });
+    let conditions = service["status"]["conditions"].as_array_mut().expect("conditions");
+    conditions.insert(0, own);
+    world.put(&format!("{SERVICE}/status"), &service).good();
+    world.delete("/api/v1/namespaces/default/services/other").good();
+    // Who asks in vain has it looked at again.
+    world.until(|| {
+        world.get(&format!("{PATH}/things"));
+        available(&world)["status"] == "False"
+    });
+    assert_eq!(available(&world)["reason"], "ServiceNotFound");
+    assert_eq!(condition(&world, "Checked")["message"], "somebody");
 }
 
 #[test]
