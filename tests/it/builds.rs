@@ -143,3 +143,71 @@ fn errors_name_file_line_and_instruction() {
     let error = world.teu(["build", "/nonexistent/context"]).fails(1);
     assert!(error.contains("/nonexistent/context"), "{error}");
 }
+
+/// What cannot be meant is refused in words, with what to do, before any work.
+#[test]
+fn values_that_build_refuses() {
+    let world = World::busybox();
+    world.file("app/Dockerfile", "FROM busybox\nRUN echo worked > /out\n");
+    let app = world.root().join("files/app");
+    let app = app.to_str().expect("plain");
+    for (flags, expected) in [
+        ("--annotation nonsense", "invalid annotation \"nonsense\", expected key=value\nhint: "),
+        ("--annotation =x", "expected key=value\nhint: "),
+        ("--annotation index:=x", "expected key=value\nhint: "),
+        ("--annotation index:a=x", "--annotation"),
+        ("--label =x", "invalid label format"),
+        ("--build-arg =x", "it has no name\nhint: NAME=VALUE"),
+        ("--secret nonsense", "expected id=NAME[,src=FILE|,env=VARIABLE]"),
+        ("--secret id=a,colour=red", "expected id=NAME[,src=FILE|,env=VARIABLE]"),
+        ("--secret id=a,src=/nonexistent", "secret a: /nonexistent: No such file"),
+        ("--secret id=a,env=TEU_NO_SUCH", "variable TEU_NO_SUCH is not set\nhint: export it"),
+        ("--ssh a=/nonexistent", "ssh agent \"a\": /nonexistent: No such file"),
+        (
+            "--ssh a=/dev/null",
+            "not a socket (keys are used through an agent: ssh-add FILE)\nhint: ",
+        ),
+        ("--output type=nonsense,dest=x", "unknown output type \"nonsense\": expected image, oci"),
+        ("--output type=oci", "output type oci needs dest=PATH"),
+        ("--output type=local,dest=x,colour=red", "unknown attribute \"colour\""),
+        (
+            "--cache-from type=nonsense",
+            "cache type \"nonsense\" is not supported: NAME, type=registry",
+        ),
+        ("--cache-from type=local", "cache type local needs src="),
+        ("--cache-from type=local,src=x,colour=red", "attribute colour=red"),
+        ("--cache-to type=local,dest=x,mode=huge", "attribute mode=huge"),
+        ("--attest nonsense", "attestation type \"nonsense\" is not known: type=provenance"),
+        (
+            "--attest type=sbom,colour=red",
+            "attribute \"colour=red\" of an attestation is not known",
+        ),
+        ("--provenance mode=huge", "attribute \"mode=huge\""),
+        ("--sbom generator=x/y", "without a generator image"),
+        ("--build-context nonsense", "expected name=value"),
+        (
+            "--build-context a=/nonexistent",
+            "no such directory; name=DIR or name=docker-image://IMAGE",
+        ),
+        ("--add-host nonsense", "bad format for add-host: \"nonsense\""),
+        ("--network nonsense", "network mode \"nonsense\""),
+        ("--platform plan9/mips", "plan9"),
+        ("--target nonsense", "nonsense"),
+        ("--tag UPPER", "must be lowercase"),
+        ("--ulimit nofile", "invalid ulimit argument: nofile"),
+        ("--allow nonsense", "expected network.host or security.insecure"),
+        ("--source-date-epoch soon", "invalid SOURCE_DATE_EPOCH: \"soon\"\nhint: "),
+        ("--progress nonsense", "invalid progress mode \"nonsense\"\nhint: "),
+        ("--push", "--push: the image has no name\nhint: give it one with -t"),
+    ] {
+        let args = ["build"].into_iter().chain(flags.split(' ')).chain([app]);
+        let err = world.teu(args).fails(1);
+        assert!(err.starts_with("teu: ") && err.contains(expected), "{flags}: {err}");
+        assert!(!err.contains("RUN echo"), "{flags} was found out too late: {err}");
+    }
+    assert_eq!(world.line("images -q").ok().lines().count(), 1, "nothing was built");
+    // A label may be a key alone, as in Docker.
+    world.teu(["build", "-q", "-t", "app", "--label", "bare", "--annotation", "a=b=c", app]).ok();
+    let label = world.teu(["image", "inspect", "-f", "{{json .Config.Labels}}", "app"]).ok();
+    assert_eq!(label, "{\"bare\":\"\"}");
+}

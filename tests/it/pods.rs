@@ -67,6 +67,28 @@ fn a_clone_is_another_pod_with_the_same_containers() {
     assert_eq!(world.line("ps -aq").ok(), "");
 }
 
+/// A container needs two letters, as in Docker; a pod one, as in Podman and Kubernetes.
+#[test]
+fn one_letter_is_a_name_for_a_pod() {
+    let world = World::busybox();
+    world.line("pod create --network none --name p").ok();
+    world.line("run -d --pod p --name web busybox sleep 1000").ok();
+    assert_eq!(
+        world.teu(["pod", "ps", "--format", "{{.Name}} {{.NumberOfContainers}}"]).ok(),
+        "p 1"
+    );
+    let err = world.line("pod create --name -p").fails(125);
+    assert!(err.contains("Invalid pod name (-p)"), "{err}");
+    let err = world.line("create --name p busybox").fails(125);
+    assert!(err.contains("Invalid container name (p)"), "{err}");
+    world.line("pod rm -f p").ok();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: q}\nspec:\n  hostNetwork: true\n  containers:\n  - {name: c, image: busybox, command: [sleep, '1000']}\n";
+    let file = world.file("pod.yaml", pod);
+    world.teu(["kube", "play", file.to_str().expect("plain")]).ok();
+    assert_eq!(world.teu(["ps", "--format", "{{.Names}}"]).ok(), "q-c");
+    world.line("pod rm -f q").ok();
+}
+
 #[test]
 fn on_failure_brings_a_killed_container_back() {
     let world = World::busybox();

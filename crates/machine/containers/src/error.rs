@@ -30,6 +30,11 @@ pub enum Error {
     /// The name breaks the grammar.
     #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     InvalidName(String),
+    /// A pod's name.
+    #[error(
+        "Invalid pod name ({0}): letters, digits, '_', '.' and '-', beginning with a letter or digit"
+    )]
+    InvalidPodName(String),
     /// An ordinary user's namespaces could not be entered.
     #[error(transparent)]
     Rootless(#[from] crate::rootless::Error),

@@ -50,14 +50,21 @@ impl std::fmt::Display for Bearer {
     }
 }
 
-/// Docker's grammar: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, with a leading slash forgiven.
+/// A container's name in Docker's grammar: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, with a leading slash
+/// forgiven.
 pub(crate) fn check(name: &str) -> Result<&str> {
+    let bare = check_pod(name).ok().filter(|bare| bare.len() > 1);
+    bare.ok_or_else(|| Error::InvalidName(name.to_owned()))
+}
+
+/// A pod's name in Podman's grammar, and Kubernetes': one letter is enough.
+pub(crate) fn check_pod(name: &str) -> Result<&str> {
     let bare = name.strip_prefix('/').unwrap_or(name);
     let word = |b: u8| b.is_ascii_alphanumeric();
-    let fits = (2..=NAME_LIMIT_BYTES).contains(&bare.len())
+    let fits = (1..=NAME_LIMIT_BYTES).contains(&bare.len())
         && bare.bytes().next().is_some_and(word)
         && bare.bytes().all(|b| word(b) || matches!(b, b'_' | b'.' | b'-'));
-    if fits { Ok(bare) } else { Err(Error::InvalidName(name.to_owned())) }
+    if fits { Ok(bare) } else { Err(Error::InvalidPodName(name.to_owned())) }
 }
 
 /// `adjective_surname`, with a number when a plain one seems hard to find.
@@ -93,7 +100,7 @@ impl Containers {
 
     /// Who bears the name, if somebody does who exists.
     pub(crate) fn bearer(&self, name: &str) -> Result<Option<Bearer>> {
-        let Ok(name) = check(name) else { return Ok(None) };
+        let Ok(name) = check_pod(name) else { return Ok(None) };
         let path = self.name_path(name);
         let text = match rustix::fs::readlink(&path, Vec::new()) {
             Ok(text) => text,
@@ -116,7 +123,10 @@ impl Names<'_> {
     /// Gives a name to somebody who may not exist yet; `None` for one that is made up.
     pub(crate) fn take(&self, name: Option<&str>, bearer: &Bearer) -> Result<String> {
         let Some(name) = name else { return self.take_generated(bearer) };
-        let name = check(name)?;
+        let name = match bearer.container {
+            Some(_) => check(name)?,
+            None => check_pod(name)?,
+        };
         if let Some(other) = self.containers.bearer(name)? {
             return Err(Error::NameInUse { name: name.to_owned(), id: other.id().to_owned() });
         }

@@ -121,7 +121,11 @@ fn of_containers(error: &teu_containers::Error) -> u16 {
     use teu_containers::Error as E;
     match error {
         E::NoSuchContainer(_) | E::NoSuchPod(_) => 404,
-        E::Ambiguous(_) | E::InvalidName(_) | E::InvalidFilter(_) | E::FilterValue { .. } => 400,
+        E::Ambiguous(_)
+        | E::InvalidName(_)
+        | E::InvalidPodName(_)
+        | E::InvalidFilter(_)
+        | E::FilterValue { .. } => 400,
         E::InvalidTime(_) => 400,
         E::Invalid(invalid) => of_invalid(invalid),
         E::NameInUse { .. }

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use teu_builder::{
     BuildRequest, ContextSource, DockerfileSource, Entitlement, Environment, NamedContext,
-    NetworkMode, Outcome, Output, Outside, Secret, SecretSource, SshAgent, Vault,
+    NetworkMode, Outcome, Output, Outside, Secret, SecretSource, Vault,
 };
 
 mod lists;
@@ -164,6 +164,10 @@ fn run(ctx: &Context, matches: &Matches) -> Result<u8> {
     let request = request(matches)?;
     let mut printer = printer(matches)?;
     let (check, tags) = (request.check_only, request.tags.clone());
+    if matches.switch("push") && !check && tags.is_empty() {
+        return Err(Failure::new("--push: the image has no name")
+            .hint("give it one with -t, such as -t registry.example/app:1"));
+    }
     let outcome = build_image(ctx, request, &mut printer)?;
     if check {
         ctx.line("Check complete.")?;
@@ -255,11 +259,11 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         context,
         dockerfile,
         target: owned("target"),
-        build_args: build_args(matches),
+        build_args: lists::build_args(&matches.list("build-arg"))?,
         secrets: matches.list("secret").into_iter().map(secret).collect::<Result<_>>()?,
-        ssh: matches.list("ssh").into_iter().map(ssh).collect::<Result<_>>()?,
+        ssh: matches.list("ssh").into_iter().map(lists::ssh).collect::<Result<_>>()?,
         labels: environment::labels(matches.list("label"))?,
-        annotations: environment::labels(matches.list("annotation"))?,
+        annotations: lists::annotations(&matches.list("annotation"))?,
         attest: lists::attest(matches)?,
         tags: matches
             .list("tag")
@@ -344,7 +348,8 @@ fn sources(matches: &Matches) -> Result<(ContextSource, DockerfileSource)> {
         "-" if stdin_is_dockerfile => {
             return Err(Failure::new(
                 "invalid argument: can't use stdin for both build context and dockerfile",
-            ));
+            )
+            .hint("put the Dockerfile into the archive, or name a directory: teu build -f - DIR"));
         }
         "-" => ContextSource::Stream(Box::new(std::io::stdin())),
         url if url.contains("://") || url.starts_with("git@") => {
@@ -353,8 +358,11 @@ fn sources(matches: &Matches) -> Result<(ContextSource, DockerfileSource)> {
         }
         path => {
             let meta = Path::new(path).metadata();
-            let meta =
-                meta.doing(|| format!("unable to prepare context: path {path:?} not found"))?;
+            let meta = meta
+                .doing(|| format!("unable to prepare context: path {path:?} not found"))
+                .map_err(|failure| {
+                    failure.hint("the last argument is the directory with the files, such as .")
+                })?;
             match meta.is_dir() {
                 true => ContextSource::Directory(PathBuf::from(path)),
                 false => {
@@ -365,17 +373,6 @@ fn sources(matches: &Matches) -> Result<(ContextSource, DockerfileSource)> {
         }
     };
     Ok((context, dockerfile))
-}
-
-/// A bare name takes its value from the environment, or is left out.
-fn build_args(matches: &Matches) -> Vec<(String, String)> {
-    let texts = matches.list("build-arg").into_iter();
-    texts
-        .filter_map(|text| match text.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => std::env::var(text).ok().map(|value| (text.to_owned(), value)),
-        })
-        .collect()
 }
 
 fn secret(text: &str) -> Result<Secret> {
@@ -399,28 +396,21 @@ fn secret(text: &str) -> Result<Secret> {
     if let Some(name) =
         variable.or_else(|| Some(id).filter(|id| from_env && std::env::var_os(id).is_some()))
     {
-        let value = std::env::var_os(name)
-            .ok_or_else(|| Failure::new(format!("secret {id}: the variable {name} is not set")))?;
+        let value = std::env::var_os(name).ok_or_else(|| {
+            Failure::new(format!("secret {id}: the variable {name} is not set"))
+                .hint(format!("export it, or give a file: --secret id={id},src=FILE"))
+        })?;
         use std::os::unix::ffi::OsStringExt as _;
         return Ok(Secret { id: id.to_owned(), source: SecretSource::Value(value.into_vec()) });
     }
     let path = PathBuf::from(source.unwrap_or(id));
-    path.metadata().doing(|| format!("secret {id}: {}", path.display()))?;
+    if let Err(error) = path.metadata() {
+        let failure = Failure::new(format!("secret {id}: {}: {error}", path.display()));
+        return Err(failure.hint(format!(
+            "--secret id={id},src=FILE, or id={id},env=NAME for a variable of the environment"
+        )));
+    }
     Ok(Secret { id: id.to_owned(), source: SecretSource::File(path) })
-}
-
-fn ssh(text: &str) -> Result<SshAgent> {
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, PathBuf::from(socket)),
-        None => match std::env::var_os("SSH_AUTH_SOCK") {
-            Some(socket) => (text, PathBuf::from(socket)),
-            None => {
-                return Err(Failure::new(format!("invalid empty ssh agent socket for {text:?}"))
-                    .hint("start an agent (SSH_AUTH_SOCK), or give --ssh id=SOCKET"));
-            }
-        },
-    };
-    Ok(SshAgent { id: id.to_owned(), socket })
 }
 
 fn named_context(text: &str) -> Result<(String, NamedContext)> {
@@ -430,6 +420,9 @@ fn named_context(text: &str) -> Result<(String, NamedContext)> {
         Some(image) => NamedContext::Image(image.to_owned()),
         None if value.contains("://") => {
             return Err(wrong("only directories and docker-image:// are supported").into());
+        }
+        None if !Path::new(value).is_dir() => {
+            return Err(wrong("no such directory; name=DIR or name=docker-image://IMAGE").into());
         }
         None => NamedContext::Directory(PathBuf::from(value)),
     };

@@ -26,7 +26,7 @@ pub enum Detail {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAttestError {
     /// No such kind.
-    #[error("attestation type {0:?} is not known: provenance or sbom")]
+    #[error("attestation type {0:?} is not known: type=provenance[,mode=min|max] or type=sbom")]
     Kind(String),
     /// No such attribute.
     #[error("attribute {0:?} of an attestation is not known: mode=min|max, disabled=true")]

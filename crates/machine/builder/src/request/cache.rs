@@ -93,7 +93,9 @@ pub enum ParseCacheError {
     )]
     Gha,
     /// No such kind.
-    #[error("cache type {0:?} is not supported: registry, local or inline")]
+    #[error(
+        "cache type {0:?} is not supported: NAME, type=registry,ref=NAME, type=local,src=DIR (dest=DIR to write), or type=inline"
+    )]
     Kind(String),
     /// An inline cache is read from its image.
     #[error("an inline cache is read from its image: type=registry,ref=IMAGE")]
@@ -163,7 +165,16 @@ impl CacheSource {
     /// Reads it as it is typed.
     pub fn parse(text: &str) -> Result<Self, ParseCacheError> {
         let (kind, attributes) = split(text);
-        Self::of(&kind, &attributes)
+        let source = Self::of(&kind, &attributes)?;
+        // Clients send more than is meant; what a person types is.
+        let known: &[&str] = match source {
+            Self::Registry(_) => &["ref"],
+            Self::Local { .. } | Self::Client { .. } => &["src", "tag"],
+        };
+        match attributes.into_iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            Some((key, value)) => Err(ParseCacheError::Attribute { kind, key, value }),
+            None => Ok(source),
+        }
     }
 
     /// Reads it as clients send it.
@@ -272,6 +283,14 @@ mod tests {
             ("type=s3,bucket=x", Err(ParseCacheError::Kind("s3".to_owned()))),
             ("type=inline", Err(ParseCacheError::InlineSource)),
             ("type=local", Err(ParseCacheError::Missing { kind: "local".to_owned(), key: "src" })),
+            (
+                "type=local,src=/c,colour=red",
+                Err(ParseCacheError::Attribute {
+                    kind: "local".to_owned(),
+                    key: "colour".to_owned(),
+                    value: "red".to_owned(),
+                }),
+            ),
         ] {
             assert_eq!(CacheSource::parse(text), expected, "{text}");
         }

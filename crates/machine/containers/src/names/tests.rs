@@ -23,6 +23,9 @@ fn the_grammar_is_dockers() {
     ] {
         assert_eq!(check(name).is_ok(), fits, "{name:?}");
     }
+    for (name, fits) in [("p", true), ("web", true), ("", false), ("-", false), ("a/b", false)] {
+        assert_eq!(check_pod(name).is_ok(), fits, "{name:?}");
+    }
     assert_eq!(
         check("a b").unwrap_err().to_string(),
         "Invalid container name (a b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
