@@ -1,5 +1,6 @@
 //! The operations: what the verbs do, without HTTP.
 
+mod again;
 pub mod create;
 pub mod delete;
 pub mod input;

@@ -1,5 +1,6 @@
 //! Deletes: at once, after a time of grace, or when the last finalizer has gone.
 
+use super::again::Again;
 use super::{Found, Written, meta};
 use crate::api::{Api, Call};
 use crate::crd::CLEANUP;
@@ -14,8 +15,6 @@ use teu_store::{Change, Expect, Outcome, Txn};
 
 /// Deletions of a collection that are under way at a time.
 const AT_ONCE: usize = 16;
-/// How often a deletion is tried while others write.
-const TRIES: usize = 20;
 /// Holds an owner until its dependents are let go.
 const ORPHAN: &str = "orphan";
 /// Holds an owner until its dependents are gone.
@@ -116,7 +115,8 @@ impl DeleteOptions {
 impl Api {
     /// Deletes an object, or begins to.
     pub async fn delete(&self, call: &Call, options: &DeleteOptions) -> Result<Deleted, Status> {
-        for _ in 0..TRIES {
+        let mut again = Again::new();
+        while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
             check_preconditions(call, &before, old.revision, options)?;

@@ -1,5 +1,6 @@
 //! Parts of objects that are only made: a pod's binding to a node, its eviction.
 
+use super::again::Again;
 use super::delete::DeleteOptions;
 use super::meta;
 use crate::api::{Api, Call, WriteOptions, store_status};
@@ -10,8 +11,6 @@ use teu_api::{Cause, CauseKind, Status, object};
 use teu_store::cache::ListAt;
 use teu_store::{Change, Expect, Outcome, Txn};
 
-/// How often a change is made anew on what somebody else wrote meanwhile.
-const TRIES: usize = 20;
 /// Evictions of one budget that the controller has not confirmed.
 const MAX_ANNOUNCED: usize = 2000;
 
@@ -176,7 +175,8 @@ impl Api {
         options: &WriteOptions,
         change: impl Fn(&mut Value) -> Result<(), Status> + Send + Sync,
     ) -> Result<(), Status> {
-        for _ in 0..TRIES {
+        let mut again = Again::new();
+        while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
             let mut new = before.clone();

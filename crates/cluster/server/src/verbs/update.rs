@@ -1,5 +1,6 @@
 //! Changes an object: what a replacement, a patch and a subresource have in common.
 
+use super::again::Again;
 use super::input::Input;
 use super::{Written, meta};
 use crate::api::{Api, Call, WriteOptions};
@@ -9,9 +10,6 @@ use serde_json::{Value, json};
 use teu_api::admission::Operation;
 use teu_api::{Cause, Status, Target, apply, object};
 use teu_store::{Change, Expect, Outcome, Txn};
-
-/// How often a change that names no revision is made anew on what somebody else wrote meanwhile.
-const TRIES: usize = 20;
 
 impl Api {
     /// Changes an object, or the part of it that a subresource is, by what was sent.
@@ -70,7 +68,8 @@ impl Api {
         input: &Input,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        for _ in 0..TRIES {
+        let mut again = Again::new();
+        while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
             let (mut new, told) = self.make(call, input, &before, options)?;
