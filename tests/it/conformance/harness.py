@@ -120,7 +120,13 @@ class Cluster:
             self.strangers = urllib3.PoolManager(ca_certs=self.api.configuration.ssl_ca_cert)
         headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
         body = None if body is None else json.dumps(body)
-        answer = self.strangers.request(method, self.server + path, body=body, headers=headers, timeout=PATIENCE)
+
+        def ask():
+            answer = self.strangers.request(method, self.server + path, body=body, headers=headers, timeout=PATIENCE)
+            return answer if answer.status != 403 else None
+
+        # Rights that were just given hold a moment later.
+        answer = until(f"{method} {path} to be allowed", ask)
         assert answer.status < 300, f"{method} {path}: {answer.status} {answer.data!r}"
         return json.loads(answer.data)
 
