@@ -83,7 +83,7 @@ impl std::fmt::Debug for dyn Clock {
 
 /// Who writes.
 enum Driver {
-    /// Two threads of its own.
+    /// Threads of its own: the writer's, the keeper's, and those that the keeper has.
     Threads { jobs: Sender<Job>, threads: Vec<JoinHandle<()>> },
     /// Only the caller, on the spot: for simulations, which want one thread and one order.
     Caller,

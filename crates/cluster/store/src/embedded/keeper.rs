@@ -1,6 +1,6 @@
 //! What has to be done beside the writes: the next segment of the log, checkpoints, snapshots.
 //!
-//! A second thread does it, so that no write waits for it; in a simulation it is done on the spot.
+//! Other threads do it, so that no write waits for it; in a simulation it is done on the spot.
 
 use super::Shared;
 use super::disk::Disk;
@@ -111,24 +111,42 @@ pub fn snapshot(shared: &Shared, sink: &mut dyn io::Write) -> Result<u64, Error>
     flushed.map_err(|error| io_error("writing the snapshot", &error))
 }
 
-/// The thread.
+/// The thread. A segment of the log is waited for by every write, so what takes long is done by others: one
+/// makes the checkpoints, one after the other, and each snapshot has its own, as long as its sink may take.
 pub fn run(shared: &Weak<Shared>, disk: &Arc<dyn Disk>, jobs: &Receiver<Job>) {
-    while let Ok(job) = jobs.recv() {
-        match job {
-            Job::End => break,
-            Job::Prepare(number, answer) => {
-                let made = log::prepare(&**disk, number, log::SEGMENT_BYTES);
-                let _ = answer.send(made);
-            }
-            Job::Checkpoint(answer) => {
+    std::thread::scope(|threads| {
+        let (checkpoints, waiting) = channel::<Option<Answer<()>>>();
+        let name = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let maker = name("store-base").spawn_scoped(threads, move || {
+            while let Ok(answer) = waiting.recv() {
                 let Some(shared) = shared.upgrade() else { break };
-                let done = checkpoint(&shared);
-                shared.queue.push_checkpoint(done, answer);
+                shared.queue.push_checkpoint(checkpoint(&shared), answer);
             }
-            Job::Snapshot(mut sink, answer) => {
-                let Some(shared) = shared.upgrade() else { break };
-                let _ = answer.send(snapshot(&shared, &mut *sink));
+        });
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::End => break,
+                Job::Prepare(number, answer) => {
+                    let made = log::prepare(&**disk, number, log::SEGMENT_BYTES);
+                    let _ = answer.send(made);
+                }
+                Job::Checkpoint(answer) => {
+                    let Some(shared) = shared.upgrade() else { break };
+                    match &maker {
+                        Ok(_) => drop(checkpoints.send(answer)),
+                        Err(error) => {
+                            shared.queue.push_checkpoint(Err(error.kind().into()), answer);
+                        }
+                    }
+                }
+                Job::Snapshot(mut sink, answer) => {
+                    let Some(shared) = shared.upgrade() else { break };
+                    // Without a thread the answer's sender is dropped with this, which answers, too.
+                    let _ = name("store-snapshot").spawn_scoped(threads, move || {
+                        let _ = answer.send(snapshot(&shared, &mut *sink));
+                    });
+                }
             }
         }
-    }
+    });
 }

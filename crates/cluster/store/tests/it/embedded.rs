@@ -180,6 +180,39 @@ fn a_snapshot_is_whole_however_much_is_written_and_compacted_meanwhile() {
 }
 
 /// The segment of the log that was written last.
+/// What takes nothing until it may.
+struct Slow(std::sync::mpsc::Receiver<()>);
+
+impl std::io::Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Until the other side is gone.
+        let _ = self.0.recv();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn writes_do_not_wait_for_whoever_takes_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.done(Txn::put("a", "1"));
+    let (may, waits) = std::sync::mpsc::channel();
+    let snapshot = store.snapshot(Box::new(Slow(waits)));
+    // Several segments of the log, and a checkpoint.
+    for number in 0..20 {
+        store.done(Txn::put("a", vec![b'v'; 1 << 20]));
+        if number == 10 {
+            in_time("a checkpoint", store.defragment()).unwrap();
+        }
+    }
+    drop(may);
+    in_time("a snapshot", snapshot).unwrap();
+}
+
 fn last_log(folder: &Path) -> std::path::PathBuf {
     let logs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let logs = logs.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("log-"));
