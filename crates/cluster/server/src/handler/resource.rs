@@ -88,7 +88,11 @@ pub(super) fn attributes<'a>(
         version: &place.version,
         resource: &place.plural,
         subresource: &place.subresource,
-        namespace: &place.namespace,
+        // A namespace is in itself: who may do something in it may read it.
+        namespace: match &*place.plural {
+            "namespaces" if place.namespace.is_empty() => &place.name,
+            _ => &place.namespace,
+        },
         name: if place.name.is_empty() { &choice.name } else { &place.name },
         fields: choice.fields,
     }

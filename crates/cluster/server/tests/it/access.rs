@@ -84,6 +84,30 @@ fn an_account_may_what_its_roles_allow_and_no_more() {
 }
 
 #[test]
+fn a_namespace_is_read_by_who_may_read_in_it() {
+    let world = World::guarded();
+    let token = bearer(&token_of(&world, "robot"));
+    let ask = |method: &str, path: &str| world.ask(method, path, &[&token, JSON], "");
+    let refused = ask("GET", "/api/v1/namespaces/default").bad(403);
+    assert_eq!(
+        refused["message"],
+        "namespaces \"default\" is forbidden: User \"system:serviceaccount:default:robot\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"default\""
+    );
+    let view = json!({
+        "metadata": { "name": "view" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "kind": "ServiceAccount", "namespace": "default", "name": "robot" }],
+    });
+    world.post(BINDINGS, &view).good();
+    world.until(|| ask("GET", "/api/v1/namespaces/default").code == 200);
+    // No other, not all of them, and nothing else.
+    assert_eq!(ask("GET", "/api/v1/namespaces/kube-system").code, 403);
+    assert_eq!(ask("GET", "/api/v1/namespaces").code, 403);
+    assert_eq!(ask("DELETE", "/api/v1/namespaces/default").code, 403);
+    assert_eq!(ask("PUT", "/api/v1/namespaces/default/finalize").code, 403);
+}
+
+#[test]
 fn nobody_gives_away_more_than_they_have() {
     let world = World::guarded();
     let token = bearer(&token_of(&world, "climber"));
