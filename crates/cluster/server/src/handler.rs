@@ -196,7 +196,8 @@ async fn authorize_path(api: &Api, user: &User, request: &Request) -> Result<(),
     api.demand_noted(&attributes, notes(request).as_deref()).await
 }
 
-/// The right to what another server has is asked for as for our own.
+/// The right to what another server has is asked for as for our own. The list of what it has is a path;
+/// what is below that and cannot be read as a resource is nobody's: the other server might read it.
 async fn authorize_remote(
     api: &Api,
     user: &User,
@@ -205,6 +206,9 @@ async fn authorize_remote(
     query: &Query,
 ) -> Result<(), Status> {
     match place {
+        None if is_below_version(request.uri().path()) => {
+            Err(Status::not_found_path(request.uri().path()))
+        }
         None => authorize_path(api, user, request).await,
         Some(place) => {
             let verb = resource::verb(request.method(), place, query)?;
@@ -213,6 +217,11 @@ async fn authorize_remote(
             api.demand_noted(&attributes, notes(request).as_deref()).await
         }
     }
+}
+
+/// Whether something follows `/apis/GROUP/VERSION`.
+fn is_below_version(path: &str) -> bool {
+    path.trim_matches('/').splitn(4, '/').nth(3).is_some()
 }
 
 /// Who a request is made as.

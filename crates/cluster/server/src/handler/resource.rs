@@ -117,7 +117,8 @@ pub(super) async fn handle(
     // What is in no namespace is not found in one; what is in one is made in one.
     let is_placed = resource.is_namespaced() || place.namespace.is_empty();
     let is_whole = !place.namespace.is_empty() || !resource.is_namespaced();
-    if !is_placed || (!is_whole && !place.name.is_empty()) {
+    let is_too_long = !place.rest.is_empty() && place.subresource != "proxy";
+    if is_too_long || !is_placed || (!is_whole && !place.name.is_empty()) {
         return Err(Status::not_found_path(&place.plural));
     }
     // An object is made in its collection, and only an object is changed.

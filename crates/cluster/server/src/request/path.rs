@@ -15,7 +15,8 @@ pub struct Place {
     pub name: String,
     /// Below the object; empty for itself.
     pub subresource: String,
-    /// What follows it (`proxy/a/b`): the path with its first `/`.
+    /// What follows it (`proxy/a/b`): the path with its first `/`. Who serves the resource says whether
+    /// there may be such a thing; it is never a reason to take the path for something else.
     pub rest: String,
     /// The old way to watch: `/api/v1/watch/pods`.
     pub is_watch: bool,
@@ -64,7 +65,8 @@ impl Place {
                 place.plural = first;
                 place.name = namespace;
                 place.subresource = decode(segments.next().unwrap_or_default())?;
-                segments.next().is_none().then_some(place)
+                place.follow(segments);
+                Some(place)
             }
             Some(_) => {
                 place.namespace = namespace;
@@ -77,11 +79,15 @@ impl Place {
     fn object<'a>(mut self, mut segments: impl Iterator<Item = &'a str>) -> Option<Self> {
         self.name = decode(segments.next().unwrap_or_default())?;
         self.subresource = decode(segments.next().unwrap_or_default())?;
+        self.follow(&mut segments);
+        (!self.plural.is_empty()).then_some(self)
+    }
+
+    fn follow<'a>(&mut self, segments: impl Iterator<Item = &'a str>) {
         for segment in segments {
             self.rest.push('/');
             self.rest.push_str(segment);
         }
-        (self.rest.is_empty() || self.subresource == "proxy").then_some(self)
     }
 }
 
@@ -136,12 +142,16 @@ mod tests {
         check("/api/v1/namespaces/a", Some(["", "v1", "", "namespaces", "a", ""]));
         check("/api/v1/namespaces/a/finalize", Some(["", "v1", "", "namespaces", "a", "finalize"]));
         check("/api/v1/nodes/n/proxy/a/b", Some(["", "v1", "", "nodes", "n", "proxy"]));
-        check("/api/v1/nodes/n/status/b", None);
+        check("/api/v1/nodes/n/status/b", Some(["", "v1", "", "nodes", "n", "status"]));
+        let finalize = "/api/v1/namespaces/a/finalize/b";
+        check(finalize, Some(["", "v1", "", "namespaces", "a", "finalize"]));
+        check("/apis/a/v1//pods", None);
         let rest = |path: &str| Place::parse(path).map(|place| place.rest);
         let pod = "/api/v1/namespaces/a/pods/http:x:80/proxy";
         for after in ["", "/", "/a", "/a/", "//a%2Fb/../c//"] {
             assert_eq!(rest(&format!("{pod}{after}")).as_deref(), Some(after));
         }
+        assert_eq!(rest(finalize).as_deref(), Some("/b"));
         check("/api/v1", None);
         check("/healthz", None);
         check("/api/v1/namespaces/a/roles/a%3Ab", Some(["", "v1", "a", "roles", "a:b", ""]));

@@ -191,3 +191,42 @@ fn a_refused_upgrade_leaves_no_way_behind_it() {
     let is_known = |line: &String| line.contains("user=tester ");
     assert!(asked.iter().all(is_known), "{asked:?} {rest}");
 }
+
+#[test]
+fn who_may_look_at_paths_reads_nothing_below_them() {
+    let world = World::guarded();
+    let seen = aggregated(&world);
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    world.post(accounts, &json!({ "metadata": { "name": "robot" } })).good();
+    let request = json!({ "spec": { "expirationSeconds": 600 } });
+    let answer = world.post(&format!("{accounts}/robot/token"), &request).good();
+    let token = answer["status"]["token"].as_str().expect("a token");
+    let token = format!("Authorization: Bearer {token}");
+    let ask = |path: &str| world.ask("GET", &format!("{PATH}{path}"), &[&token], "").code;
+    // What everybody who is known may see.
+    assert_eq!(ask(""), 200);
+    let before = seen.lock().expect("unharmed").len();
+    for (path, code) in [
+        ("/namespaces/default/things", 403),
+        ("/namespaces/default/things/a/shell/80/tcp", 403),
+        ("/namespaces/default/finalize/x", 403),
+        ("/namespaces/default/things/%ff", 404),
+        ("//namespaces/default/things", 404),
+    ] {
+        assert_eq!(ask(path), code, "{path}");
+    }
+    assert_eq!(seen.lock().expect("unharmed").len(), before, "it was asked nothing");
+    // Whoever may, may have more below a subresource than its name, as in the real server.
+    let role = json!({ "metadata": { "name": "shells" }, "rules": [{
+        "verbs": ["get"], "apiGroups": ["other.example.com"], "resources": ["things/shell"],
+    }] });
+    let base = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+    world.post(&format!("{base}/roles"), &role).good();
+    let binding = json!({
+        "metadata": { "name": "shells" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "shells" },
+        "subjects": [{ "kind": "ServiceAccount", "namespace": "default", "name": "robot" }],
+    });
+    world.post(&format!("{base}/rolebindings"), &binding).good();
+    world.until(|| ask("/namespaces/default/things/a/shell/80/tcp") == 200);
+}
