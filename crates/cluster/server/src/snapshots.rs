@@ -5,6 +5,7 @@ use crate::credentials::make_private_folder;
 use crate::time::{SystemWall, Wall};
 use std::fs::{self, File};
 use std::io::{self, BufReader};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use teu_store::embedded::{Embedded, OpenError, ReadError};
 use teu_store::{Error as StoreError, Revision, Store};
@@ -71,7 +72,8 @@ fn folder(config: &Config) -> PathBuf {
     config.data.join("snapshots")
 }
 
-/// Saves a store to a file, or to a new one in the usual folder. Written beside, synced, renamed.
+/// Saves a store to a file, or to a new one in the usual folder. Written beside, synced, renamed; only for
+/// its owner.
 pub fn save(
     store: &dyn Store,
     config: &Config,
@@ -87,7 +89,10 @@ pub fn save(
         }
     };
     let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let made = File::create(&beside).map_err(io_error("make", &beside))?;
+    // All secrets are in it. One of this name can only be left from before.
+    let _ = fs::remove_file(&beside);
+    let made = File::options().write(true).create_new(true).mode(0o600).open(&beside);
+    let made = made.map_err(io_error("make", &beside))?;
     let sink = made.try_clone().map_err(io_error("write", &beside))?;
     let saved = store.snapshot(Box::new(sink)).wait().map_err(SnapshotError::from);
     let saved = saved.and_then(|_| made.sync_all().map_err(io_error("write", &beside)));
