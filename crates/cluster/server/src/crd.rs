@@ -14,14 +14,16 @@ use crate::select::Selector;
 use crate::table::CustomRow;
 use crate::verbs::delete::{DeleteOptions, Propagation};
 use crate::verbs::list::ListRequest;
-use serde_json::{Value, json};
-use std::sync::Arc;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use teu_api::crd::conditions::{Taken, is_established, set, settle};
 use teu_api::crd::{rows, storage_version};
 use teu_api::{Status, object};
 use teu_client::{Choice, Client, Event, Kind, Watch};
 use teu_store::cache::ListAt;
+use tokio::task::JoinSet;
 
 const DEFINITIONS: Kind<'static> =
     Kind { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
@@ -44,9 +46,10 @@ pub async fn load(api: &Arc<Api>) -> Result<(), Status> {
 /// Follows the definitions until the server stops.
 pub async fn run(api: Arc<Api>) {
     let client = client(&api);
+    let mut cleaning = Cleaning::default();
     while !api.shutdown.has_begun() {
         if let Ok(mut watch) = client.watch(DEFINITIONS, &Choice::default(), "").await {
-            follow(&api, &client, &mut *watch).await;
+            follow(&api, &client, &mut *watch, &mut cleaning).await;
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
@@ -59,7 +62,7 @@ fn client(api: &Arc<Api>) -> Local {
     Local::new(api, User::internal("system:crd-controller"), "kube-apiserver")
 }
 
-async fn follow(api: &Arc<Api>, client: &Local, watch: &mut dyn Watch) {
+async fn follow(api: &Arc<Api>, client: &Local, watch: &mut dyn Watch, cleaning: &mut Cleaning) {
     while let Ok(event) = watch.next().await {
         match event {
             Event::Bookmark(_) => {}
@@ -70,8 +73,10 @@ async fn follow(api: &Arc<Api>, client: &Local, watch: &mut dyn Watch) {
                 settle_others(api, client, group).await;
             }
             Event::Applied(definition) if object::is_terminating(&definition) => {
-                let (api, client) = (Arc::clone(api), client.clone());
-                tokio::spawn(async move { clean(&api, &client, definition).await });
+                if is_established(&definition) {
+                    serve(api, &definition);
+                }
+                cleaning.begin(api, client, definition);
             }
             Event::Applied(definition) => settle_one(api, client, definition).await,
         }
@@ -124,48 +129,85 @@ fn serve(api: &Arc<Api>, definition: &Value) {
         schema: schema(&row.resource.version),
         stored_version: stored.clone(),
         converter: converter.clone(),
+        is_going: object::is_terminating(definition),
         row,
     });
     api.table.set_custom(group, plural, made.collect());
 }
 
-/// Deletes a definition's objects, then lets it go.
-async fn clean(api: &Arc<Api>, client: &Local, definition: Value) {
-    let name = object::name(&definition).to_owned();
-    let holds = |definition: &Value| {
-        let held = object::at(definition, &["metadata", "finalizers"]).and_then(Value::as_array);
-        held.is_some_and(|names| names.iter().any(|name| name == CLEANUP))
-    };
-    if !holds(&definition) {
-        return;
+/// The definitions whose objects are being deleted, by UID; each once.
+#[derive(Default)]
+struct Cleaning {
+    under_way: Arc<Mutex<HashSet<String>>>,
+    tasks: JoinSet<()>,
+}
+
+impl Cleaning {
+    /// Deletes a definition's objects, then lets it go.
+    fn begin(&mut self, api: &Arc<Api>, client: &Local, definition: Value) {
+        let uid = object::uid(&definition).to_owned();
+        while self.tasks.try_join_next().is_some() {}
+        let (api, client) = (Arc::clone(api), client.clone());
+        let under_way = Arc::clone(&self.under_way);
+        let is_new = holds(&definition)
+            && under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
+        if is_new {
+            self.tasks.spawn(async move {
+                clean(&api, &client, &definition).await;
+                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+            });
+        }
     }
-    let mut marked = definition.clone();
-    let said =
-        ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress".to_owned());
-    set(&mut marked, "Terminating", said, api.wall.seconds());
-    if marked.get("status") != definition.get("status") {
-        // The next event finds it marked.
-        let _ = client.update(DEFINITIONS, "status", marked).await;
-        return;
-    }
-    let (group, plural) = names(&definition);
-    while !matches!(delete_objects(api, group, plural).await, Ok(0)) {
+}
+
+/// Whether a definition waits for its objects to go.
+fn holds(definition: &Value) -> bool {
+    let held = object::at(definition, &["metadata", "finalizers"]).and_then(Value::as_array);
+    object::is_terminating(definition)
+        && held.is_some_and(|names| names.iter().any(|name| name == CLEANUP))
+}
+
+/// Each round asks whether it is still that definition: another server may have let it go, and another of
+/// its name may be there, whose objects are not meant.
+async fn clean(api: &Arc<Api>, client: &Local, meant: &Value) {
+    let name = object::name(meant);
+    loop {
+        match client.get(DEFINITIONS, "", name).await {
+            Ok(found) if object::uid(&found) == object::uid(meant) && holds(&found) => {
+                // A conflict means that it changed; the next round says it again.
+                if let Ok(true) = clean_once(api, client, found).await {
+                    return;
+                }
+            }
+            Ok(_) => return,
+            Err(status) if status.code == 404 => return,
+            // What cannot be asked is not cleaned.
+            Err(_) => {}
+        }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             () = api.shutdown.begun() => return,
         }
     }
-    while let Ok(mut found) = client.get(DEFINITIONS, "", &name).await {
-        let left = object::at(&found, &["metadata", "finalizers"]).and_then(Value::as_array);
-        let left: Vec<&Value> =
-            left.into_iter().flatten().filter(|name| *name != CLEANUP).collect();
-        let left = json!(left);
-        found["metadata"]["finalizers"] = left;
-        match client.update(DEFINITIONS, "", found).await {
-            Err(status) if status.reason == "Conflict" => {}
-            _ => return,
-        }
+}
+
+/// Says that its objects go, deletes them, and lets it go when there are none; whether it has.
+async fn clean_once(api: &Arc<Api>, client: &Local, mut definition: Value) -> Result<bool, Status> {
+    let before = definition.get("status").cloned();
+    let said =
+        ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress".to_owned());
+    set(&mut definition, "Terminating", said, api.wall.seconds());
+    if definition.get("status") != before.as_ref() {
+        definition = client.update(DEFINITIONS, "status", definition).await?;
     }
+    let (group, plural) = names(&definition);
+    if delete_objects(api, group, plural).await? > 0 {
+        return Ok(false);
+    }
+    if let Some(Value::Array(held)) = definition.pointer_mut("/metadata/finalizers") {
+        held.retain(|name| name != CLEANUP);
+    }
+    client.update(DEFINITIONS, "", definition).await.map(|_| true)
 }
 
 /// Deletes all objects of a custom resource; says how many are left.

@@ -26,6 +26,8 @@ pub struct Entry {
     pub is_custom: bool,
     /// A custom resource's own schema, for OpenAPI.
     pub schema_document: Option<Arc<Value>>,
+    /// Whether its definition is on its way out: nothing new is made of it.
+    pub is_going: bool,
     /// Whether its objects are stored in another form.
     pub converts: bool,
     /// Whether what is stored may lack defaults that its schema has now.
@@ -54,6 +56,8 @@ pub struct CustomRow {
     pub stored_version: String,
     /// How others become it, if by more than the name.
     pub converter: Option<Arc<dyn Converter>>,
+    /// Whether its definition is on its way out.
+    pub is_going: bool,
 }
 
 impl Entry {
@@ -167,6 +171,7 @@ struct CustomParts {
     schema: Option<Arc<Value>>,
     stored_version: String,
     converter: Option<Arc<dyn Converter>>,
+    is_going: bool,
 }
 
 /// Whether a schema says what anything is that is not there.
@@ -247,12 +252,14 @@ impl Rows {
         let plural = resource.plural.to_string();
         let stored_as = convert::stored_as(&resource.group, &resource.version, &resource.kind);
         let is_custom = custom.is_some();
-        let CustomParts { schema, stored_version, converter } = custom.unwrap_or_default();
+        let CustomParts { schema, stored_version, converter, is_going } =
+            custom.unwrap_or_default();
         let entry = Entry {
             shelf: Arc::clone(shelf),
             head: head(&row.resource.kind, &api_version),
             api_version,
             is_custom,
+            is_going,
             converts: converter.is_some() || (!is_custom && stored_as.is_some()),
             fills: schema.as_deref().is_some_and(has_default),
             schema_document: schema,
@@ -314,8 +321,9 @@ impl Table {
         let mut next = Rows::clone(&current);
         next.generation += 1;
         next.remove(group, plural);
-        for CustomRow { row, schema, stored_version, converter } in rows {
-            next.insert(&self.store, row, Some(CustomParts { schema, stored_version, converter }));
+        for CustomRow { row, schema, stored_version, converter, is_going } in rows {
+            let parts = CustomParts { schema, stored_version, converter, is_going };
+            next.insert(&self.store, row, Some(parts));
         }
         let live: HashSet<String> = next.all().map(|entry| entry.row.storage.to_string()).collect();
         next.shelves.retain(|storage, shelf| {

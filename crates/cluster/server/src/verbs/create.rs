@@ -89,11 +89,16 @@ impl Api {
         options: &WriteOptions,
         owners: Owners,
     ) -> Result<Written, Status> {
+        if call.entry.is_going {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(Status::new(405, "MethodNotAllowed", why));
+        }
         let draws = if services::is_service(call) { services::DRAWS } else { 1 };
         for left in (0..draws).rev() {
             let mut drawn = if left > 0 { new.clone() } else { std::mem::take(&mut new) };
             let Prepared { given, place, warnings } =
                 self.prepare_new(call, &mut drawn, options).await?;
+            let call = &Call { name: object::name(&drawn).to_owned(), ..call.clone() };
             if owners == Owners::ToFind {
                 drawn = self.own(call, None, drawn, options);
             }
