@@ -4,7 +4,8 @@
 //!
 //! First everything that changes the object ([`Api::mutate`]): what is built in, policies, webhooks (again,
 //! if others changed what they had seen and they want that). When it has been prepared and is
-//! valid, everything that only judges it ([`Api::judge`]).
+//! valid, everything that only judges it ([`Api::judge`]). Where nothing can be changed, on a deletion,
+//! webhooks of the first kind are asked all the same: they may refuse.
 
 mod builtin;
 mod memo;
@@ -133,6 +134,9 @@ impl Api {
     ) -> Result<Vec<String>, Status> {
         let mut warnings = self.check(subject, object).await?;
         if !is_exempt(&subject.request(object)) {
+            if subject.operation == Operation::Delete {
+                self.ask_mutating_webhooks(subject, &mut warnings).await?;
+            }
             self.judge_by_policies(subject, object, &mut warnings).await?;
             self.judge_by_webhooks(subject, object, &mut warnings).await?;
         }

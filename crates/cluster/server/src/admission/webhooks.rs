@@ -46,6 +46,28 @@ impl Api {
         Ok(())
     }
 
+    /// Asks those that change objects where there is nothing to change: they may still refuse.
+    pub(super) async fn ask_mutating_webhooks(
+        &self,
+        subject: &Subject<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Status> {
+        let all = self.webhooks(subject, "mutatingwebhookconfigurations").await?;
+        for webhook in all.iter().flat_map(|one| one.iter()) {
+            let answer = self.ask_webhook(subject, webhook, None, true).await?;
+            let Answer { patch, warnings: told, .. } = answer.unwrap_or_default();
+            if !patch.is_empty() {
+                let why = format!(
+                    "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
+                    name_of(webhook)
+                );
+                return Err(Status::internal(why));
+            }
+            warnings.extend(told);
+        }
+        Ok(())
+    }
+
     /// Has one webhook change an object; says whether it was asked.
     async fn change_by(
         &self,

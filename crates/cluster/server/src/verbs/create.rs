@@ -123,6 +123,14 @@ impl Api {
         let subject = self.subject(call, Operation::Create, None, options.is_dry_run).await?;
         let place = Place::of(&subject)?;
         let mut warnings = self.mutate(&subject, new).await?;
+        // A webhook may name what has no name yet, and nothing else: by its name it was looked at.
+        if !call.name.is_empty() && object::name(new) != call.name {
+            let (name, wanted) = (object::name(new), &call.name);
+            return Err(Status::bad_request(format!(
+                "admission changed the name of the object from {wanted} to {name}"
+            )));
+        }
+        meta::check_place(call, new)?;
         // Some kinds make labels of their own UID.
         self.begin(call, new);
         rules.prepare_create(new);

@@ -38,6 +38,17 @@ impl Handler for Hook {
                 response["allowed"] = false.into();
                 response["status"] = json!({ "message": "it stays", "code": 403 });
             }
+            "/keep" if asked["operation"] != "CREATE" => {
+                response["allowed"] = false.into();
+                response["status"] = json!({ "message": "it is kept", "code": 403 });
+            }
+            "/keep" => {}
+            "/rename" => {
+                let patch =
+                    json!([{ "op": "replace", "path": "/metadata/name", "value": "other" }]);
+                response["patchType"] = "JSONPatch".into();
+                response["patch"] = STANDARD.encode(patch.to_string()).into();
+            }
             _ => return respond::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
         self.0.lock().expect("unharmed").push(asked);
@@ -82,13 +93,19 @@ impl Hooks {
         path: &str,
         policy: &str,
     ) {
+        let rules = json!([{ "apiGroups": [""], "apiVersions": ["v1"], "resources": [resource], "operations": ["CREATE", "UPDATE"] }]);
+        self.configure_by(world, kind, (path, policy), &rules);
+    }
+
+    /// Has requests that rules are about sent there.
+    fn configure_by(&self, world: &World, kind: &str, (path, policy): (&str, &str), rules: &Value) {
         let name = format!("{}.example.com", path.trim_start_matches('/'));
         let configuration = json!({
             "metadata": { "name": name },
             "webhooks": [{
                 "name": name, "failurePolicy": policy, "sideEffects": "None", "admissionReviewVersions": ["v1"],
                 "clientConfig": { "url": format!("https://127.0.0.1:{}{path}", self.port), "caBundle": self.authority },
-                "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "resources": [resource], "operations": ["CREATE", "UPDATE"] }],
+                "rules": rules,
             }],
         });
         world.post(&format!("{GROUP}/{kind}"), &configuration).good();
@@ -121,6 +138,42 @@ fn webhooks_change_and_refuse() {
     let text = "admission webhook \"refuse.example.com\" denied the request: bad is not good";
     assert_eq!(refused["message"], text);
     assert_eq!(world.get(&format!("{MAPS}/b")).code, 404);
+}
+
+#[test]
+fn webhooks_that_change_objects_refuse_where_nothing_can_be_changed() {
+    let world = World::new();
+    let hooks = Hooks::start(&world);
+    let rules = json!([{
+        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"],
+        "resources": ["configmaps", "pods/exec"],
+    }]);
+    let kind = "mutatingwebhookconfigurations";
+    hooks.configure_by(&world, kind, ("/keep", "Fail"), &rules);
+    world.post(MAPS, &map("a", json!({}))).good();
+    let delete = || world.delete(&format!("{MAPS}/a?dryRun=All"));
+    world.until(|| delete().code == 403);
+    let text = "admission webhook \"keep.example.com\" denied the request: it is kept";
+    assert_eq!(world.delete(&format!("{MAPS}/a")).bad(403)["message"], text);
+    world.get(&format!("{MAPS}/a")).good();
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({ "metadata": { "name": "p" }, "spec": {
+        "containers": [{ "name": "a", "image": "a:1" }],
+    } });
+    world.post(pods, &pod).good();
+    let refused = world.post(&format!("{pods}/p/exec?stdout=1&command=ls"), &json!({})).bad(403);
+    assert_eq!(refused["message"], text);
+}
+
+#[test]
+fn a_webhook_renames_nothing() {
+    let world = World::new();
+    let hooks = Hooks::start(&world);
+    hooks.configure(&world, "mutatingwebhookconfigurations", "/rename", "Fail");
+    world.until(|| world.post(&format!("{MAPS}?dryRun=All"), &map("a", json!({}))).code == 400);
+    world.post(MAPS, &map("a", json!({}))).bad(400);
+    assert_eq!(world.get(&format!("{MAPS}/a")).code, 404);
+    assert_eq!(world.get(&format!("{MAPS}/other")).code, 404);
 }
 
 #[test]
