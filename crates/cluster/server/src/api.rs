@@ -16,6 +16,7 @@ use crate::lifetimes::Lifetimes;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::reload::Reloads;
+use crate::sealing::Sealings;
 use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
 use std::sync::atomic::AtomicBool;
@@ -48,6 +49,8 @@ pub struct Api {
     pub metrics: Metrics,
     /// Whose turn it is.
     pub fairness: Fairness,
+    /// The store beneath, and how it is sealed; none where everything is kept as it is.
+    pub beneath: Option<(Arc<dyn Store>, Arc<Sealings>)>,
     /// Where others may be called.
     pub outgoing: Outgoing,
     /// What other servers serve.
@@ -94,6 +97,7 @@ impl Api {
             accounts: access.accounts,
             metrics: Metrics::default(),
             fairness: Fairness::default(),
+            beneath: None,
             outgoing: Outgoing::default(),
             aggregated: Aggregated::default(),
             proxy_identity: Held::default(),

@@ -4,7 +4,7 @@
 use crate::api::Api;
 use crate::config::Config;
 use crate::history::{History, Question, QuestionError, Told};
-use crate::sealing::{self, Sealings};
+use crate::sealing;
 use crate::snapshots::{self, SnapshotError};
 use http::{Method, StatusCode};
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +12,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use teu_store::Store;
 use teu_web::{
     Error, Handler, Limits, Listener, Request, Response, Shutdown, UnixOptions, Workers, respond,
 };
@@ -40,8 +39,6 @@ pub struct House {
     pub history: Arc<History>,
     /// See there.
     pub config: Config,
-    /// The store beneath, if values are sealed, and how.
-    pub sealed: Option<(Arc<dyn Store>, Arc<Sealings>)>,
 }
 
 impl std::fmt::Debug for House {
@@ -107,7 +104,7 @@ impl Door {
 
     /// Writes anew what another key has written.
     async fn rewrite(&self) -> Response {
-        let Some((inner, sealings)) = &self.house.sealed else {
+        let Some((inner, sealings)) = &self.house.api.beneath else {
             let why = "the server runs without an encryption configuration (`encryption-config`)";
             return respond::text(StatusCode::CONFLICT, why);
         };

@@ -160,6 +160,7 @@ impl Server {
         let tls = Tls::new(&issued.server, clients)?;
         let access = Access::of_cluster(Arc::clone(&credentials.signer));
         let mut api = Api::new(store, access, shutdown.clone());
+        api.beneath = sealed;
         api.outgoing = Outgoing { allows_loopback: config.allows_loopback };
         api.lifetimes = Lifetimes::new(config.event_seconds);
         api.is_shared = matches!(config.store, StoreConfig::Etcd { .. });
@@ -180,15 +181,14 @@ impl Server {
         masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
         tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
         // What is encrypted at rest is not kept there at all.
-        let left_out = sealed.as_ref().map(|(_, sealings)| Arc::clone(sealings));
+        let left_out = api.beneath.as_ref().map(|(_, sealings)| Arc::clone(sealings));
         let folder = config.data.join("history");
         let history = Arc::new(History::new(folder, config.history, left_out));
         let (past, wall) = (Arc::clone(&history), Arc::clone(&api.wall));
         tokio::spawn(history::run(past, beneath, wall, shutdown.clone()));
         let (told, reloaded) = mpsc::channel(RELOADED);
-        let files = watched(config, &api, sealed.as_ref().map(|(_, sealings)| sealings));
-        tokio::spawn(reload::run(files, told, Arc::clone(&api)));
-        let house = House { api: Arc::clone(&api), history, config: config.clone(), sealed };
+        tokio::spawn(reload::run(watched(config, &api), told, Arc::clone(&api)));
+        let house = House { api: Arc::clone(&api), history, config: config.clone() };
         crate::control::open(house, shutdown).await?;
         crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
@@ -267,12 +267,12 @@ fn audit(config: &Config, wall: &Arc<dyn Wall>) -> Result<Option<Arc<Audit>>, Er
 }
 
 /// The files that count anew when they change.
-fn watched(config: &Config, api: &Arc<Api>, sealings: Option<&Arc<Sealings>>) -> Vec<Watched> {
+fn watched(config: &Config, api: &Arc<Api>) -> Vec<Watched> {
     let mut files = Vec::new();
     let mut watch = |what, path: &Path, take: Arc<dyn Fn() -> Result<(), String> + Send + Sync>| {
         files.push(Watched { what, path: path.to_path_buf(), take });
     };
-    if let (Some(path), Some(sealings)) = (&config.encryption, sealings) {
+    if let (Some(path), Some((_, sealings))) = (&config.encryption, &api.beneath) {
         let (own, sealings) = (path.clone(), Arc::clone(sealings));
         let take = move || sealings.reload(&own).map_err(|error| error.to_string());
         watch("encryption", path, Arc::new(take));

@@ -3,13 +3,13 @@
 use super::again::Again;
 use super::input::Input;
 use super::{Written, meta};
-use crate::api::{Api, Call, WriteOptions};
+use crate::api::{Api, Call, WriteOptions, store_status};
 use crate::services::{self, Given};
-use crate::stored::Object;
+use crate::stored::{Object, Stored};
 use serde_json::{Value, json};
 use teu_api::admission::Operation;
 use teu_api::{Cause, Status, Target, apply, object};
-use teu_store::{Change, Expect, Outcome, Txn};
+use teu_store::{Change, Consistency, Expect, Outcome, Txn};
 
 impl Api {
     /// Changes an object, or the part of it that a subresource is, by what was sent.
@@ -211,7 +211,9 @@ impl Api {
                 beside = services::take_back(call, before);
             }
             Change::Delete
-        } else if new == before || apply::same_beside_times(new, before) {
+        } else if (new == before || apply::same_beside_times(new, before))
+            && !self.is_outdated(call, old, &stored).await?
+        {
             return self.current(call).await;
         } else {
             beside.extend(charge.writes.iter().cloned());
@@ -232,6 +234,22 @@ impl Api {
                 }
             }
         }
+    }
+}
+
+impl Api {
+    /// Whether what is stored would be written otherwise now: in another version, or by another key. Then
+    /// a change that changes nothing is written: so clients lead objects out of a version or from a key
+    /// that is to go.
+    async fn is_outdated(&self, call: &Call, old: &Object, new: &Stored) -> Result<bool, Status> {
+        if old.stored.api_version() != new.api_version() {
+            return Ok(true);
+        }
+        let key = call.key();
+        let Some((store, sealings)) = &self.beneath else { return Ok(false) };
+        let Some(sealing) = sealings.of(&key) else { return Ok(false) };
+        let found = store.get(&key, Consistency::Linearizable).await.map_err(store_status)?;
+        Ok(found.kv.is_some_and(|kv| !sealing.is_current(&kv.value)))
     }
 }
 

@@ -120,6 +120,67 @@ fn a_definition_takes_its_objects_with_it() {
 }
 
 #[test]
+fn a_definition_that_comes_again_keeps_its_objects() {
+    let world = World::new();
+    // As another server on the same store would.
+    world.run(async {
+        tokio::spawn(teu_server::crd::run(std::sync::Arc::clone(&world.api)));
+    });
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    for round in 0..5 {
+        world.until(|| world.post(DEFINITIONS, &definition(&schema())).code == 201);
+        established(&world);
+        let held = json!({ "metadata": { "name": "a", "finalizers": ["example.com/held"] } });
+        world.until(|| world.post(WIDGETS, &held).code == 201);
+        world.delete(&path).good();
+        // While it goes nothing new comes.
+        world.until(|| world.post(WIDGETS, &json!({ "metadata": { "name": "b" } })).code == 405);
+        let patch = json!({ "metadata": { "finalizers": null } }).to_string();
+        let how = ["Content-Type: application/merge-patch+json"];
+        world.ask("PATCH", &format!("{WIDGETS}/a"), &how, &patch).good();
+        world.until(|| world.get(&path).code == 404);
+        world.until(|| world.post(DEFINITIONS, &definition(&schema())).code == 201);
+        established(&world);
+        world.until(|| world.post(WIDGETS, &json!({ "metadata": { "name": "new" } })).code == 201);
+        // Whoever still means the one before looks again after a pause.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(world.get(&format!("{WIDGETS}/new")).code, 200, "round {round}");
+        world.delete(&path).good();
+        world.until(|| world.get(&path).code == 404);
+    }
+}
+
+#[test]
+fn a_change_of_nothing_leads_objects_out_of_a_version() {
+    let world = World::new();
+    let mut made = definition(&schema());
+    world.post(DEFINITIONS, &made).good();
+    established(&world);
+    let object = world.post(WIDGETS, &json!({ "metadata": { "name": "a" } })).good();
+    let stored = || {
+        let key = b"/registry/example.com/widgets/default/a";
+        let found = world.run(world.api.store.get(key, teu_store::Consistency::Linearizable));
+        let kv = found.expect("read").kv.expect("it is there");
+        serde_json::from_slice::<Value>(&kv.value).expect("JSON")["apiVersion"].clone()
+    };
+    assert_eq!(stored(), "example.com/v1");
+    made["spec"]["versions"][0]["storage"] = false.into();
+    made["spec"]["versions"][1]["storage"] = true.into();
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    made["metadata"]["resourceVersion"] =
+        world.get(&path).good()["metadata"]["resourceVersion"].clone();
+    world.put(&path, &made).good();
+    world.until(|| {
+        world.put(&format!("{WIDGETS}/a"), &object).good();
+        stored() == "example.com/v1beta1"
+    });
+    // Then nothing is written any more.
+    let before = world.get(&format!("{WIDGETS}/a")).good();
+    let again = world.put(&format!("{WIDGETS}/a"), &before).good();
+    assert_eq!(again["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+}
+
+#[test]
 fn each_version_has_its_api_service_as_long_as_it_is_served() {
     const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
     let world = World::new();

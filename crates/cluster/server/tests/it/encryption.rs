@@ -150,11 +150,32 @@ fn a_changed_configuration_counts_at_once_and_a_broken_one_does_not() {
         let own = file.clone();
         let saved = tokio::task::spawn_blocking(move || control::save_snapshot(&asked, Some(&own)));
         saved.await.expect("asked").expect("an answer").expect("a server");
+        let mode = std::os::unix::fs::MetadataExt::mode(&file.metadata().expect("a file"));
+        assert_eq!(mode & 0o777, 0o600, "whoever reads it has all that is in the store");
         let bytes = std::fs::read(&file).expect("a snapshot");
         let count =
             |mark: &str| bytes.windows(mark.len()).filter(|it| *it == mark.as_bytes()).count();
         assert_eq!((count("k8s:enc:aesgcm:v1:one:"), count("k8s:enc:secretbox:v1:two:")), (1, 2));
     });
+}
+
+#[test]
+fn a_change_of_nothing_leads_a_secret_to_the_key_that_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let old = configure(at, "embedded", &format!("{{aesgcm: {{keys: [{ONE}]}}}}"));
+    serve(&old, async |client, _| {
+        client.create(SECRETS, "default", secret("a")).await.expect("made");
+    });
+    let turned = configure(at, "embedded", &format!("{{aesgcm: {{keys: [{TWO}, {ONE}]}}}}"));
+    serve(&turned, async |client, _| {
+        // As `kubectl get secrets -A -o json | kubectl replace -f -` does, which everybody knows.
+        for secret in client.list(SECRETS, &Choice::default()).await.expect("a list").items {
+            client.update(SECRETS, "", secret).await.expect("replaced");
+        }
+    });
+    let new = configure(at, "embedded", &format!("{{aesgcm: {{keys: [{TWO}]}}}}"));
+    serve(&new, async |client, _| has(&client, &["a"]).await);
 }
 
 /// Waits until files have been looked at.
