@@ -21,6 +21,7 @@ use crate::reload::{self, Reloaded, Watched};
 use crate::sealing::{Sealed, SealingError, Sealings};
 use crate::services::API_ADDRESS;
 use crate::time::Wall;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +110,7 @@ pub struct Server {
 
 /// Runs a server until SIGTERM or SIGINT.
 pub fn run(config: &Config, tell: impl Fn(Event)) -> Result<(), Error> {
+    allow_files();
     let runtime = teu_web::runtime(teu_web::RuntimeOptions::default())?;
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
@@ -138,6 +140,13 @@ pub fn run(config: &Config, tell: impl Fn(Event)) -> Result<(), Error> {
         tell(Event::Cut(cut));
     }
     Ok(())
+}
+
+/// Each connection is a file, and a shell or an init system allows a thousand at first. What may be had is
+/// taken; where it may not, the server serves fewer.
+fn allow_files() {
+    let now = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, ..now });
 }
 
 impl Server {

@@ -59,7 +59,10 @@ impl Process {
 
     /// Starts it and does not wait.
     pub fn begin(&mut self) {
-        let child = Command::new(std::env::current_exe().expect("this program"))
+        // As few files at first as some system gives.
+        let child = Command::new("sh")
+            .args(["-c", "ulimit -S -n 256; exec \"$@\"", "sh"])
+            .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", "faults::process::child", "--ignored", "--nocapture"])
             .env(FOLDER, OsString::from(&self.folder))
             .env(STORE, &self.store)
@@ -97,6 +100,19 @@ impl Process {
             child.wait().expect("it is ours");
         }
     }
+}
+
+#[test]
+fn as_many_files_as_may_be_are_for_connections() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Process::new(folder.path(), "embedded");
+    server.start();
+    let id = server.child.as_ref().expect("it runs").id();
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).expect("its limits");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let counts: Vec<&str> = files.expect("a line").split_whitespace().collect();
+    assert_eq!(counts[0], counts[1], "{limits}");
+    assert_ne!(counts[0], "256");
 }
 
 impl Drop for Process {
