@@ -26,7 +26,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use teu_api::Status;
 use teu_store::embedded::{Embedded, OpenError};
 use teu_store::etcd::{self, Etcd};
 use teu_store::{Error as StoreError, Store};
@@ -37,6 +38,8 @@ use tokio::task::JoinHandle;
 
 /// For requests under way when the server stops; watches end at once.
 const DRAIN: Duration = Duration::from_secs(10);
+/// For caches to come as far as the store, when a server starts.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Files that have changed and nobody has heard of yet; further ones are only counted.
 const RELOADED: usize = 64;
 
@@ -63,7 +66,7 @@ pub enum Error {
     EtcdTls(#[source] rustls::Error),
     /// What every cluster has could not be made.
     #[error("cannot make what every cluster begins with: {0}")]
-    Bootstrap(#[source] teu_api::Status),
+    Bootstrap(#[source] Status),
     /// Encryption at rest.
     #[error(transparent)]
     Sealing(#[from] SealingError),
@@ -182,12 +185,12 @@ impl Server {
         api.audit = audit(config, &api.wall)?;
         let api = Arc::new(api);
         let user = Arc::new(User::internal("system:apiserver"));
-        bootstrap::namespaces(&api, &user).await.map_err(Error::Bootstrap)?;
-        bootstrap::authentication(&api, &credentials).await.map_err(Error::Bootstrap)?;
-        bootstrap::priorities(&api).await.map_err(Error::Bootstrap)?;
+        begin(async || bootstrap::namespaces(&api, &user).await).await?;
+        begin(async || bootstrap::authentication(&api, &credentials).await).await?;
+        begin(async || bootstrap::priorities(&api).await).await?;
         let own = SocketAddr::new(own, bound.port());
         let sharing = if api.is_shared { Sharing::Shared } else { Sharing::Alone };
-        masters::publish(&api, own, sharing).await.map_err(Error::Bootstrap)?;
+        begin(async || masters::publish(&api, own, sharing).await).await?;
         tokio::spawn(masters::run(Arc::clone(&api), own, sharing));
         // What is encrypted at rest is not kept there at all.
         let left_out = api.beneath.as_ref().map(|(_, sealings)| Arc::clone(sealings));
@@ -199,13 +202,15 @@ impl Server {
         tokio::spawn(reload::run(watched(config, &api), told, Arc::clone(&api)));
         let house = House { api: Arc::clone(&api), history, config: config.clone() };
         crate::control::open(house, shutdown).await?;
-        crate::crd::load(&api).await.map_err(Error::Bootstrap)?;
+        begin(async || crate::crd::load(&api).await).await?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
-        let (roles, own) =
-            tokio::join!(defaults::ensure(&api, &user), crate::aggregate::own::ensure(&api));
-        roles.and(own).map_err(Error::Bootstrap)?;
-        fairness::ensure(&api).await.map_err(Error::Bootstrap)?;
+        let (roles, own) = tokio::join!(
+            begin(async || defaults::ensure(&api, &user).await),
+            begin(async || crate::aggregate::own::ensure(&api).await),
+        );
+        roles.and(own)?;
+        begin(async || fairness::ensure(&api).await).await?;
         tokio::spawn(fairness::run(Arc::clone(&api)));
         let (authority, is_shared) = (Arc::clone(&credentials.authority), api.is_shared);
         let singletons = tokio::spawn(controllers::lead(Arc::clone(&api), authority, is_shared));
@@ -250,6 +255,18 @@ impl Server {
 
 /// The store beneath one that seals, and how that does.
 type Beneath = Option<(Arc<dyn Store>, Arc<Sealings>)>;
+
+/// Does one of the first things, again while the server's caches are not as far as the store: on a machine that is
+/// slow that is no reason not to start. Each try has waited by itself.
+async fn begin<T>(thing: impl AsyncFn() -> Result<T, Status>) -> Result<T, Error> {
+    let begun = Instant::now();
+    loop {
+        match thing().await {
+            Err(status) if status.code == 504 && begun.elapsed() < PATIENCE => {}
+            done => return done.map_err(Error::Bootstrap),
+        }
+    }
+}
 
 /// The store as the server uses it, and what is beneath it.
 fn seal(config: &Config, inner: Arc<dyn Store>) -> Result<(Arc<dyn Store>, Beneath), Error> {

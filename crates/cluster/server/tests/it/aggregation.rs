@@ -114,7 +114,8 @@ fn aggregated(world: &World) -> Seen {
         },
     });
     world.post("/apis/apiregistration.k8s.io/v1/apiservices", &api_service).good();
-    world.until(|| available(world)["status"] == "True");
+    // Who is served finds it said already; who finds it said is served a moment later.
+    world.until(|| available(world)["status"] == "True" && world.get(PATH).code == 200);
     seen
 }
 
