@@ -19,7 +19,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 # Anything that should happen has happened by then.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 CASES = {}
 

@@ -205,12 +205,7 @@ impl Server {
         begin(async || crate::crd::load(&api).await).await?;
         tokio::spawn(crate::crd::run(Arc::clone(&api)));
         tokio::spawn(crate::aggregate::run(Arc::clone(&api)));
-        let (roles, own) = tokio::join!(
-            begin(async || defaults::ensure(&api, &user).await),
-            begin(async || crate::aggregate::own::ensure(&api).await),
-        );
-        roles.and(own)?;
-        begin(async || fairness::ensure(&api).await).await?;
+        begin(async || furnish(&api, &user).await).await?;
         tokio::spawn(fairness::run(Arc::clone(&api)));
         let (authority, is_shared) = (Arc::clone(&credentials.authority), api.is_shared);
         let singletons = tokio::spawn(controllers::lead(Arc::clone(&api), authority, is_shared));
@@ -255,6 +250,14 @@ impl Server {
 
 /// The store beneath one that seals, and how that does.
 type Beneath = Option<(Arc<dyn Store>, Arc<Sealings>)>;
+
+/// What every cluster has: roles, the server's own APIs, levels of priority.
+async fn furnish(api: &Arc<Api>, user: &Arc<User>) -> Result<(), Status> {
+    let (roles, own) =
+        tokio::join!(defaults::ensure(api, user), crate::aggregate::own::ensure(api));
+    roles.and(own)?;
+    fairness::ensure(api).await
+}
 
 /// Does one of the first things, again while the server's caches are not as far as the store: on a machine that is
 /// slow that is no reason not to start. Each try has waited by itself.
