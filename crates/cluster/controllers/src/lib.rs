@@ -19,6 +19,7 @@
 //! - [`all`]: the list of them, each as a user of its own.
 //! - [`pods`], [`claim`], [`batch`], [`conditions`], [`finalizers`], [`hash`]: what controllers of pods share.
 //! - [`accounts`]: every namespace has its default service account and the cluster's authority.
+//!   [`account_tokens`]: secrets that hold an account's token.
 //! - [`replicas`], [`deployment`]: so many pods of a template; one template after another. [`job`], [`cron`]: pods that
 //!   end, once or at times of the calendar.
 //!   [`stateful`] (with [`revisions`]): pods with names and volumes of their own.
@@ -31,6 +32,7 @@
 //! - [`pod_garbage`]: pods that nobody ends any more. [`tokens`]: tokens to join by, when they have expired.
 #![forbid(unsafe_code)]
 
+pub mod account_tokens;
 pub mod accounts;
 pub mod all;
 pub mod batch;

@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod defaults;
 pub mod escalation;
 pub mod impersonate;
+pub mod legacy;
 pub mod masters;
 pub mod node;
 pub mod oidc;

@@ -10,8 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use teu_client::Client;
+use teu_controllers::account_tokens::Issuer;
+use teu_controllers::all::{self, Means};
 use teu_controllers::leader::Candidate;
-use teu_controllers::{Office, Timer, all};
+use teu_controllers::{Office, Timer};
 use teu_pki::Authority;
 
 /// Who writes, in `managedFields`; and the lease of who leads.
@@ -79,5 +81,6 @@ pub async fn lead(api: Arc<Api>, authority: Arc<Authority>, is_shared: bool) {
 pub async fn run(api: &Arc<Api>, authority_pem: String) {
     let office = Office::open(client(api, "system:kube-controller-manager"), timer(api));
     let as_account = |name: &str| client(api, &format!("system:serviceaccount:kube-system:{name}"));
-    all::run(&office, as_account, authority_pem).await;
+    let issuer = api.accounts.clone().map(|accounts| accounts as Arc<dyn Issuer>);
+    all::run(&office, as_account, Means { authority_pem, issuer }).await;
 }

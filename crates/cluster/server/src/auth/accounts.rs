@@ -4,6 +4,7 @@
 //! A token is a signed statement ([`teu_pki::Signer`]); nothing is stored. Every use looks whether the
 //! account (and the pod, secret or node it is bound to) is still the one it was made for.
 
+use super::legacy::{self, LEGACY_ISSUER};
 use super::user::AUTHENTICATED;
 use super::{User, lookup};
 use crate::api::Api;
@@ -71,6 +72,11 @@ impl Accounts {
         Some(claims)
     }
 
+    /// Signs claims.
+    pub(super) fn sign(&self, claims: &Value) -> Result<String, Status> {
+        self.signer.sign(claims).map_err(Status::internal)
+    }
+
     /// The set of public keys (RFC 7517).
     pub fn keys(&self) -> Value {
         json!({ "keys": [self.signer.verifier().to_jwk()] })
@@ -127,7 +133,7 @@ impl Accounts {
             "iss": ISSUER, "sub": account_name(namespace, name), "aud": audiences,
             "iat": now, "nbf": now, "exp": now + wanted, "jti": id::uid(), PRIVATE: bound,
         });
-        let token = self.signer.sign(&claims).map_err(Status::internal)?;
+        let token = self.sign(&claims)?;
         let spec = object::child_mut(&mut request, "spec");
         spec.insert("audiences".to_owned(), json!(audiences));
         spec.insert("expirationSeconds".to_owned(), wanted.into());
@@ -151,6 +157,9 @@ impl Accounts {
         audiences: &[String],
     ) -> Result<Option<Known>, Status> {
         let Some(claims) = self.verify(token) else { return Ok(None) };
+        if claims.get("iss") == Some(&LEGACY_ISSUER.into()) {
+            return legacy::check(api, token, &claims, audiences).await;
+        }
         let number = |field: &str| claims.get(field).and_then(Value::as_i64).unwrap_or(i64::MAX);
         let now = api.wall.seconds();
         // A second of grace: clocks of several servers differ.
@@ -189,13 +198,26 @@ impl Accounts {
                 tell(&format!("{kind}-uid"), uid);
             }
         }
+        let mut known = Known::of_account((namespace, name), uid, meant);
+        known.user.extra = extra;
+        Ok(Some(known))
+    }
+}
+
+impl Known {
+    /// That it is an account.
+    pub(super) fn of_account(
+        (namespace, name): (&str, &str),
+        uid: &str,
+        audiences: Vec<String>,
+    ) -> Self {
         let user = User {
             name: account_name(namespace, name),
             uid: uid.to_owned(),
             groups: account_groups(namespace),
-            extra,
+            extra: BTreeMap::new(),
         };
-        Ok(Some(Known { user, audiences: meant }))
+        Self { user, audiences }
     }
 }
 
@@ -214,7 +236,12 @@ pub fn account_groups(namespace: &str) -> Vec<String> {
 }
 
 /// Whether an object is there and is the one that is meant.
-async fn is_same(api: &Api, plural: &str, at: (&str, &str), uid: &str) -> Result<bool, Status> {
+pub(super) async fn is_same(
+    api: &Api,
+    plural: &str,
+    at: (&str, &str),
+    uid: &str,
+) -> Result<bool, Status> {
     let Some(found) = lookup(api, plural, at).await? else { return Ok(false) };
     let ends = object::text(&found, &["metadata", "deletionTimestamp"]);
     let is_over = ends.and_then(teu_api::time::parse).is_some_and(|ends| {

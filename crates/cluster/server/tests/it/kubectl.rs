@@ -250,3 +250,39 @@ fn a_certificate_that_kubectl_approved_opens_the_door() {
     cluster.good("auth whoami --user=jane", "", &["jane", "dev", "system:authenticated"]);
     cluster.bad("get secrets --user=jane", "", "User \"jane\" cannot list");
 }
+
+#[test]
+fn a_secret_holds_an_accounts_token_as_long_as_it_is_there() {
+    let cluster = Cluster::start();
+    cluster.good("create sa robot", "", &["created"]);
+    let secret = r#"
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/service-account-token
+metadata: {name: robot-token, annotations: {kubernetes.io/service-account.name: robot}}
+"#;
+    cluster.good("apply -f -", secret, &["secret/robot-token created"]);
+    let wait = "wait secret/robot-token --for=jsonpath={.data.token} --timeout=60s";
+    cluster.good(wait, "", &["met"]);
+    let told = cluster.good(
+        "describe secret robot-token",
+        "",
+        &["service-account.uid:", "service-account-token", "ca.crt:", "namespace:  7 bytes"],
+    );
+    let line = told.lines().find_map(|line| line.strip_prefix("token:"));
+    let token = line.expect("a token").trim().to_owned();
+    cluster.good("describe sa robot", "", &["Tokens:", "robot-token"]);
+    cluster.good(&format!("config set-credentials robot --token={token}"), "", &["robot"]);
+    let name = "system:serviceaccount:default:robot";
+    cluster.good("auth whoami --user=robot", "", &[name, "system:serviceaccounts:default"]);
+    cluster.bad("get pods --user=robot", "", &format!("User \"{name}\" cannot list"));
+    let label = r"get secret robot-token -o jsonpath={.metadata.labels.kubernetes\.io/legacy-token-last-used}";
+    cluster.good(label, "", &["20"]);
+    cluster.good("delete secret robot-token", "", &["deleted"]);
+    cluster.bad("auth whoami --user=robot", "", "Unauthorized");
+    // Another goes with its account, and takes the token with it.
+    cluster.good("apply -f -", secret, &["created"]);
+    cluster.good(wait, "", &["met"]);
+    cluster.good("delete sa robot", "", &["deleted"]);
+    cluster.good("wait secret/robot-token --for=delete --timeout=60s", "", &[]);
+}

@@ -1,6 +1,7 @@
 //! The server as a client meets it: over HTTP, in this process, on an embedded store.
 
 mod access;
+mod account_tokens;
 mod admission;
 mod aggregation;
 mod audit;
