@@ -75,6 +75,8 @@ pub struct Api {
     pub policies: Memo<Policy>,
     /// Policies that change, compiled.
     pub mutators: Memo<Mutator>,
+    /// Where writers wait that were late again and again.
+    pub change_turns: Turns,
     /// Where writers wait whose objects are counted by a quota.
     pub quota_turns: Turns,
     /// Leases for what does not stay.
@@ -110,6 +112,7 @@ impl Api {
             webhooks: Memo::default(),
             policies: Memo::default(),
             mutators: Memo::default(),
+            change_turns: Turns::default(),
             quota_turns: Turns::default(),
             lifetimes: Lifetimes::default(),
             is_shared: false,

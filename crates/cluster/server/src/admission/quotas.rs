@@ -17,17 +17,18 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// How often a charge is made anew while others change the quota.
 pub const TRIES: usize = 20;
-/// Namespaces whose names fall together wait for each other.
+/// Names that fall together wait for each other.
 const QUEUES: usize = 16;
 
-/// Where writers of a namespace with quotas wait for their turn.
+/// Where writers of one thing wait for their turn: a namespace with quotas, an object that many change.
 #[derive(Debug, Default)]
 pub struct Turns([Mutex<()>; QUEUES]);
 
 impl Turns {
-    fn of(&self, namespace: &str) -> &Mutex<()> {
+    /// Where those wait that write this.
+    pub fn of(&self, name: &str) -> &Mutex<()> {
         let mut hasher = DefaultHasher::new();
-        namespace.hash(&mut hasher);
+        name.hash(&mut hasher);
         let at = usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or(0);
         self.0.get(at).unwrap_or(&self.0[0])
     }

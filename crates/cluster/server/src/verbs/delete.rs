@@ -115,7 +115,7 @@ impl DeleteOptions {
 impl Api {
     /// Deletes an object, or begins to.
     pub async fn delete(&self, call: &Call, options: &DeleteOptions) -> Result<Deleted, Status> {
-        let mut again = Again::new();
+        let mut again = Again::new(self, call);
         while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;

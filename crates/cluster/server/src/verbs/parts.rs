@@ -175,7 +175,7 @@ impl Api {
         options: &WriteOptions,
         change: impl Fn(&mut Value) -> Result<(), Status> + Send + Sync,
     ) -> Result<(), Status> {
-        let mut again = Again::new();
+        let mut again = Again::new(self, call);
         while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;

@@ -68,7 +68,7 @@ impl Api {
         input: &Input,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let mut again = Again::new();
+        let mut again = Again::new(self, call);
         while again.may().await {
             let old = self.current(call).await?.ok_or_else(|| call.not_found())?;
             let before = call.entry.open(&old.stored, old.revision)?;
