@@ -16,10 +16,11 @@ use crate::resources::{DAEMON_SETS, NODES, PODS, REVISIONS};
 use crate::revisions::{self, Revisions};
 use crate::worker::{AT_ONCE, Look};
 use plan::{Plan, View};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use teu_api::kinds::field::At;
 use teu_api::{Status, object};
+use teu_client::Deletion;
 
 struct DaemonSets {
     context: Context,
@@ -61,9 +62,10 @@ impl Controller for DaemonSets {
         if object::is_terminating(&set) {
             return Ok(None);
         }
-        let all = self.revisions.controlled_by(object::uid(&set));
+        let all = self.claim_revisions(&set).await?;
         let revisions = revisions::sync(&self.context, DAEMON_SETS, &set, all).await?;
-        let newest = plan::hash(object::name(&revisions.newest));
+        self.unite(&set, &revisions).await?;
+        let newest = revisions::hash(&revisions.newest);
         let (nodes, now) = (self.nodes.all(), self.context.timer.seconds());
         let owned = self.owned(&set);
         let plan = View::new(&set, (&nodes, &owned), newest, now).plan();
@@ -78,6 +80,38 @@ impl Controller for DaemonSets {
 }
 
 impl DaemonSets {
+    /// The set's revisions, with those that nobody has and its selector takes.
+    async fn claim_revisions(&self, set: &Object) -> Result<Vec<Object>, Status> {
+        let owned = self.revisions.controlled_by(object::uid(set));
+        let orphans = self.revisions.orphans(object::namespace(set));
+        let claim = claim::plan(set, owned, orphans);
+        claim::settle(&self.context, (DAEMON_SETS, REVISIONS), set, claim).await
+    }
+
+    /// Has pods of revisions that are equal to the newest follow that one, and deletes the others: what
+    /// somebody wrote down a second time rolls nothing out.
+    async fn unite(&self, set: &Value, revisions: &Revisions) -> Result<(), Status> {
+        let newest = revisions::hash(&revisions.newest);
+        for twin in &revisions.twins {
+            let of_twin = |pod: &Object| {
+                object::label(pod, revisions::LABEL) == Some(revisions::hash(twin))
+                    && revisions::hash(twin) != newest
+            };
+            for pod in self.owned(set).into_iter().filter(of_twin) {
+                let (at, uid) = ((object::namespace(&pod), object::name(&pod)), object::uid(&pod));
+                let patch =
+                    json!({ "metadata": { "uid": uid, "labels": { revisions::LABEL: newest } } });
+                match self.context.patch(PODS, at, "", patch).await {
+                    // It has gone, and perhaps another has come.
+                    Err(status) if !matches!(status.code, 404 | 409) => return Err(status),
+                    _ => {}
+                }
+            }
+            self.context.delete(REVISIONS, twin, Deletion::default()).await?;
+        }
+        Ok(())
+    }
+
     async fn forget(
         &self,
         set: &Value,
@@ -85,7 +119,7 @@ impl DaemonSets {
         revisions: &Revisions,
     ) -> Result<(), Status> {
         let is_used = |revision: &&Object| {
-            let hash = plan::hash(object::name(revision));
+            let hash = revisions::hash(revision);
             owned.iter().any(|pod| object::label(pod, revisions::LABEL) == Some(hash))
         };
         let used: Vec<&str> =

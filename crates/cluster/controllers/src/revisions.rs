@@ -3,7 +3,7 @@
 
 use crate::Context;
 use crate::hash;
-use crate::mirror::Object;
+use crate::mirror::{Object, controller_uid};
 use crate::pods::{controller_ref, created};
 use crate::resources::REVISIONS;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub struct Revisions {
     pub newest: Value,
     /// All there are.
     pub all: Vec<Object>,
+    /// Others of the same template as the newest, as somebody may have made them by hand.
+    pub twins: Vec<Object>,
 }
 
 /// What a revision keeps of an owner, with all fields in the order of their names.
@@ -42,6 +44,12 @@ pub fn template(revision: &Value) -> Value {
         fields.shift_remove("$patch");
     }
     template
+}
+
+/// What pods of a daemon set say of a revision: what its label says, or its name where somebody made it
+/// without one.
+pub fn hash(revision: &Value) -> &str {
+    object::label(revision, LABEL).unwrap_or_else(|| object::name(revision))
 }
 
 fn number(revision: &Value) -> i64 {
@@ -75,7 +83,10 @@ async fn newest(
     all.sort_by_key(|revision| (number(revision), created(revision)));
     let wanted = data(owner);
     let next = all.last().map_or(0, |last| number(last)) + 1;
-    let equal = all.iter().rposition(|revision| same(&revision["data"], &wanted));
+    let is_equal = |revision: &Value| same(&revision["data"], &wanted);
+    let equal = all.iter().rposition(|revision| is_equal(revision));
+    let before = equal.map_or(&[][..], |at| &all[..at]);
+    let twins = before.iter().filter(|revision| is_equal(revision)).cloned().collect();
     let newest = match equal {
         Some(at) if at + 1 == all.len() => (*all[at]).clone(),
         Some(at) => {
@@ -102,12 +113,26 @@ async fn newest(
             if let Some(annotations) = object::at(owner, &["metadata", "annotations"]) {
                 revision["metadata"]["annotations"] = annotations.clone();
             }
-            let made = context.create(REVISIONS, object::namespace(owner), revision).await?;
+            let made = make(context, owner, revision).await?;
             all.push(Object::new(made.clone()));
             made
         }
     };
-    Ok(Revisions { newest, all })
+    Ok(Revisions { newest, all, twins })
+}
+
+/// Makes a revision. One of its name that keeps the same of the same owner is the one that was wanted; any
+/// other is a collision.
+async fn make(context: &Context, owner: &Value, revision: Value) -> Result<Value, Status> {
+    let (namespace, name) = (object::namespace(owner), object::name(&revision).to_owned());
+    let data = revision["data"].clone();
+    let refused = match context.create(REVISIONS, namespace, revision).await {
+        Err(status) if status.reason == "AlreadyExists" => status,
+        made => return made,
+    };
+    let there = context.client.get(REVISIONS, namespace, &name).await?;
+    let is_own = controller_uid(&there) == Some(object::uid(owner));
+    if is_own && same(&there["data"], &data) { Ok(there) } else { Err(refused) }
 }
 
 impl Revisions {

@@ -6,7 +6,7 @@ use crate::conditions::count;
 use crate::deployment::scaled;
 use crate::mirror::Object;
 use crate::pods::{self, is_available, is_over, is_ready, ready_since};
-use crate::revisions::LABEL;
+use crate::revisions::{self, LABEL};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use teu_api::kinds::field::At;
@@ -217,16 +217,11 @@ impl<'a> View<'a> {
 /// The pod of a node.
 pub fn make(set: &Value, node: &str, revision: &Value) -> Value {
     let mut pod = pods::of_template(&set["spec"]["template"], set);
-    pod["metadata"]["labels"][LABEL] = hash(object::name(revision)).into();
+    pod["metadata"]["labels"][LABEL] = revisions::hash(revision).into();
     let tolerations = tolerations(&pod["spec"]);
     pod["spec"]["tolerations"] = tolerations.into();
     pin(&mut pod["spec"], node);
     pod
-}
-
-/// What pods say of their revision: the end of its name.
-pub fn hash(revision: &str) -> &str {
-    revision.rsplit_once('-').map_or(revision, |(_, hash)| hash)
 }
 
 fn number(count: usize) -> i64 {

@@ -3,6 +3,7 @@
 use super::node::{fits, of_pod, tolerations};
 use super::plan::{View, make};
 use crate::mirror::Object;
+use crate::revisions::LABEL;
 use serde_json::{Value, json};
 use teu_api::object;
 
@@ -27,7 +28,10 @@ fn node(name: &str, taints: Value) -> Object {
 }
 
 fn pod(name: &str, node: &str, revision: &str, is_ready: bool) -> Object {
-    let mut pod = make(&set(), node, &json!({ "metadata": { "name": revision } }));
+    // Its label is the end of its name, as of all that nobody made by hand.
+    let labels = json!({ LABEL: revision.trim_start_matches("d-") });
+    let revision = json!({ "metadata": { "name": revision, "labels": labels } });
+    let mut pod = make(&set(), node, &revision);
     let ready = json!({ "type": "Ready", "status": if is_ready { "True" } else { "False" } });
     pod["metadata"]["name"] = name.into();
     pod["metadata"]["uid"] = name.into();

@@ -32,7 +32,8 @@ fn revisions() -> Revisions {
         })
     };
     let (old, new) = (revision("old", "1"), revision("new", "2"));
-    Revisions { newest: new.clone(), all: vec![Object::new(old), Object::new(new)] }
+    let (newest, all) = (new.clone(), vec![Object::new(old), Object::new(new)]);
+    Revisions { newest, all, twins: Vec::new() }
 }
 
 fn pod(ordinal: i64, revision: &str, phase: &str) -> Object {

@@ -151,3 +151,47 @@ fn what_another_control_plane_rolled_out_is_not_rolled_out_again() {
         list["items"].as_array().expect("sets").iter().map(|it| &it["metadata"]["name"]).collect();
     assert_eq!(names, [&format!("web-{hash}")]);
 }
+
+#[test]
+fn a_revision_that_was_made_by_hand_rolls_nothing_out() {
+    let world = World::controlled();
+    let mut node = world.post("/api/v1/nodes", &json!({ "metadata": { "name": "n" } })).good();
+    // Until it says so, its taint keeps pods away.
+    node["status"]["conditions"] = json!([{ "type": "Ready", "status": "True" }]);
+    world.put("/api/v1/nodes/n/status", &node).good();
+    let sets = "/apis/apps/v1/namespaces/default/daemonsets";
+    let revisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
+    let selector = json!({ "matchLabels": { "app": "web" } });
+    let set = json!({
+        "metadata": { "name": "d" }, "spec": { "selector": selector, "template": template() },
+    });
+    let uid = world.post(sets, &set).good()["metadata"]["uid"].clone();
+    let items = |path: &str| world.get(path).good()["items"].as_array().cloned().expect("a list");
+    let label = |pod: &Value| pod["metadata"]["labels"]["controller-revision-hash"].clone();
+    world.until(|| items(PODS).len() == 1 && items(revisions).len() == 1);
+    let (pod, first) = (items(PODS).remove(0), items(revisions).remove(0));
+    assert_eq!(label(&pod), label(&first));
+    // One that says whose it is and one that does not, each with what the first keeps.
+    let owner = json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": uid, "controller": true,
+    });
+    for (number, (name, owners)) in
+        [("by-hand", json!([owner])), ("orphan", json!([]))].into_iter().enumerate()
+    {
+        let copy = json!({
+            "metadata": { "name": name, "labels": { "app": "web" }, "ownerReferences": owners },
+            "data": first["data"], "revision": number + 2,
+        });
+        world.post(revisions, &copy).good();
+        let note = json!({ "metadata": { "annotations": { "looked-at": name } } });
+        merge(&world, &format!("{sets}/d"), &note);
+        world.until(|| {
+            let left = items(revisions);
+            let is_united = left.len() == 1 && left[0]["metadata"]["name"] == name;
+            is_united && items(PODS).iter().all(|pod| label(pod) == name)
+        });
+        let now = items(PODS);
+        assert_eq!(now.len(), 1, "{now:?}");
+        assert_eq!(now[0]["metadata"]["uid"], pod["metadata"]["uid"]);
+    }
+}
