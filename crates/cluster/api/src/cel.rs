@@ -14,6 +14,7 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
+pub use budget::Together;
 pub use convert::Input;
 pub(crate) use convert::RESERVED;
 

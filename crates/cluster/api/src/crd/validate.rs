@@ -6,6 +6,7 @@ mod limits;
 
 use super::node::Node;
 use super::rule::Subject;
+use crate::cel::Together;
 use crate::status::{Cause, CauseKind};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -29,7 +30,8 @@ pub fn validate_rules(
     schema: &Schema,
 ) -> Vec<Cause> {
     let mut found = Found::default();
-    rules(value, old, node, schema, "", &mut found);
+    let budget = Together::begin();
+    rules(value, old, node, (schema, &budget), "", &mut found);
     found.0
 }
 
@@ -178,12 +180,12 @@ fn check_list_type(items: &[Value], node: &Node, path: &str, found: &mut Found) 
     }
 }
 
-/// Levels of a value that rules are looked for in; no schema is deeper.
+/// Checks the rules of a value and of what is in it; no schema is deeper than it may be.
 fn rules(
     value: &Value,
     old: Option<&Value>,
     node: &Node,
-    schema: &Schema,
+    (schema, budget): (&Schema, &Together),
     path: &str,
     found: &mut Found,
 ) {
@@ -192,6 +194,10 @@ fn rules(
     }
     let kind = if node.kind.is_empty() { "object" } else { &node.kind };
     for rule in &node.rules {
+        // The rule that took the last of it has said so.
+        if budget.is_spent() {
+            return;
+        }
         if let Some(cause) = rule.check(Subject { value, old, schema, kind, path }) {
             found.add(cause);
         }
@@ -203,7 +209,7 @@ fn rules(
                     continue;
                 };
                 let old = old.and_then(|old| old.get(name));
-                rules(value, old, child, schema, &child_path(path, name), found);
+                rules(value, old, child, (schema, budget), &child_path(path, name), found);
             }
         }
         Value::Array(items) => {
@@ -214,7 +220,8 @@ fn rules(
             };
             for (at, value) in items.iter().enumerate() {
                 let old = old.and_then(|old| old_item(old, value, node));
-                rules(value, old, child, &shape.item, &format!("{path}[{at}]"), found);
+                let schema = (&shape.item, budget);
+                rules(value, old, child, schema, &format!("{path}[{at}]"), found);
             }
         }
         _ => {}

@@ -260,6 +260,35 @@ fn rules() {
 }
 
 #[test]
+fn rules_of_many_items_share_a_budget() {
+    let pairs = "self.all(a, self.all(b, a == a && b == b))";
+    let item = json!({
+        "type": "array", "items": {"type": "integer"},
+        "x-kubernetes-validations": [{ "rule": pairs }],
+    });
+    let schema = json!({"type": "object", "properties": {"x": {"type": "array", "items": item}}});
+    let lists = |count: usize| json!({ "x": vec![vec![1; 500]; count] });
+    assert_eq!(faults(schema.clone(), lists(2)), [""; 0]);
+    // Each would do, and all of them together take for ever.
+    let found = faults(schema, lists(500));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("out of cost budget"), "{found:?}");
+}
+
+#[test]
+fn parts_of_parts_are_looked_at_once() {
+    let mut schema = json!({"required": ["b"]});
+    for _ in 0..50 {
+        schema = json!({ "allOf": [schema] });
+    }
+    schema["type"] = "object".into();
+    schema["properties"] = json!({"a": {"type": "string"}, "b": {"type": "string"}});
+    assert_eq!(faults(schema.clone(), json!({"b": "x"})), [""; 0]);
+    let found = faults(schema, json!({"a": "x"}));
+    assert!(found.contains(&"spec.b: Required value".to_owned()), "{found:?}");
+}
+
+#[test]
 fn transitions() {
     let row = row(json!({"type": "object", "properties": {
         "fixed": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "is immutable"}]},
