@@ -128,9 +128,14 @@ impl Api {
         };
         let namespace = match text(reference, "namespace") {
             _ if !entry.row.resource.is_namespaced() => String::new(),
-            said if said.is_empty() => call.namespace.clone(),
+            said if said.is_empty() => subject.request(None).namespace.to_owned(),
             said => said,
         };
+        // Those of all namespaces are nobody's in particular: anybody could add one.
+        if entry.row.resource.is_namespaced() && namespace.is_empty() {
+            let why = "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources";
+            return refuse(why.to_owned());
+        }
         let place = (entry.group(), entry.plural());
         let name = text(reference, "name");
         let found: Vec<Value> = if name.is_empty() {

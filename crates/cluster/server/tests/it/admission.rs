@@ -233,6 +233,35 @@ fn policies_judge_with_parameters() {
 }
 
 #[test]
+fn parameters_of_all_namespaces_are_nobodys() {
+    let world = World::new();
+    // Whoever may write in some namespace could say what holds for the cluster.
+    world.post(MAPS, &map("anybodys", json!({ "rules": "yes" }))).good();
+    let policy = json!({ "metadata": { "name": "classes" }, "spec": {
+        "paramKind": { "apiVersion": "v1", "kind": "ConfigMap" },
+        "matchConstraints": { "resourceRules": [{
+            "apiGroups": ["scheduling.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"],
+            "resources": ["priorityclasses"],
+        }] },
+        "validations": [{ "expression": "params.data.a != '1'", "message": "anybody says no" }],
+    } });
+    world.post(&format!("{GROUP}/validatingadmissionpolicies"), &policy).good();
+    let binding = json!({ "metadata": { "name": "classes" }, "spec": {
+        "policyName": "classes", "validationActions": ["Deny"],
+        "paramRef": {
+            "selector": { "matchLabels": { "rules": "yes" } }, "parameterNotFoundAction": "Allow",
+        },
+    } });
+    world.post(&format!("{GROUP}/validatingadmissionpolicybindings"), &binding).good();
+    let class = json!({ "metadata": { "name": "a" }, "value": 1 });
+    let make = || world.post("/apis/scheduling.k8s.io/v1/priorityclasses?dryRun=All", &class);
+    world.until(|| make().code != 201);
+    let refused = make().bad(403);
+    let text = refused["message"].as_str().unwrap_or_default();
+    assert!(text.contains("cannot use namespaced paramRef"), "{text}");
+}
+
+#[test]
 fn pods_keep_to_their_namespace_and_its_limits() {
     let world = World::new();
     let labels = json!({ "pod-security.kubernetes.io/enforce": "baseline" });
