@@ -5,9 +5,6 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use teu_api::object;
 
-/// Owners of one object that are looked at.
-const MAX_OWNERS: usize = 256;
-
 /// An owner, as its dependent names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
@@ -26,7 +23,8 @@ pub struct Graph {
     dependents: HashMap<Box<str>, BTreeSet<Bytes>>,
 }
 
-/// The owners that an object names.
+/// The owners that an object names: all of them, as many as fit into it. One that was left out could be
+/// the only one that is still there.
 pub fn owners_of(object: &Value) -> Vec<Owner> {
     let list = object::at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
     let owner = |value: &Value| {
@@ -39,7 +37,7 @@ pub fn owners_of(object: &Value) -> Vec<Owner> {
             blocks: value.get("blockOwnerDeletion").and_then(Value::as_bool).unwrap_or(false),
         }
     };
-    list.into_iter().flatten().take(MAX_OWNERS).map(owner).collect()
+    list.into_iter().flatten().map(owner).collect()
 }
 
 impl Graph {
