@@ -27,6 +27,7 @@ pub mod credentials;
 pub mod current;
 pub mod encode;
 pub mod fairness;
+mod file;
 mod follow;
 pub mod garbage;
 mod handler;

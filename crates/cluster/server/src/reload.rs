@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
-/// Bytes of a file that are looked at: as much as any of them may have.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Bytes of a file that are looked at: as much as any of them may have, and one more.
+const MAX_FILE_BYTES: u64 = (4 << 20) + 1;
 /// Bytes of events that are read at a time.
 const EVENT_BYTES: usize = 4096;
 

@@ -2,8 +2,8 @@
 //! that fits a request counts; what none fits is not written.
 
 use super::Asked;
+use crate::file;
 use serde_json::Value;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use teu_api::decode;
 use teu_api::object::text;
@@ -147,9 +147,8 @@ impl Policy {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         let failed = |source| PolicyError::Read { path: path.to_path_buf(), source };
-        let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        let bytes = file::read(file, MAX_FILE_BYTES).map_err(failed)?;
         Self::parse(&bytes).map_err(|(at, why)| PolicyError::Content {
             path: path.to_path_buf(),
             at,

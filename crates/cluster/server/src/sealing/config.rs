@@ -9,11 +9,11 @@
 
 use super::cipher::{Key, Provider, Sealing};
 use crate::current::Current;
+use crate::file;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,8 +115,7 @@ fn read(path: &Path) -> Result<Rules, SealingError> {
     if mode & 0o007 != 0 {
         return Err(SealingError::Open { path: path.to_path_buf() });
     }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = file::read(file, MAX_FILE_BYTES).map_err(failed)?;
     parse(&bytes).map_err(|(at, why)| SealingError::Content { path: path.to_path_buf(), at, why })
 }
 

@@ -6,10 +6,11 @@
 //! is left out lets somebody in.
 
 use super::Keys;
+use crate::file;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use teu_api::decode;
 use teu_api::object::text;
@@ -267,11 +268,8 @@ fn list<'a>(object: &'a Value, field: &str) -> &'a [Value] {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OidcError> {
-    let failed = |source| OidcError::Read { path: path.to_path_buf(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    let whole = File::open(path).and_then(|file| file::read(file, MAX_FILE_BYTES));
+    whole.map_err(|source| OidcError::Read { path: path.to_path_buf(), source })
 }
 
 /// Those that the system trusts; none, where it keeps none.
