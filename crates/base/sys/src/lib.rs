@@ -16,6 +16,7 @@ pub mod keyring;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
+pub mod overlay;
 pub mod process;
 pub mod reexec;
 pub mod scheduling;

@@ -6,6 +6,18 @@ use crate::checked;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Result;
 
+/// What `fsconfig(2)` takes as one value, without the zero at its end.
+pub const VALUE_LIMIT_BYTES: usize = 255;
+
+/// What the kernel wrote about a file system that it does not mount.
+pub fn words(context: impl rustix::fd::AsFd) -> Option<String> {
+    let mut buffer = [0; 512];
+    let length = rustix::io::read(context, &mut buffer[..]).ok()?;
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    let text = text.trim();
+    Some(text.strip_prefix("e ").unwrap_or(text).to_owned()).filter(|text| !text.is_empty())
+}
+
 /// Attributes of a mount, `MOUNT_ATTR_…`. Constants may be joined by `|`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MountAttributes(pub u64);

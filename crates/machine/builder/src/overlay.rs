@@ -4,9 +4,9 @@
 use crate::error::Cause;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use teu_sys::mount::MountAttributes;
+use teu_sys::overlay::{Namespace, Overlay};
 
 /// Flags of a directory that is only walked.
 pub const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -34,30 +34,18 @@ fn directory(path: &Path) -> Result<OwnedFd, Cause> {
 }
 
 fn mount(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> Result<OwnedFd, Cause> {
-    let fail = |errno| Cause::io("mount an overlay over", &lower[0], errno);
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(fail)?;
-    let set = |key: &str, value: &Path| {
-        rustix::mount::fsconfig_set_string(context.as_fd(), key, value)
-            .map_err(|errno| Cause::io("give to overlayfs", value, errno))
-    };
-    set("source", Path::new("overlay"))?;
-    for layer in lower {
-        set("lowerdir+", layer)?;
-    }
+    let lower: Vec<&Path> = lower.iter().map(PathBuf::as_path).collect();
+    let fixed = [("metacopy", "off"), ("index", "off"), ("redirect_dir", "nofollow")];
+    let mut options = fixed.to_vec();
     if teu_sys::namespace::is_own_user_namespace() {
-        rustix::mount::fsconfig_set_flag(context.as_fd(), "userxattr").map_err(fail)?;
-    }
-    for (key, value) in [("metacopy", "off"), ("index", "off"), ("redirect_dir", "nofollow")] {
-        set(key, Path::new(value))?;
+        options.push(("userxattr", ""));
     }
     let attributes = match upper {
-        Some((upper, work)) => {
-            set("upperdir", upper)?;
-            set("workdir", work)?;
-            MountAttrFlags::MOUNT_ATTR_NODEV
-        }
-        None => MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_RDONLY,
+        Some(_) => MountAttributes::NODEV,
+        None => MountAttributes::NODEV | MountAttributes::RDONLY,
     };
-    rustix::mount::fsconfig_create(context.as_fd()).map_err(fail)?;
-    rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(fail)
+    let overlay = Overlay { lower: &lower, upper, options: &options, attributes };
+    overlay
+        .mount(Namespace::Shared)
+        .map_err(|failure| Cause::io("give to overlayfs", failure.path, failure.errno))
 }

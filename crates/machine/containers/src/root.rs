@@ -14,12 +14,13 @@ use crate::state::Status;
 use crate::{Containers, Error, Found, Result};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use rustix::process::{Pid, PidfdFlags};
 use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use teu_images::Chain;
+use teu_sys::mount::MountAttributes;
+use teu_sys::overlay::{Namespace, Overlay};
 
 /// Whether an overlay may be written to.
 #[derive(Debug, Clone, Copy)]
@@ -47,31 +48,23 @@ pub(crate) fn mount_overlay(
     access: Access<'_>,
     readonly: bool,
 ) -> Result<OwnedFd, Errno> {
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for layer in lower {
-        rustix::mount::fsconfig_set_string(&context, "lowerdir+", layer.as_path())?;
-    }
-    if let Access::Write { upper, work } = access {
-        rustix::mount::fsconfig_set_string(&context, "upperdir", upper)?;
-        rustix::mount::fsconfig_set_string(&context, "workdir", work)?;
-    }
-    let mut redirect = "off";
-    if teu_sys::namespace::is_own_user_namespace() {
-        rustix::mount::fsconfig_set_flag(&context, "userxattr")?;
-        // As good as "off", which the kernel does not take together with it.
-        redirect = "nofollow";
-    }
-    for (key, value) in [("redirect_dir", redirect), ("metacopy", "off"), ("index", "off")] {
-        rustix::mount::fsconfig_set_string(&context, key, value)?;
-    }
-    rustix::mount::fsconfig_create(&context)?;
-    let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let lower: Vec<&Path> = lower.iter().map(PathBuf::as_path).collect();
+    let mut attributes = MountAttributes::NODEV | MountAttributes::NOSUID | MountAttributes::NOEXEC;
     if readonly {
-        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+        attributes |= MountAttributes::RDONLY;
     }
-    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    let mut options = vec![("metacopy", "off"), ("index", "off")];
+    match teu_sys::namespace::is_own_user_namespace() {
+        // As good as "off", which the kernel does not take together with `userxattr`.
+        true => options.extend([("redirect_dir", "nofollow"), ("userxattr", "")]),
+        false => options.push(("redirect_dir", "off")),
+    }
+    let upper = match access {
+        Access::Read => None,
+        Access::Write { upper, work } => Some((upper, work)),
+    };
+    let overlay = Overlay { lower: &lower, upper, options: &options, attributes };
+    overlay.mount(Namespace::Shared).map_err(|failure| failure.errno)
 }
 
 /// Opens a path beneath a root, following links within the root.

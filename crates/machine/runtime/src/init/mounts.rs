@@ -2,12 +2,11 @@
 //! to a descriptor of its place. Nothing is visible before it is as it should be.
 
 use super::Init;
-use super::root::{Root, kernel_message};
+use super::root::Root;
 use crate::beneath::{self, Make};
 use crate::cgroup_view;
 use crate::channel::{At, Failure, Step};
 use crate::error::Stage;
-use crate::plan::mounts::VALUE_LIMIT_BYTES;
 use crate::plan::options::Options;
 use crate::plan::{MountStep, Plan, Source, UserNamespace};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,7 +16,9 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, O
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use teu_sys::mount::{Change, MountAttributes, Propagation, set_attributes};
+use teu_sys::mount::{
+    Change, MountAttributes, Propagation, VALUE_LIMIT_BYTES, set_attributes, words,
+};
 use teu_sys::process::CloneFlags;
 
 /// Makes all mounts. Returns those that become read-only when all is in them.
@@ -262,7 +263,7 @@ fn new_file_system(
     };
     configure().map_err(|errno| Failure {
         stage: Stage::Mount,
-        subject: match kernel_message(&fs) {
+        subject: match words(&fs) {
             Some(message) => format!("{} ({message})", step.destination.display()),
             None => step.destination.display().to_string(),
         },

@@ -48,16 +48,32 @@ pub fn mask_all(paths: &[PathBuf]) -> Step {
             Err(Errno::NOENT | Errno::NOTDIR) => continue,
             Err(error) => return Err(error).at(Stage::Mask, name),
         };
-        let cover = if beneath::kind(&target).at(Stage::Mask, name)? == FileType::Directory {
-            kept(&mut empty, empty_directory).at(Stage::Mask, name)?
+        if beneath::kind(&target).at(Stage::Mask, name)? == FileType::Directory {
+            cover(&target, &mut empty).at(Stage::Mask, name)?;
         } else {
-            kept(&mut null, || null_device(&root)).at(Stage::Mask, name)?
-        };
-        rustix::mount::open_tree(cover, c"", CLONE)
-            .and_then(|cover| attach(&cover, target.as_fd()))
-            .at(Stage::Mask, name)?;
+            let null = kept(&mut null, || null_device(&root)).at(Stage::Mask, name)?;
+            show(null, &target).at(Stage::Mask, name)?;
+        }
     }
     Ok(())
+}
+
+/// Covers a directory by the empty one: itself at the first place, and elsewhere what is seen there (what is
+/// mounted nowhere cannot be copied before Linux 6.15).
+fn cover(target: &OwnedFd, empty: &mut Option<OwnedFd>) -> rustix::io::Result<()> {
+    if let Some(empty) = empty {
+        return show(empty, target);
+    }
+    let made = empty_directory()?;
+    attach(&made, target.as_fd())?;
+    *empty = Some(made);
+    Ok(())
+}
+
+/// Shows at one place what is at another.
+fn show(source: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
+    let copy = rustix::mount::open_tree(source, c"", CLONE)?;
+    attach(&copy, target.as_fd())
 }
 
 fn kept(

@@ -4,14 +4,14 @@ use crate::channel::{At, Failure, Step};
 use crate::error::Stage;
 use crate::plan::{RootPlan, RootSource};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags,
-};
-use std::ffi::{CStr, CString};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use teu_sys::mount::{Change, MountAttributes, Propagation, set_attributes};
+use teu_sys::overlay::{Namespace, Overlay};
 
 /// The root while the container is made.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub fn prepare(plan: &RootPlan) -> Step<Root> {
         RootSource::Tree(tree) => {
             rustix::io::fcntl_dupfd_cloexec(tree, 3).at(Stage::Root, plan.target.as_bytes())?
         }
-        RootSource::Overlay { lower, upper, work } => overlay(lower, upper, work)?,
+        RootSource::Overlay { lower, upper, work } => overlay(lower, upper, work, Namespace::Own)?,
     };
     // pivot_root refuses a root that is shared, and nobody outside should see what is mounted here.
     let change = Change {
@@ -72,49 +72,36 @@ fn attach_at(mount: &OwnedFd, target: &CStr) -> rustix::io::Result<()> {
     rustix::mount::move_mount(mount, c"", CWD, target, flags)
 }
 
+fn path(text: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(text.to_bytes()))
+}
+
 /// Layers joined by overlayfs, not yet attached anywhere.
-pub fn overlay(lower: &[CString], upper: &CStr, work: &CStr) -> Step<OwnedFd> {
-    let name = upper.to_bytes();
-    let fs =
-        rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).at(Stage::Root, name)?;
-    for layer in lower {
-        set_path(&fs, c"lowerdir+", layer).at(Stage::Root, layer.as_bytes())?;
-    }
-    set_path(&fs, c"upperdir", upper).at(Stage::Root, name)?;
-    set_path(&fs, c"workdir", work).at(Stage::Root, work.to_bytes())?;
-    if teu_sys::namespace::is_own_user_namespace() {
-        // Its marks are attributes that an ordinary user may set, and no others.
-        rustix::mount::fsconfig_set_flag(&fs, c"userxattr").at(Stage::Root, name)?;
-    }
-    rustix::mount::fsconfig_create(&fs).map_err(|errno| {
-        let subject = match kernel_message(&fs) {
-            Some(message) => format!("{} ({message})", upper.to_string_lossy()),
-            None => upper.to_string_lossy().into_owned(),
+pub fn overlay(
+    lower: &[CString],
+    upper: &CStr,
+    work: &CStr,
+    namespace: Namespace,
+) -> Step<OwnedFd> {
+    let lower: Vec<&Path> = lower.iter().map(|layer| path(layer)).collect();
+    // Its marks are then attributes that an ordinary user may set, and no others.
+    let options: &[_] = match teu_sys::namespace::is_own_user_namespace() {
+        true => &[("userxattr", "")],
+        false => &[],
+    };
+    let overlay = Overlay {
+        lower: &lower,
+        upper: Some((path(upper), path(work))),
+        options,
+        attributes: MountAttributes::NONE,
+    };
+    overlay.mount(namespace).map_err(|failure| {
+        let subject = match failure.message {
+            Some(message) => format!("{} ({message})", failure.path.display()),
+            None => failure.path.display().to_string(),
         };
-        Failure { stage: Stage::Root, subject, errno }
-    })?;
-    let flags = FsMountFlags::FSMOUNT_CLOEXEC;
-    rustix::mount::fsmount(&fs, flags, MountAttrFlags::empty()).at(Stage::Root, name)
-}
-
-/// A path as a parameter; one that is longer than a parameter may be goes by a descriptor.
-fn set_path(fs: &OwnedFd, key: &CStr, path: &CStr) -> rustix::io::Result<()> {
-    if path.to_bytes().len() <= crate::plan::mounts::VALUE_LIMIT_BYTES {
-        return rustix::mount::fsconfig_set_string(fs, key, path);
-    }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(path, flags, Mode::empty())?;
-    let number = rustix::fd::AsRawFd::as_raw_fd(&directory);
-    rustix::mount::fsconfig_set_string(fs, key, format!("/proc/self/fd/{number}"))
-}
-
-/// What the kernel wrote about a mount that failed.
-pub fn kernel_message(fs: &OwnedFd) -> Option<String> {
-    let mut buffer = [0; 512];
-    let length = rustix::io::read(fs, &mut buffer[..]).ok()?;
-    let text = String::from_utf8_lossy(&buffer[..length]);
-    let text = text.trim();
-    Some(text.strip_prefix("e ").unwrap_or(text).to_owned()).filter(|text| !text.is_empty())
+        Failure { stage: Stage::Root, subject, errno: failure.errno }
+    })
 }
 
 /// Makes the container's root the root, and forgets the host's.

@@ -6,7 +6,8 @@ use super::{c_path, c_string, invalid};
 use crate::error::Error;
 use crate::user_namespace;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -53,9 +54,6 @@ pub enum Source {
     Existing,
 }
 
-/// Largest value the kernel takes for one parameter of a file system.
-pub const VALUE_LIMIT_BYTES: usize = 255;
-
 /// Whether a mount shows something that exists.
 #[must_use]
 pub fn is_bind(mount: &Mount) -> bool {
@@ -63,7 +61,9 @@ pub fn is_bind(mount: &Mount) -> bool {
         || mount.options.iter().any(|option| option == "bind" || option == "rbind")
 }
 
-/// A detached copy of the mount at a path of the host, whatever is beneath it included.
+/// A detached copy of the mount at a path of the host, whatever is beneath it included. What is mounted
+/// nowhere yet, and named by a descriptor, is given itself where it cannot be copied (before Linux
+/// 6.15): the container's mount of it is then the only one.
 ///
 /// # Errors
 /// The path does not exist.
@@ -72,7 +72,11 @@ pub fn open_tree(path: &Path, recursive: bool) -> Result<OwnedFd, Error> {
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    rustix::mount::open_tree(CWD, path, flags).map_err(|error| Error::Host {
+    let tree = match rustix::mount::open_tree(CWD, path, flags) {
+        Err(Errno::INVAL) => rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()),
+        tree => tree,
+    };
+    tree.map_err(|error| Error::Host {
         what: "cannot open for a bind mount",
         path: path.to_owned(),
         source: error.into(),
