@@ -19,6 +19,7 @@
 //! Invariants: a limit that cannot be enforced is an error or a warning, never dropped in silence;
 //! a failed `create` leaves nothing behind; `delete` removes only directories.
 
+use directory::Delegation;
 use std::path::{Path, PathBuf};
 use teu_oci::runtime::linux::Resources;
 
@@ -132,12 +133,20 @@ impl Cgroup {
                         directory::fill_cpuset(directory)?;
                     }
                 }
-                Place::Unified => self.delegate(plan)?,
+                Place::Unified => self.delegate(plan, Delegation::Missing)?,
                 Place::V1(_) => {}
             }
         }
         devices::apply(self, &resources.devices)?;
-        let warnings = apply::write(self, &plan.settings)?;
+        let warnings = match apply::write(self, &plan.settings) {
+            // Somebody gives the controllers to a group beside ours: the kernel says that they are there
+            // before their files are, and who asks for them waits for both.
+            Err(Error::NoFile { .. }) if self.unified().is_some() => {
+                self.delegate(plan, Delegation::Anew)?;
+                apply::write(self, &plan.settings)?
+            }
+            written => written?,
+        };
         self.warnings.extend(warnings);
         Ok(())
     }
@@ -316,14 +325,14 @@ impl Cgroup {
     }
 
     /// Gives the controllers to our group, from the root down.
-    fn delegate(&self, plan: &Plan) -> Result<(), Error> {
+    fn delegate(&self, plan: &Plan, how: Delegation) -> Result<(), Error> {
         let wanted = ALWAYS_UNIFIED
             .iter()
             .filter(|name| self.layout.unified_has(name))
             .chain(&plan.unified)
             .copied()
             .collect();
-        directory::delegate(self.mount(Place::Unified), &self.path, &wanted)
+        directory::delegate(self.mount(Place::Unified), &self.path, &wanted, how)
     }
 }
 

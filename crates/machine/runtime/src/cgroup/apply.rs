@@ -1,5 +1,6 @@
 //! Carrying out a plan: writes, their errors in the words of the field that asked, and late joins.
 
+use super::directory::Delegation;
 use super::plan::{Phase, Place, Plan, Setting};
 use super::{Cgroup, Error, Warning, devices, directory, files};
 use rustix::io::Errno;
@@ -73,7 +74,7 @@ pub fn update(group: &Cgroup, resources: &Resources) -> Result<Vec<Warning>, Err
         }
     }
     if group.unified().is_some() {
-        group.delegate(&plan)?;
+        group.delegate(&plan, Delegation::Missing)?;
     }
     if !resources.devices.is_empty() {
         if let Some(index) = group.layout.hierarchy("devices") {

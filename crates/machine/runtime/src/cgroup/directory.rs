@@ -56,16 +56,32 @@ pub fn fill_cpuset(directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Which controllers are given to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delegation {
+    /// Those that it does not say it has.
+    Missing,
+    /// All, which waits for whoever is about to.
+    Anew,
+}
+
 /// Enables v2 controllers in every group above `path`.
-pub fn delegate(mount: &Path, path: &str, wanted: &BTreeSet<&str>) -> Result<(), Error> {
+pub fn delegate(
+    mount: &Path,
+    path: &str,
+    wanted: &BTreeSet<&str>,
+    how: Delegation,
+) -> Result<(), Error> {
     if wanted.is_empty() {
         return Ok(());
     }
     // Where the group itself already has them, everything above has too: one read for the rule.
     let leaf = below(mount, path);
-    let available = files::read(&leaf.join("cgroup.controllers"))?;
-    if wanted.iter().all(|name| available.split_whitespace().any(|have| have == *name)) {
-        return Ok(());
+    if how == Delegation::Missing {
+        let available = files::read(&leaf.join("cgroup.controllers"))?;
+        if wanted.iter().all(|name| available.split_whitespace().any(|have| have == *name)) {
+            return Ok(());
+        }
     }
     let value = wanted.iter().map(|name| format!("+{name}")).collect::<Vec<_>>().join(" ");
     let mut above: Vec<&Path> = leaf.ancestors().skip(1).collect();
