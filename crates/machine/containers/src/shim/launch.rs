@@ -123,7 +123,7 @@ fn facts(
     let record = request.record;
     let view = layers.view()?;
     let user = teu_runtime::users::resolve(&view, &record.user, &record.group_add)?;
-    let shm = request.pod.shm();
+    let shm = request.pod.shm()?;
     let facts = Facts {
         user_home: user.home.clone(),
         user: user.into(),

@@ -13,15 +13,18 @@ use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use teu_network::{Departure, Endpoint, EndpointRequest, Networks, PortHolds};
+use teu_oci::runtime::linux::Resources;
 use teu_runtime::cgroup::Cgroup;
 
 mod ports;
 mod redirect;
 mod sandbox;
+mod shm;
 mod texts;
 mod zone;
 
 pub(super) use sandbox::other;
+use shm::Shm;
 use zone::PodZone;
 
 /// A pod that is set up.
@@ -32,7 +35,7 @@ pub(super) struct Pod {
     network: Option<OwnedFd>,
     ipc: Option<OwnedFd>,
     uts: Option<OwnedFd>,
-    shm: Option<OwnedFd>,
+    shm: Option<Shm>,
     /// Pid namespace that all containers share, held by its first process.
     pub(super) reaper: Option<sandbox::Reaper>,
     cgroup: Option<Cgroup>,
@@ -58,7 +61,7 @@ impl Pod {
         containers: &[ContainerRecord],
     ) -> Result<Self, Failure> {
         let made = sandbox::namespaces(home, &record)?;
-        let shm = sandbox::shm(home, &record)?;
+        let shm = Shm::new(&record)?;
         let mut pod = Self {
             home: home.clone(),
             network: made.network,
@@ -89,7 +92,13 @@ impl Pod {
             self.cgroup = Some(Cgroup::create(&path, &self.record.resources)?);
         }
         if self.record.share_pid {
-            self.reaper = Some(sandbox::Reaper::start(self.cgroup.as_ref())?);
+            // Version 2 has no processes where there are controllers for groups below.
+            let path = format!("{}/reaper", self.home.pod_cgroup(&self.record));
+            let own = match self.cgroup {
+                Some(_) => Some(Cgroup::create(&path, &Resources::default())?),
+                None => None,
+            };
+            self.reaper = Some(sandbox::Reaper::start(own.as_ref())?);
         }
         if let NetworkChoice::Networks(endpoints) = self.record.network.choice.clone() {
             let main = self.main_network(&endpoints);
@@ -309,12 +318,8 @@ impl Pod {
     }
 
     /// A mount of the shared `/dev/shm` for one container, to be kept until it has started.
-    pub(super) fn shm(&self) -> Option<OwnedFd> {
-        let shm = self.shm.as_ref()?;
-        let flags = rustix::mount::OpenTreeFlags::OPEN_TREE_CLONE
-            | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | rustix::mount::OpenTreeFlags::AT_EMPTY_PATH;
-        rustix::mount::open_tree(shm, c"", flags).ok()
+    pub(super) fn shm(&self) -> Result<Option<OwnedFd>, Failure> {
+        self.shm.as_ref().map(Shm::copy).transpose()
     }
 
     /// The folder with `hosts`, `hostname` and `resolv.conf`.

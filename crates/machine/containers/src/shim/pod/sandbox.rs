@@ -7,18 +7,12 @@ use crate::shim::failure::Failure;
 use crate::shim::records;
 use crate::state::{ContainerState, Status};
 use rustix::fs::OFlags;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
-    fsopen,
-};
 use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use teu_runtime::cgroup::Cgroup;
 use teu_sys::process::{CloneFlags, Forked};
-
-const DEFAULT_SHM_BYTES: u64 = 64 << 20;
 
 /// What a pod has of its own, or joins; `None` for the host's.
 #[derive(Debug, Default)]
@@ -205,27 +199,6 @@ pub(super) fn pod_of(home: &Home, id: &str) -> Option<PathBuf> {
                 .find(|folder| folder.is_dir())
         })
         .flatten()
-}
-
-/// The pod's `/dev/shm`: memory, mounted nowhere, held by a descriptor. `None` for the host's.
-pub(super) fn shm(home: &Home, record: &PodRecord) -> Result<Option<OwnedFd>, Failure> {
-    let _ = home;
-    if record.ipc != NamespaceMode::Private {
-        return Ok(None);
-    }
-    let bytes = if record.shm_size_bytes == 0 { DEFAULT_SHM_BYTES } else { record.shm_size_bytes };
-    let make = || {
-        let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(context.as_fd(), "source", "shm")?;
-        fsconfig_set_string(context.as_fd(), "mode", "1777")?;
-        fsconfig_set_string(context.as_fd(), "size", bytes.to_string())?;
-        fsconfig_create(context.as_fd())?;
-        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-    };
-    make().map(Some).map_err(Failure::system("make the pod's /dev/shm"))
 }
 
 /// First process of a pid namespace that containers share: it sleeps, and reaps what they orphan.
