@@ -28,6 +28,11 @@ impl Batch {
         self.starts.is_empty()
     }
 
+    /// How many messages there are.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
     /// Adds a message: its kind, its flags (`REQUEST` is implied), its fixed head and its attributes.
     pub fn message(
         &mut self,

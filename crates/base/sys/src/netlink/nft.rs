@@ -309,6 +309,10 @@ impl Socket {
     /// Applies a transaction wholly or not at all.
     pub fn commit(&mut self, transaction: Transaction) -> Result<(), Refusal> {
         let Transaction { mut batch, .. } = transaction;
+        // The beginning alone is acknowledged only since Linux 6.10.
+        if batch.len() == 1 {
+            return Ok(());
+        }
         batch.acknowledge_last();
         batch.message(BATCH_END, 0, &batch_head(), |_| {});
         self.apply(batch)
