@@ -17,6 +17,9 @@ pub struct Limits {
     pub path_depth: usize,
     /// Bytes of one entry's extended (PAX, GNU long name) headers.
     pub extended_header_bytes: u64,
+    /// Bytes of names and attributes that are kept until the end of an archive: directories get their
+    /// attributes when all is in them, some hard links their targets.
+    pub kept_bytes: u64,
     /// Apparent size of one file in bytes, holes included.
     pub file_bytes: u64,
     /// Fragments of one sparse file.
@@ -46,6 +49,7 @@ impl Limits {
         path_bytes: 4095,
         path_depth: 1024,
         extended_header_bytes: MIB,
+        kept_bytes: 512 * MIB,
         file_bytes: 16 << 40,
         sparse_fragments: 1 << 20,
         ratio: 200,

@@ -75,6 +75,8 @@ pub fn unpack(
 }
 
 const BUFFER_BYTES: usize = 256 << 10;
+/// What is counted for each name or attribute that is kept, besides its bytes.
+const KEPT_BYTES: usize = 64;
 
 /// What a directory shall be in the end.
 #[derive(Debug)]
@@ -101,6 +103,8 @@ pub(crate) struct Unpacker {
     links: Vec<(Vec<u8>, Vec<u8>)>,
     has_root: bool,
     creation: node::Creation,
+    /// Bytes of all that is kept until the end.
+    kept: u64,
     done: Unpacked,
 }
 
@@ -118,6 +122,7 @@ impl Unpacker {
             links: Vec::new(),
             has_root: false,
             creation: node::Creation::new(options.whiteouts == Whiteouts::Overlay, options.owner),
+            kept: 0,
             done: Unpacked::default(),
         })
     }
@@ -146,8 +151,7 @@ impl Unpacker {
                 return Err(Error::entry(&raw, EntryFault::Root));
             }
             self.has_root = true;
-            self.describe(Vec::new(), entry);
-            return Ok(());
+            return self.describe(Vec::new(), entry);
         };
         if self.options.whiteouts == Whiteouts::Overlay && name.starts_with(whiteout::PREFIX) {
             return self.whiteout(&path, parents, name);
@@ -172,10 +176,9 @@ impl Unpacker {
         name: &[u8],
         entry: &Entry,
     ) -> Result<()> {
-        let (dir, made) = self.dirs.parent(parents, path)?;
-        self.implicit.extend(made);
-        let creation = &self.creation;
-        let mut made = creation.create(reader, dir, name, entry);
+        let made = self.dirs.parent(parents, path)?.1;
+        self.imply(made)?;
+        let mut made = self.creation.create(reader, self.dirs.last(), name, entry);
         if made.as_ref().is_err_and(exists) {
             self.clear(path, parents, name, false)?;
             let (dir, _) = self.dirs.parent(parents, path)?;
@@ -185,8 +188,9 @@ impl Unpacker {
     }
 
     fn directory(&mut self, path: &[u8], parents: &[u8], name: &[u8], entry: Entry) -> Result<()> {
-        let (dir, made) = self.dirs.parent(parents, path)?;
-        self.implicit.extend(made);
+        let made = self.dirs.parent(parents, path)?.1;
+        self.imply(made)?;
+        let dir = self.dirs.last();
         let mut is_new = true;
         match rustix::fs::mkdirat(dir, name, PRIVATE) {
             Ok(()) => {}
@@ -202,7 +206,7 @@ impl Unpacker {
             Err(source) => return Err(Error::entry_io("create directory", path, source)),
         }
         if is_new || !self.options.keep_directories {
-            self.describe(path.to_vec(), entry);
+            self.describe(path.to_vec(), entry)?;
         }
         Ok(())
     }
@@ -226,14 +230,15 @@ impl Unpacker {
     }
 
     fn hard_link(&mut self, path: &[u8], parents: &[u8], name: &[u8], target: &[u8]) -> Result<()> {
-        let (_, made) = self.dirs.parent(parents, path)?;
-        self.implicit.extend(made);
+        let made = self.dirs.parent(parents, path)?.1;
+        self.imply(made)?;
         if path == target {
             return Ok(());
         }
         match self.link_within(path, name, target)? {
             LinkOutcome::Made => Ok(()),
             LinkOutcome::NoTarget if self.options.whiteouts == Whiteouts::Overlay => {
+                self.keep(path.len() + target.len())?;
                 self.links.push((path.to_vec(), target.to_vec()));
                 Ok(())
             }
@@ -266,10 +271,31 @@ impl Unpacker {
         }
     }
 
-    fn describe(&mut self, path: Vec<u8>, entry: Entry) {
+    fn describe(&mut self, path: Vec<u8>, entry: Entry) -> Result<()> {
         let owner = self.options.owner.unwrap_or((entry.uid, entry.gid));
         let (mode, mtime, xattrs) = (entry.mode, entry.mtime, entry.xattrs);
+        let attributes = xattrs.iter().map(|(name, value)| KEPT_BYTES + name.len() + value.len());
+        self.keep(path.len() + attributes.sum::<usize>())?;
         self.directories.push(DirectoryMeta { path, mode, owner, mtime, xattrs });
+        Ok(())
+    }
+
+    /// Remembers directories that were made on the way to an entry.
+    fn imply(&mut self, made: Vec<Vec<u8>>) -> Result<()> {
+        made.iter().try_for_each(|path| self.keep(path.len()))?;
+        self.implicit.extend(made);
+        Ok(())
+    }
+
+    /// Counts something that is kept until the end of the archive.
+    fn keep(&mut self, bytes: usize) -> Result<()> {
+        self.kept += (KEPT_BYTES + bytes) as u64;
+        let limit = self.options.limits.kept_bytes;
+        if self.kept > limit {
+            let what = "names and attributes of directories in the archive";
+            return Err(Error::Limit { what, limit, unit: "bytes" });
+        }
+        Ok(())
     }
 
     /// Takes away what stands where an entry is to be.

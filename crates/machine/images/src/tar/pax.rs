@@ -2,6 +2,7 @@
 
 use super::{Entry, Mtime, SparseMap};
 use crate::error::TarFault;
+use std::collections::BTreeMap;
 
 const XATTR: &[u8] = b"SCHILY.xattr.";
 const SPARSE: &[u8] = b"GNU.sparse.";
@@ -16,7 +17,8 @@ pub(super) struct Extended {
     gid: Option<u32>,
     mtime: Option<Mtime>,
     device: (Option<u32>, Option<u32>),
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// By name: a hostile header has tens of thousands.
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) sparse: SparseKeys,
     /// Bytes of extended headers read for this entry.
     pub(super) bytes: u64,
@@ -62,8 +64,7 @@ impl Extended {
 
     fn set(&mut self, key: &[u8], value: &[u8], fragments: usize) -> Result<(), TarFault> {
         if let Some(name) = key.strip_prefix(XATTR) {
-            self.xattrs.retain(|(known, _)| known != name);
-            self.xattrs.push((name.to_vec(), value.to_vec()));
+            self.xattrs.insert(name.to_vec(), value.to_vec());
             return Ok(());
         }
         if let Some(key) = key.strip_prefix(SPARSE) {
@@ -127,7 +128,7 @@ impl Extended {
         entry.mtime = self.mtime.unwrap_or(entry.mtime);
         entry.device.0 = self.device.0.unwrap_or(entry.device.0);
         entry.device.1 = self.device.1.unwrap_or(entry.device.1);
-        entry.xattrs = self.xattrs;
+        entry.xattrs = self.xattrs.into_iter().collect();
         if let (Some(real_bytes), false) = (self.sparse.real_bytes, self.sparse.map.is_empty()) {
             let map = SparseMap::new(&self.sparse.map, real_bytes, entry.size_bytes);
             entry.sparse = Some(map.ok_or(TarFault::Pax)?);

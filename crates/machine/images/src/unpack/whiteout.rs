@@ -27,8 +27,9 @@ impl Unpacker {
         if target.is_empty() || target == b"." || target == b".." {
             return Err(Error::entry(full, EntryFault::Whiteout));
         }
-        let (dir, made) = self.dirs.parent(parents, full)?;
-        self.implicit.extend(made);
+        let made = self.dirs.parent(parents, full)?.1;
+        self.imply(made)?;
+        let dir = self.dirs.last();
         let found = match rustix::fs::statat(dir, target, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Some(found),
             Err(Errno::NOENT) => None,
@@ -51,9 +52,9 @@ impl Unpacker {
 
     /// Hides what is below a directory of this layer.
     pub(super) fn make_opaque(&mut self, directory: &[u8]) -> Result<()> {
-        let (dir, made) = self.dirs.parent(directory, directory)?;
-        self.implicit.extend(made);
-        set_opaque(dir).map_err(|e| Error::entry_io("make opaque", directory, e))
+        let made = self.dirs.parent(directory, directory)?.1;
+        self.imply(made)?;
+        set_opaque(self.dirs.last()).map_err(|e| Error::entry_io("make opaque", directory, e))
     }
 }
 

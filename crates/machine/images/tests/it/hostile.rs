@@ -211,6 +211,30 @@ fn archives_are_bounded() {
     assert!(matches!(error, Error::Tar { reason: TarFault::Truncated, .. }), "{error}");
 }
 
+/// Small archives that would make us remember much: what is for the end is bounded too.
+#[test]
+fn what_is_kept_until_the_end_is_bounded() {
+    let little = Limits { kept_bytes: 64 << 10, ..Limits::DEFAULT };
+    let stopped = |bytes: &[u8]| {
+        let error = attack(bytes, little).1;
+        assert!(matches!(error, Err(Error::Limit { limit: 65_536, .. })), "{error:?}");
+        attack(bytes, Limits::DEFAULT).1.unwrap();
+    };
+    // Directories on the way to one file: their paths together are the square of its own.
+    stopped(&tar(&[file(&format!("{}f", "d/".repeat(500)), "")]));
+    let names: Vec<String> = (0..1000).map(|n| format!("{n}/")).collect();
+    let items: Vec<Item<'_>> = names.iter().map(|name| dir(name)).collect();
+    stopped(&tar(&items));
+    let attributes: Vec<_> =
+        (0..40).map(|n| (format!("user.{n}").into_bytes(), vec![b'v'; 2000])).collect();
+    let mut builder = teu_images::tar::Builder::new(Vec::new());
+    let mut entry = teu_images::tar::WriteEntry::new(b"d/", Kind::Directory, 0o755, 0);
+    entry.xattrs = &attributes;
+    builder.append(&entry, b"").unwrap();
+    let error = attack(&builder.finish().unwrap(), little).1;
+    assert!(matches!(error, Err(Error::Limit { limit: 65_536, .. })), "{error:?}");
+}
+
 fn sum(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
