@@ -6,6 +6,7 @@
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps};
 use rustix::io::{Errno, Result};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// Links to directories that do not exist yet, followed one after another.
@@ -94,8 +95,7 @@ fn make_at_depth(
         Ok(_) => {
             // A link to nowhere: what it names is made, as the container would.
             let target = rustix::fs::readlinkat(&parent, name, Vec::new())?;
-            let target =
-                PathBuf::from(std::ffi::OsString::from(target.to_string_lossy().into_owned()));
+            let target = PathBuf::from(std::ffi::OsStr::from_bytes(target.as_bytes()));
             let target = if target.is_absolute() { target } else { parent_path.join(target) };
             return make_at_depth(root, &target, new, depth + 1);
         }

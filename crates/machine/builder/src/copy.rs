@@ -287,13 +287,13 @@ impl<'a> Copier<'a> {
 
     /// A second name of a file that was put already.
     fn linked(
-        &self,
+        &mut self,
         entry: &Entry,
         parent: &OwnedFd,
         name: &OsStr,
         path: &Path,
     ) -> Result<bool, Cause> {
-        let first = self.links.get(&(entry.inode.0, entry.inode.1));
+        let first = self.links.get(&(entry.inode.0, entry.inode.1)).cloned();
         let Some(first) = first.filter(|_| entry.inode.2 > 1) else { return Ok(false) };
         let fail = |errno| fault("link", path, errno);
         let directory = first.parent().unwrap_or_else(|| Path::new(""));
@@ -305,7 +305,7 @@ impl<'a> Copier<'a> {
         Ok(true)
     }
 
-    fn create(&self, parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Cause> {
+    fn create(&mut self, parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Cause> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600));
@@ -320,15 +320,19 @@ impl<'a> Copier<'a> {
     }
 
     /// Takes a file away that the image has at that place; a directory stays.
-    fn make_room(&self, parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<(), Cause> {
+    fn make_room(&mut self, parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<(), Cause> {
         match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(fault("stat", path, errno)),
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
                 Err(kinds(path, "the directory", "a file"))
             }
-            Ok(_) => rustix::fs::unlinkat(parent, name, AtFlags::empty())
-                .map_err(|errno| fault("replace", path, errno)),
+            Ok(_) => {
+                // What is there now is no longer the first name of what was put there.
+                self.links.retain(|_, first| first != path);
+                rustix::fs::unlinkat(parent, name, AtFlags::empty())
+                    .map_err(|errno| fault("replace", path, errno))
+            }
         }
     }
 

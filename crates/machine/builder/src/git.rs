@@ -10,11 +10,12 @@ use crate::solve::cancel::Cancel;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -83,8 +84,10 @@ pub enum GitProblem {
 /// A source: `URL[#REF[:DIRECTORY]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Without what follows `#`.
+    /// Without what follows `#`, and without who asks: it may become part of the image.
     pub url: String,
+    /// `USER[:PASSWORD]`, where the source names one.
+    pub login: Option<String>,
     /// Branch, tag, full ref or commit; the server's default when empty.
     pub reference: String,
     /// Directory of the repository; all of it when empty.
@@ -119,6 +122,7 @@ impl Address {
         if url.contains(|c: char| c.is_whitespace() || c.is_control()) || url.contains('?') {
             return Err(GitProblem::Reference(url.to_owned()));
         }
+        let (url, login) = without_login(url);
         let (reference, directory) = fragment.split_once(':').unwrap_or((fragment, ""));
         let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
         let fits = reference.len() <= REFERENCE_LIMIT
@@ -128,13 +132,30 @@ impl Address {
             && !reference.contains("@{");
         match fits {
             true => Ok(Self {
-                url: url.to_owned(),
+                url,
+                login: login.map(str::to_owned),
                 reference: reference.to_owned(),
                 directory: directory.to_owned(),
             }),
             false => Err(GitProblem::Reference(reference.to_owned())),
         }
     }
+}
+
+/// A URL without its `USER:PASSWORD@`, and that.
+fn without_login(url: &str) -> (String, Option<&str>) {
+    let plain = || (url.to_owned(), None);
+    let Some((scheme, rest)) = url.split_once("://") else { return plain() };
+    let (authority, path) = rest.split_at(rest.find(['/', '#', '?']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((login, host)) => (format!("{scheme}://{host}{path}"), Some(login)),
+        None => plain(),
+    }
+}
+
+/// A source as histories and errors show it, which others read.
+pub fn shown(source: &str) -> String {
+    without_login(source).0
 }
 
 /// Fetches a repository into an empty directory. `keep` leaves `.git` in it.
@@ -145,9 +166,11 @@ pub fn fetch(
     cancel: &Cancel,
 ) -> Result<Checkout, GitProblem> {
     let files = at.join("files");
-    let git = Git { home: at, files: &files, cancel };
+    let git = Git { home: at, files: &files, address, cancel };
     fs::create_dir(&files).map_err(failed("make", &files))?;
     git.run(&["init", "-q", "--template="])?;
+    // What relative paths of modules are relative to.
+    git.run(&["config", "remote.origin.url", &address.url])?;
     let commit = git.commit(address)?;
     git.run(&["checkout", "-q", "-f", "--detach", &commit])?;
     if files.join(".gitmodules").symlink_metadata().is_ok_and(|meta| meta.is_file()) {
@@ -166,6 +189,7 @@ struct Git<'a> {
     /// Where it looks for a user's settings, and finds none.
     home: &'a Path,
     files: &'a Path,
+    address: &'a Address,
     cancel: &'a Cancel,
 }
 
@@ -208,6 +232,22 @@ impl Git<'_> {
         Ok(self.run(&["rev-parse", "-q", "--verify", "--end-of-options", &name])?.trim().to_owned())
     }
 
+    /// Who asks that server, said where neither the repository's settings nor `ps` show it. Git's own
+    /// protocol asks nobody who he is.
+    fn login(&self) -> Vec<(&'static str, String)> {
+        let Address { url, login: Some(login), .. } = self.address else { return Vec::new() };
+        let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "git")
+        else {
+            return Vec::new();
+        };
+        let host = rest.split('/').next().unwrap_or_default();
+        vec![
+            ("GIT_CONFIG_COUNT", "1".to_owned()),
+            ("GIT_CONFIG_KEY_0", format!("url.{scheme}://{login}@{host}/.insteadOf")),
+            ("GIT_CONFIG_VALUE_0", format!("{scheme}://{host}/")),
+        ]
+    }
+
     /// Runs it to its end, or to the build's.
     fn run(&self, arguments: &[&str]) -> Result<String, GitProblem> {
         let mut command = Command::new("git");
@@ -227,7 +267,10 @@ impl Git<'_> {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
             .env("GIT_LFS_SKIP_SMUDGE", "1")
+            .envs(self.login())
             .current_dir(self.files)
+            // Its helpers end with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -237,7 +280,8 @@ impl Git<'_> {
         })?;
         let heard = hear(&mut child, self.cancel);
         if self.cancel.is_raised() || heard.is_err() {
-            let _ = child.kill();
+            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         }
         let status = child.wait().map_err(failed("wait for", Path::new("git")))?;
         if self.cancel.is_raised() {

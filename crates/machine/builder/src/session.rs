@@ -6,6 +6,7 @@ use crate::error::{Cause, Error};
 use crate::mounts::remove_tree;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -47,10 +48,10 @@ impl Session {
         // it for a dead build's in between, and its file away: then it is made again.
         let path = parent.join(format!("{id}.lock"));
         let lock = loop {
-            if let Ok(lock) = locked(&path)
-                && path.exists()
-            {
-                break lock;
+            match locked(&path) {
+                Ok(lock) if path.exists() => break lock,
+                Ok(_) | Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(Error::io("lock", &path, errno)),
             }
         };
         std::fs::create_dir(&dir).map_err(|source| Error::io("make", &dir, source))?;

@@ -20,6 +20,22 @@ fn what_is_a_repository() {
 }
 
 #[test]
+fn who_asks_is_no_part_of_the_address() {
+    for (source, url, login) in [
+        ("https://u:p@host/x.git#v1", "https://host/x.git", Some("u:p")),
+        ("https://t@host:8443/a@b/x.git", "https://host:8443/a@b/x.git", Some("t")),
+        ("https://u:p@w@host/x.git", "https://host/x.git", Some("u:p@w")),
+        ("https://host/a@b/x.git", "https://host/a@b/x.git", None),
+        ("git://host", "git://host", None),
+    ] {
+        let address = Address::parse(source).unwrap();
+        assert_eq!((address.url.as_str(), address.login.as_deref()), (url, login), "{source}");
+    }
+    assert_eq!(super::shown("https://u:p@host/x.git#v1:d"), "https://host/x.git#v1:d");
+    assert_eq!(super::shown("/a@b"), "/a@b");
+}
+
+#[test]
 fn addresses() {
     for (source, expected) in [
         ("https://host/x.git", Ok(("https://host/x.git", "", ""))),

@@ -73,7 +73,8 @@ impl Solver<'_> {
             self.tell(Event::Note { step: at.id, text });
         }
         let target = target(state, copy, &items)?;
-        let key = self.copy_key(state, copy, &items, &target);
+        let owner = self.owner_of_link(state, copy, at)?;
+        let key = self.copy_key(state, copy, &items, &target, owner);
         if let Some(memo) = &memo {
             super::memo::write(memo, &key);
         }
@@ -117,8 +118,9 @@ impl Solver<'_> {
         copy: &Copy,
         items: &[Item<'_>],
         target: &Target,
+        owner: Option<(u32, u32)>,
     ) -> String {
-        // A layer of its own does not depend on what is below.
+        // A layer of its own does not depend on what is below, but for whom a name means there.
         let chain = state.chain.as_ref().filter(|_| !copy.link).map(ToString::to_string);
         let mut key = Key::new(if copy.add { "add" } else { "copy" })
             .optional("chain", chain)
@@ -126,6 +128,7 @@ impl Solver<'_> {
             .field("target", target.path.as_os_str().as_bytes())
             .field("directory", [u8::from(target.directory)])
             .optional("chown", copy.chown.as_deref())
+            .optional("owner", owner.map(|(uid, gid)| format!("{uid}:{gid}")))
             .optional("chmod", copy.chmod.as_deref())
             .field("link", [u8::from(copy.link)])
             .number("base time", state.base_time);
@@ -252,6 +255,25 @@ impl Solver<'_> {
         Ok(Made { scratch, trusted })
     }
 
+    /// Whom the names of `--chown` mean in the image below a layer that stands alone. Of other layers,
+    /// and of numbers, the key knows without looking.
+    fn owner_of_link(
+        &self,
+        state: &StageState,
+        copy: &Copy,
+        at: &At<'_>,
+    ) -> Result<Option<(u32, u32)>, Cause> {
+        let is_name = |chown: &&str| chown.split(':').any(|part| part.parse::<u32>().is_err());
+        let Some(chown) = copy.chown.as_deref().filter(is_name).filter(|_| copy.link) else {
+            return Ok(None);
+        };
+        let below = self.lower(state, at.base)?;
+        if below.is_empty() {
+            return Ok(None);
+        }
+        self.owner_below(chown, &below).map(Some)
+    }
+
     /// Names of owners are those of the image, also for a layer that stands alone.
     fn owner(
         &self,
@@ -259,13 +281,15 @@ impl Solver<'_> {
         below: &[PathBuf],
         root: &rustix::fd::OwnedFd,
     ) -> Result<(u32, u32), Cause> {
-        let failed = |error: teu_runtime::users::Error| Cause::User(error.to_string().into());
         if below.is_empty() {
-            return teu_runtime::users::owner(root, chown).map_err(failed);
+            return named(root, chown);
         }
+        self.owner_below(chown, below)
+    }
+
+    fn owner_below(&self, chown: &str, below: &[PathBuf]) -> Result<(u32, u32), Cause> {
         let empty = self.session.directory("empty")?;
-        let view = overlay::readable(below, &empty)?;
-        teu_runtime::users::owner(&view, chown).map_err(failed)
+        named(&overlay::readable(below, &empty)?, chown)
     }
 }
 
@@ -353,6 +377,10 @@ fn is_archive(selected: &Selected, path: &Path, tree: &Tree) -> Result<bool, Cau
         Archive::None => Ok(false),
         Archive::Tar => Ok(true),
     }
+}
+
+fn named(root: &rustix::fd::OwnedFd, chown: &str) -> Result<(u32, u32), Cause> {
+    teu_runtime::users::owner(root, chown).map_err(|error| Cause::User(error.to_string().into()))
 }
 
 /// `2.50MB`, as Docker shows it.

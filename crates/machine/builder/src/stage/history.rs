@@ -1,6 +1,7 @@
 //! History texts as BuildKit writes them, so that readers of `docker history` feel at home.
 
 use crate::dockerfile::instruction::Copy;
+use crate::git;
 use std::fmt::Write as _;
 use teu_oci::image::Healthcheck;
 
@@ -41,7 +42,11 @@ pub fn copy(copy: &Copy) -> String {
         }
     }
     for source in &copy.sources {
-        let _ = write!(text, " {source}");
+        // A password in an address is not for those who read histories.
+        let _ = match copy.add {
+            true => write!(text, " {}", git::shown(source)),
+            false => write!(text, " {source}"),
+        };
     }
     for heredoc in &copy.heredocs {
         let _ = write!(text, " <<{}", heredoc.name);

@@ -129,6 +129,32 @@ fn patterns_and_exclusions() {
     check(&world, "COPY . /c\n", &[("c/a.txt", "644 0:0 aaa"), ("c/b.txt", "-")]);
 }
 
+/// A layer of its own is the same over every base, but for whom a name means there.
+#[test]
+fn a_name_in_a_link_layer_means_the_bases_user() {
+    let world = world();
+    let build = |uid: u32| {
+        let base = format!("FROM busybox\nRUN echo app:x:{uid}:{uid}::/:/bin/sh >> /etc/passwd\n");
+        let tree = world.tree(&format!("{base}COPY --link --chown=app a.txt /1"));
+        assert_eq!(tree["1"], format!("644 {uid}:{uid} aaa"));
+    };
+    build(1001);
+    build(1002);
+}
+
+/// Names of one inode whose first was replaced by another source's file of that name.
+#[test]
+fn a_second_name_is_that_of_its_own_content() {
+    let world = world();
+    for dir in ["1", "2", "3"] {
+        std::fs::create_dir(world.context().join(dir)).expect("makes");
+    }
+    world.file("1/f", "first");
+    world.file("2/f", "other");
+    std::fs::hard_link(world.context().join("1/f"), world.context().join("3/g")).expect("links");
+    check(&world, "COPY 1 2 3 /d/", &[("d/f", "644 0:0 other"), ("d/g", "644 0:0 first")]);
+}
+
 #[test]
 fn owners_and_modes() {
     let world = world();

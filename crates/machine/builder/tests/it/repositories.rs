@@ -1,6 +1,7 @@
 //! `ADD` of git repositories, from a real `git daemon` on this machine.
 
 use crate::world::World;
+use std::io::{BufRead as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -151,4 +152,52 @@ fn submodules_come_along() {
     let tree = world.tree(&format!("FROM scratch\nADD {url}/app /src"));
     assert_eq!(tree["src/part/i.txt"], "644 0:0 inner\n");
     assert!(!tree.contains_key("src/part/.git"), "{tree:?}");
+    // Most modules are named relative to the repository that they belong to.
+    let modules = std::fs::read_to_string(at.join(".gitmodules")).expect("reads");
+    std::fs::write(at.join(".gitmodules"), modules.replace(&url, "..")).expect("writes");
+    git(&at, &["commit", "-q", "-a", "-m", "relative"]);
+    let tree = world.tree(&format!("FROM scratch\nADD {url}/app /src"));
+    assert!(tree["src/.gitmodules"].contains("url = ../inner"), "{}", tree["src/.gitmodules"]);
+    assert_eq!(tree["src/part/i.txt"], "644 0:0 inner\n");
+}
+
+/// A password in an address is in no history, no error and no file of the image.
+#[test]
+fn who_asks_is_not_told_to_others() {
+    let world = World::new();
+    let folder = world.path("served");
+    std::fs::create_dir(&folder).expect("makes");
+    repository(&folder);
+    let url = serve(&folder).replace("git://", "git://someone:hunter2@");
+    let dockerfile = format!("FROM scratch\nADD --keep-git-dir=true {url}/app /src");
+    let done = world.build(&dockerfile);
+    let history = format!("{:?}", done.config().history);
+    assert!(history.contains("ADD git://127.0.0.1"), "{history}");
+    assert!(!history.contains("hunter2"), "{history}");
+    let tree = world.tree(&dockerfile);
+    assert!(tree["src/.git/config"].contains("url = git://127.0.0.1"));
+    for (path, content) in tree {
+        assert!(!content.contains("hunter2"), "{path}: {content}");
+    }
+    // A server that wants to know who asks.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let lines = std::io::BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let _ = tell.send(
+                head.iter().find_map(|l| l.strip_prefix("Authorization: ")).map(str::to_owned),
+            );
+            let refusal = "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = (&stream).write_all(refusal.as_bytes());
+        }
+    });
+    // A step is called by what is written, which need not be what it means.
+    let steps = format!("ARG who=someone:hunter2\nADD http://$who@{address}/app.git /src");
+    let error = world.fails(&format!("FROM scratch\n{steps}")).to_string();
+    assert!(!error.contains("hunter2") && error.contains("git fetch"), "{error}");
+    let shown = heard.try_iter().flatten().next();
+    assert_eq!(shown.as_deref(), Some("Basic c29tZW9uZTpodW50ZXIy"));
 }

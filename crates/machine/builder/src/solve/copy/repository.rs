@@ -31,7 +31,7 @@ impl Solver<'_> {
     ) -> Result<Repository, Cause> {
         let failed = |problem| match problem {
             GitProblem::Canceled => Cause::Canceled,
-            problem => Cause::Git { url: source.to_owned(), problem },
+            problem => Cause::Git { url: git::shown(source), problem },
         };
         let address = Address::parse(source).map_err(failed)?;
         if self.environment.outside.is_none() {
@@ -43,7 +43,7 @@ impl Solver<'_> {
         let fetched = fetched.map_err(failed)?;
         if let Some(expected) = copy.checksum.as_ref().filter(|sum| **sum != fetched.commit) {
             let (found, expected) = (fetched.commit, expected.clone());
-            return Err(Cause::Checksum { url: source.to_owned(), found, expected });
+            return Err(Cause::Checksum { url: git::shown(source), found, expected });
         }
         self.tell(Event::Note { step: at.id, text: format!("commit {}", fetched.commit) });
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
