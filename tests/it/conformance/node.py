@@ -215,8 +215,9 @@ class Node:
     def _send(self, method, path, body):
         kind = STRATEGIC if method == "PATCH" else "application/json"
         answer = self.cluster.call(method, path, body, kind=kind)
-        # It went, or somebody else was faster, and there will be an event.
-        assert answer.status < 300 or answer.status in (404, 409), f"{method} {path}: {answer!r}"
+        # It went, or somebody else was faster, and there will be an event; or its namespace goes, and it with that.
+        is_over = answer.status in (404, 409) or b'"NamespaceTerminating"' in answer.body
+        assert answer.status < 300 or is_over, f"{method} {path}: {answer!r}"
 
 
 def mount_failure(pod):
