@@ -198,7 +198,9 @@ pub async fn nothing_is_left(one: &Arc<Api>, two: &Arc<Api>) {
                 })
             })
             .collect();
+        let begun = Instant::now();
         while one.get(MAPS, &name, "map-0-5").await.is_err() {
+            assert!(begun.elapsed() < PATIENCE, "nobody writes in {name}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         one.delete(NAMESPACES, ("", &name), &Deletion::default()).await.expect("deleted");
