@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 pub mod bench;
 mod caches;
+mod interrupted;
 mod platforms;
 
 /// Bytes of a file that must not be sent twice.
@@ -188,43 +189,6 @@ fn what_fails_says_where_and_why() {
 }
 
 #[test]
-fn a_build_that_is_interrupted_stops() {
-    let Some(bench) = Bench::start() else { return };
-    let mark = format!("sleep {}", 100_000 + std::process::id());
-    let text = format!("FROM busybox\nRUN echo begun; {mark}\n");
-    bench.world.file("app/Dockerfile", &text);
-    // Not under `timeout`, which would get the signal instead.
-    let mut command = bench.client(bench.plugin());
-    let environment: Vec<_> =
-        command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
-    command = Command::new(bench.plugin());
-    command.envs(environment).current_dir(bench.path("")).args([
-        "build",
-        "--progress",
-        "plain",
-        "app",
-    ]);
-    let mut client = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the plugin starts");
-    let mut lines = BufReader::new(client.stderr.take().expect("it was piped"));
-    until_begun(&mut lines);
-    assert!(running(&mark) > 0, "the step runs");
-    let pid = client.id().to_string();
-    Command::new("kill").args(["-INT", &pid]).status().expect("runs");
-    let mut rest = String::new();
-    lines.read_to_string(&mut rest).expect("reads");
-    assert!(!client.wait().expect("ends").success());
-    until_gone(&mark);
-    // The engine and the cache are as good as before.
-    bench.world.file("app/Dockerfile", "FROM busybox\nRUN true\n");
-    bench.build("app");
-}
-
-#[test]
 fn a_build_ends_with_a_killed_engine() {
     let Some(mut bench) = Bench::start() else { return };
     let mark = format!("sleep {}", 200_000 + std::process::id());
@@ -251,7 +215,7 @@ fn a_build_ends_with_a_killed_engine() {
 /// Reads until a step says that it has begun.
 fn until_begun(lines: &mut impl BufRead) {
     let mut line = String::new();
-    while !line.trim_end().ends_with(" begun") {
+    while !line.trim_end().ends_with("begun") {
         line.clear();
         let read = lines.read_line(&mut line).expect("reads");
         assert!(read > 0, "the build ended before it had begun");

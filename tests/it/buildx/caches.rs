@@ -78,8 +78,8 @@ fn images_bring_their_cache_and_what_is_not_served_is_refused() {
 #[test]
 fn old_docker_builds_with_buildkit() {
     let Some(bench) = Bench::start() else { return };
-    let docker = Path::new("/usr/bin/docker");
-    if !docker.exists() {
+    let docker_path = Path::new("/usr/bin/docker");
+    if !docker_path.exists() {
         return;
     }
     let world = &bench.world;
@@ -90,7 +90,7 @@ fn old_docker_builds_with_buildkit() {
         "FROM busybox\nARG WHO\nCOPY word /\nRUN --mount=type=secret,id=key echo for-$WHO; wc -c < /run/secrets/key\n",
     );
     let docker = |line: &str| {
-        let mut command = bench.client(docker);
+        let mut command = bench.client(docker_path);
         command.env("DOCKER_BUILDKIT", "1").args(line.split(' '));
         command.output().expect("docker starts")
     };
@@ -117,4 +117,34 @@ fn old_docker_builds_with_buildkit() {
     let local = docker("build --output type=local,dest=out app");
     assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
     assert_eq!(std::fs::read_to_string(bench.path("out/word")).expect("is there"), "context");
+    // An archive or a Dockerfile on standard input.
+    world.file("app/Dockerfile", "FROM busybox\nCOPY word /\nRUN cat /word\n");
+    let tar = std::process::Command::new("tar")
+        .args(["c", "-C"])
+        .arg(bench.path("app"))
+        .arg(".")
+        .output();
+    std::fs::write(bench.path("app.tar"), tar.expect("runs").stdout).expect("writes");
+    let piped = |file: &str| {
+        let mut command = bench.client(docker_path);
+        command.env("DOCKER_BUILDKIT", "1").args([
+            "build",
+            "--progress",
+            "plain",
+            "-t",
+            "old:2",
+            "-",
+        ]);
+        let input = std::fs::File::open(bench.path(file)).expect("opens");
+        let output = command.stdin(input).output().expect("docker starts");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (built, shown) = piped("app.tar");
+    assert!(built && shown.contains("load remote build context"), "{shown}");
+    assert_eq!(world.line("run --rm --network none old:2 cat /word").ok(), "context");
+    world.file("alone", "FROM busybox\nRUN echo from-nothing\n");
+    let (built, shown) = piped("alone");
+    assert!(built && shown.contains("from-nothing"), "{shown}");
+    let (built, shown) = piped("secret");
+    assert!(!built && shown.contains("unknown instruction"), "{shown}");
 }

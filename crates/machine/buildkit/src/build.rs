@@ -2,7 +2,7 @@
 //! ([`execute`]).
 
 use crate::frontend::{self, Asked, Options, Origin};
-use crate::jobs::{Begun, Job};
+use crate::jobs::{Begun, Job, POSTED};
 use crate::outbox::Outbox;
 use crate::rpc::{Code, Status};
 use crate::status::{Dockerfile, Ending};
@@ -81,6 +81,7 @@ pub async fn prepare(
             ContextSource::Directory(fetch.context(wanted).await?)
         }
         Origin::Upload(path) => ContextSource::Archive(fetch.upload(&path).await?),
+        Origin::Posted => ContextSource::Archive(fetch.posted().await?),
         Origin::Image(image) => {
             let text = format!("the context cannot be the image {image}: use COPY --from={image}");
             return Err(Status::refused(text));
@@ -94,7 +95,7 @@ pub async fn prepare(
                 let wanted = Wanted { name: &local, title: &title, beside: None, needed: None };
                 NamedContext::Directory(fetch.context(wanted).await?)
             }
-            Origin::Upload(_) => {
+            Origin::Upload(_) | Origin::Posted => {
                 let text = format!("the context {name} cannot come from standard input");
                 return Err(Status::refused(text));
             }
@@ -239,6 +240,16 @@ impl Fetch<'_> {
         let path = self.outbox.join("context");
         let report = Report::new(&self.job.log, &vertex, "transferring context:");
         let got = transfer::upload(&self.begun.session, url_path, &path, report).await;
+        end(self.job, &vertex, got)?;
+        Ok(path)
+    }
+
+    async fn posted(&mut self) -> Result<PathBuf, Status> {
+        let vertex = self.job.log.begin("[internal] load remote build context");
+        let posted = self.job.posted().await;
+        let path = self.outbox.join(POSTED);
+        let moved = std::fs::rename(posted.join(POSTED), &path);
+        let got = moved.map_err(|error| io("take", &path, &error));
         end(self.job, &vertex, got)?;
         Ok(path)
     }

@@ -23,6 +23,8 @@ pub enum Origin {
     Image(String),
     /// What the client has on its standard input, by the path of its URL.
     Upload(String),
+    /// The same of a client that sends it by itself.
+    Posted,
 }
 
 /// What a request asks for, before its files have come.
@@ -196,6 +198,9 @@ fn origin(url: &str) -> Result<Origin, Status> {
     }
     if let Some(image) = url.strip_prefix("docker-image://") {
         return Ok(Origin::Image(image.to_owned()));
+    }
+    if url == crate::POSTED {
+        return Ok(Origin::Posted);
     }
     if let Some(path) = url.strip_prefix("http://buildkit-session/") {
         return Ok(Origin::Upload(path.to_owned()));

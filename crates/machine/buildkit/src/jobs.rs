@@ -5,6 +5,7 @@
 //! brings waits for it, within [`PATIENCE`].
 
 use crate::build::Prepared;
+use crate::outbox::Outbox;
 use crate::rpc::{Code, Status};
 use crate::sessions::Session;
 use crate::status::StatusLog;
@@ -21,6 +22,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const JOB_LIMIT: usize = 1000;
 /// Results that one frontend may hold.
 const RESULT_LIMIT: usize = 16;
+
+/// The file of a context that was posted.
+pub const POSTED: &str = "context";
 
 /// All jobs.
 #[derive(Debug, Default)]
@@ -42,6 +46,9 @@ struct State {
     begun: Option<Begun>,
     prepared: HashMap<String, Prepared>,
     returned: Option<Result<Option<String>, Status>>,
+    /// The context, where the client sends it by itself.
+    posted: Option<Outbox>,
+    is_canceled: bool,
     ended: Option<Instant>,
 }
 
@@ -94,6 +101,14 @@ impl Jobs {
         Err(Status::new(Code::NotFound, format!("no such job {reference}")))
     }
 
+    /// Gives up the build of this name, if there is one.
+    pub fn cancel(&self, reference: &str) {
+        let job = self.lock().get(reference).cloned();
+        if let Some(job) = job {
+            job.give_up();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Job>>> {
         self.0.lock().unwrap_or_else(|error| error.into_inner())
     }
@@ -139,6 +154,37 @@ impl Job {
         self.lock().prepared.remove(&name).map(Some).ok_or_else(unknown)
     }
 
+    /// The context has come, in the file [`POSTED`].
+    pub fn post(&self, outbox: Outbox) {
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            state.posted = Some(outbox);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for the context that the client sends by itself.
+    pub async fn posted(&self) -> Outbox {
+        self.wait(|state| state.posted.take()).await
+    }
+
+    /// Nobody wants it any more.
+    pub fn give_up(&self) {
+        self.lock().is_canceled = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) {
+        self.wait(|state| state.ended.map(drop)).await;
+    }
+
+    /// Waits until the build is given up.
+    pub async fn canceled(&self) {
+        self.wait(|state| state.is_canceled.then_some(())).await;
+    }
+
     async fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             let changed = self.changed.notified();
@@ -165,7 +211,9 @@ impl Drop for Running {
         let mut state = self.0.lock();
         state.ended = Some(Instant::now());
         state.prepared.clear();
+        state.posted = None;
         drop(state);
+        self.0.changed.notify_waiters();
         self.0.log.close();
     }
 }

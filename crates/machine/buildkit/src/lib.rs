@@ -29,6 +29,9 @@ use teu_images::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+/// A `context` that the client sends by itself ([`BuildKit::upload`]).
+pub const POSTED: &str = "upload-request";
+
 mod bridge;
 mod build;
 mod content;
@@ -44,10 +47,13 @@ mod status;
 pub mod sync;
 mod transfer;
 mod tunnel;
+mod upload;
 pub mod wire;
 pub mod worker;
 
 pub use rpc::Status;
+pub use transfer::UPLOAD_LIMIT_BYTES;
+pub use upload::Upload;
 
 /// What it works with.
 #[derive(Debug)]
@@ -123,12 +129,26 @@ impl BuildKit {
             drop(told);
         };
         let solve = async {
-            let solved = control::solve(&self.0, request).await;
+            let solved = tokio::select! {
+                solved = control::solve(&self.0, request) => solved,
+                () = job.canceled() => Err(Status::new(rpc::Code::Canceled, "context canceled")),
+            };
             job.log.close();
             solved
         };
         let (solved, ()) = tokio::join!(solve, tell);
         solved.map(|response| response.exporter_response)
+    }
+
+    /// Gives up the build of this name, if there is one.
+    pub fn cancel(&self, reference: &str) {
+        self.0.jobs.cancel(reference);
+    }
+
+    /// Takes the context of a build that waits for it ([`POSTED`]).
+    pub async fn upload(&self, reference: &str) -> Result<Upload, Status> {
+        let (job, _) = self.0.jobs.begun(reference).await?;
+        Upload::new(job, outbox::Outbox::new(&self.0.config.state).map_err(upload::failed)?)
     }
 
     /// Serves an upgraded `POST /session`, on which the client answers calls, until it ends.

@@ -27,7 +27,7 @@ const CHUNK_BYTES: usize = 32 << 10;
 /// Between two reports of how far a transfer is.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Bytes of an uploaded archive.
-const UPLOAD_LIMIT_BYTES: u64 = 16 << 30;
+pub const UPLOAD_LIMIT_BYTES: u64 = 16 << 30;
 
 /// Which of a client's files are wanted.
 #[derive(Debug, Default)]

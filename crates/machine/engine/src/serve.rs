@@ -114,7 +114,10 @@ impl Service {
             return self.take_over(route, request, upgrade);
         }
         if route == Route::Build(BuildRoute::Build) && session::is_asked_for(&query) {
-            return session::build(&self.buildkit, &query);
+            return self.build_in_session(&query, request).await;
+        }
+        if route == Route::Build(BuildRoute::Cancel) {
+            self.buildkit.cancel(query.text("id"));
         }
         let (parts, mut body) = request.into_parts();
         let input = match route.body() {
@@ -161,6 +164,17 @@ impl Service {
                 Ok(connection::hijack(upgrade.ok_or_else(alone)?, header, take))
             }
         }
+    }
+
+    /// A build through BuildKit, or the context for one.
+    async fn build_in_session(&self, query: &Query, request: Request) -> Result<Response, Error> {
+        let Some(id) = session::uploads_for(query) else {
+            return session::build(&self.buildkit, query);
+        };
+        let mut body = request.into_body();
+        body.set_limit(teu_buildkit::UPLOAD_LIMIT_BYTES);
+        body.set_idle(Some(STREAM_IDLE));
+        session::upload(&self.buildkit, id, &mut body).await
     }
 
     /// Runs a handler where it may block; the head of its answer comes first.

@@ -14,7 +14,7 @@ use teu_buildkit::{BuildKit, Status};
 use teu_containers::options::environment;
 use teu_docker::create::Ulimit;
 use teu_docker::message::Message;
-use teu_web::{Body, Response, Sender, respond};
+use teu_web::{Body, Incoming, Response, Sender, respond};
 use tokio::sync::mpsc;
 
 /// Reports and frames ahead of the client.
@@ -38,6 +38,32 @@ struct Output {
 /// Says whether a build is one of these.
 pub fn is_asked_for(query: &Query) -> bool {
     query.text("version") == "2"
+}
+
+/// The build whose context this request brings: `docker build - < FILE` sends it beside the build.
+pub fn uploads_for(query: &Query) -> Option<&str> {
+    query.text("buildid").strip_prefix(teu_buildkit::POSTED)?.strip_prefix(':')
+}
+
+/// Takes a context for the build that waits for it.
+pub async fn upload(buildkit: &BuildKit, id: &str, body: &mut Incoming) -> Result<Response> {
+    let refused = |Status { message, .. }: Status| Error::bad(message);
+    let mut upload = buildkit.upload(id).await.map_err(refused)?;
+    loop {
+        let piece = tokio::select! {
+            piece = body.next() => piece,
+            () = upload.unwanted() => break,
+        };
+        match piece {
+            Some(Ok(piece)) => upload.write(&piece).map_err(refused)?,
+            Some(Err(error)) => return Err(Error::bad(format!("the context: {error}"))),
+            None => {
+                upload.finish().map_err(refused)?;
+                break;
+            }
+        }
+    }
+    Ok(respond::with(http::StatusCode::OK, Some("application/json"), Body::empty()))
 }
 
 /// Builds while the client listens.
@@ -95,11 +121,6 @@ fn request(query: &Query) -> Result<SolveRequest> {
     let remote = query.text("remote");
     match remote {
         "client-session" if !session.is_empty() => {}
-        "upload-request" => {
-            return Err(Error::bad(
-                "an archive on standard input cannot be built by this client through BuildKit: use docker buildx, a directory, or DOCKER_BUILDKIT=0",
-            ));
-        }
         "" | "client-session" => {
             return Err(Error::bad("a build through BuildKit needs a session (POST /session)"));
         }
@@ -260,7 +281,6 @@ mod tests {
     fn what_cannot_be_is_refused() {
         for (text, expected) in [
             ("version=2", "needs a session"),
-            ("version=2&session=s&remote=upload-request", "standard input"),
             ("version=2&session=s&remote=client-session&squash=1", "squashed"),
         ] {
             let error = asked(text).expect_err("refused");
