@@ -109,18 +109,21 @@ fn they_go_along() {
         world.teu(["push", "-q", &name]).ok();
         let place = format!("docker://{name}");
         let there = skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &place]);
+        let index = skopeo(&["inspect", "--raw", "--tls-verify=false", &place]);
+        let index: Value = serde_json::from_str(&index).expect("it is JSON");
+        let image = index["manifests"][0]["digest"].as_str().expect("an image").to_owned();
         let found = referrers(&world, &place);
         assert_eq!(found.len(), 2);
         for digest in &found {
             let at = format!("docker://{host}/team/app@{digest}");
             let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &at]);
             let manifest: Value = serde_json::from_str(&raw).expect("it is JSON");
-            assert_eq!(manifest["subject"]["digest"], there.as_str());
+            assert_eq!(manifest["subject"]["digest"], image.as_str());
             assert_eq!(manifest["artifactType"], "application/vnd.in-toto+json");
         }
         assert_eq!(predicate(&world, &place, "sbom"), predicate(&world, "app:1", "sbom"));
         if host == own.address {
-            let path = format!("/v2/team/app/referrers/{there}");
+            let path = format!("/v2/team/app/referrers/{image}");
             let listed = own.ask(Request::get(&path)).expect(200).json();
             assert_eq!(listed["manifests"].as_array().map(Vec::len), Some(2), "{listed}");
         }
@@ -137,8 +140,8 @@ fn they_go_along() {
             (&archive, "kept:1"),
             ("kept:1", &back),
         ] {
-            let said =
-                other.teu(["copy", "-q", "--referrers", "--preserve-digests", from, to]).ok();
+            let whole = ["copy", "-q", "--all", "--referrers", "--preserve-digests", from, to];
+            let said = other.teu(whole).ok();
             assert_eq!(said, there, "{from} {to}");
             assert_eq!(referrers(&other, to), found, "{from} {to}");
         }

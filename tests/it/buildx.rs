@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+mod attestations;
 pub mod bench;
 mod caches;
 mod interrupted;

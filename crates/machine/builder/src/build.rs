@@ -153,7 +153,8 @@ fn check(request: &BuildRequest) -> Result<()> {
         Ok(annotations) => annotations,
         Err(problem) => return refuse("--annotation", problem),
     };
-    if !annotations.index.is_empty() && request.targets().len() < 2 {
+    let is_index = request.targets().len() > 1 || !request.attest.is_empty();
+    if !annotations.index.is_empty() && !is_index {
         return refuse("--annotation", RequestProblem::NoIndex);
     }
     let mut ids = BTreeSet::new();

@@ -1,5 +1,6 @@
 //! Where the result goes.
 
+use crate::attest;
 use crate::error::{Cause, Error, Result};
 use crate::outcome::Outcome;
 use crate::progress::{Event, Step};
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 use teu_images::tree::{TreeKind, TreeOptions, write_tree};
 use teu_images::whole::WholeFile;
-use teu_images::{Image, SaveFormat, Store};
+use teu_images::{Annotations, Image, SaveFormat, Store};
 use teu_oci::Reference;
 use teu_oci::image::{Descriptor, ImageConfig};
 
@@ -60,28 +61,14 @@ pub fn export(results: &[Solved<'_>]) -> Result<Outcome> {
             }
         }
     }
-    attest(results, &outcome)?;
+    if !solver.request.attest.is_empty() && outcome.image_id.is_none() {
+        attest::warn(solver);
+    }
     if solver.request.push && outcome.image.is_some() {
         push(solver)?;
     }
     crate::cache::export::all(results)?;
     Ok(outcome)
-}
-
-/// Says of the image, or of every image of the index, how it was made.
-fn attest(results: &[Solved<'_>], outcome: &Outcome) -> Result<()> {
-    for Solved { solver, built } in results {
-        let image = match (&outcome.image, results.len()) {
-            (Some(whole), 2..) => {
-                let digest = whole.descriptor.digest.as_str();
-                let platform = Some(&solver.platform);
-                Some(solver.environment.images.resolve_platform(digest, platform)?)
-            }
-            (image, _) => image.clone(),
-        };
-        crate::attest::attach(solver, built, image.as_ref())?;
-    }
-    Ok(())
 }
 
 /// Sends the tags to their registries.
@@ -153,11 +140,17 @@ fn image(
     // They were checked before anything was built.
     let said = results.first().and_then(|first| first.solver.request.levels().ok());
     let said = said.unwrap_or_default();
+    let is_attested = results.first().is_some_and(|one| !one.solver.request.attest.is_empty());
     let image = match (&parts[..], results.first()) {
+        (parts, Some(_)) if is_attested => attested(results, parts, &said, names)?,
         ([(config, layers)], Some(Solved { solver, .. })) => {
             let images = solver.environment.images;
             let known = names.and_then(|names| unchanged(images, config, names));
-            match known.filter(|image| image.manifest.annotations == said.manifest) {
+            let is_same = |image: &Image| {
+                image.manifest.annotations == said.manifest
+                    && image.descriptor.digest == image.manifest_digest
+            };
+            match known.filter(is_same) {
                 Some(image) => image,
                 None => images.write_annotated_image(config, layers, &said.manifest, names)?,
             }
@@ -168,12 +161,30 @@ fn image(
         (_, None) => return Err(Error::Internal("a build for no platform")),
     };
     outcome.image_id = Some(image.id.clone());
-    outcome.manifest_digest = Some(match results.len() {
-        1 => image.manifest_digest.clone(),
-        _ => image.descriptor.digest.clone(),
-    });
+    outcome.manifest_digest = Some(image.descriptor.digest.clone());
     outcome.image = Some(image.clone());
     Ok(image)
+}
+
+/// An index of the images, each with what was asked to be said about it.
+fn attested(
+    results: &[Solved<'_>],
+    parts: &[(ImageConfig, Vec<Descriptor>)],
+    said: &Annotations,
+    names: Option<&[Reference]>,
+) -> Result<Image> {
+    let Some(Solved { solver, .. }) = results.first() else {
+        return Err(Error::Internal("a build for no platform"));
+    };
+    let images = solver.environment.images;
+    let (mut manifests, mut beside) = (Vec::new(), Vec::new());
+    for (Solved { solver, built }, (config, layers)) in results.iter().zip(parts) {
+        let image = images.write_annotated_image(config, layers, &said.manifest, None)?;
+        beside.extend(attest::attach(solver, built, &image)?);
+        manifests.push(image.descriptor);
+    }
+    manifests.extend(beside);
+    Ok(images.index_over(manifests, said, names)?)
 }
 
 /// One platform's configuration and layers.

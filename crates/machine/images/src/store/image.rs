@@ -254,7 +254,7 @@ impl Store {
 fn is_image(entry: &Descriptor) -> bool {
     media::is_manifest(&entry.media_type)
         && entry.platform.as_ref().is_none_or(|p| p.os != "unknown")
-        && !entry.annotations.contains_key("vnd.docker.reference.type")
+        && !entry.annotations.contains_key(super::write::REFERENCE_TYPE)
 }
 
 fn confused(descriptor: &Descriptor, error: DocumentError) -> Error {

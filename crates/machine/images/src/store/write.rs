@@ -5,7 +5,11 @@ use super::image::Image;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use teu_oci::image::{Descriptor, ImageConfig, Index, Manifest};
-use teu_oci::{Platform, Reference, media};
+use teu_oci::{Digest, Platform, Reference, media};
+
+/// What an entry of an index says of the image it is about: BuildKit's words.
+pub(crate) const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+pub(crate) const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
 /// What documents say about themselves, in free text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +90,17 @@ impl Store {
                 .map_err(|e| Error::document("the image configuration", e))?;
             manifests.push(self.put_image(&bytes, config, layers, &annotations.manifest)?.0);
         }
+        self.index_over(manifests, annotations, names)
+    }
+
+    /// Stores an index of manifests of this store, which gets the names as
+    /// [`Store::write_image`] says; gives what of it is this machine's.
+    pub fn index_over(
+        &self,
+        manifests: Vec<Descriptor>,
+        annotations: &Annotations,
+        names: Option<&[Reference]>,
+    ) -> Result<Image> {
         let index = Index {
             schema_version: 2,
             media_type: Some(media::INDEX.to_owned()),
@@ -101,6 +116,42 @@ impl Store {
         }
         let names = self.names_of(&descriptor.digest)?;
         self.load_image(&descriptor, names, None)
+    }
+
+    /// Stores statements about an image as BuildKit lays them out: a manifest whose layers they are,
+    /// to stand beside the image in an index. Gives its entry there.
+    pub fn write_attestations(
+        &self,
+        subject: &Descriptor,
+        statements: Vec<Descriptor>,
+    ) -> Result<Descriptor> {
+        let digests: Vec<&Digest> = statements.iter().map(|statement| &statement.digest).collect();
+        let config = serde_json::json!({
+            "architecture": "unknown",
+            "os": "unknown",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": digests },
+        });
+        let config = self.put_blob(media::CONFIG, config.to_string().as_bytes())?;
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(media::MANIFEST.to_owned()),
+            artifact_type: None,
+            config,
+            layers: statements,
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        let text = serde_json::to_vec(&manifest).map_err(|e| Error::document("a manifest", e))?;
+        let mut entry = self.put_blob(media::MANIFEST, &text)?;
+        let nowhere = "unknown".to_owned();
+        entry.platform =
+            Some(Platform { os: nowhere.clone(), ..Platform::linux(nowhere.as_str()) });
+        entry.annotations = BTreeMap::from([
+            (REFERENCE_TYPE.to_owned(), "attestation-manifest".to_owned()),
+            (REFERENCE_DIGEST.to_owned(), subject.digest.to_string()),
+        ]);
+        Ok(entry)
     }
 
     /// Stores a configuration and its manifest.

@@ -122,23 +122,43 @@ impl Attaching<'_> {
         after: &Descriptor,
     ) -> Result<Option<Document>> {
         let mut manifest = manifest(document)?;
-        let is_ours = manifest.layers.iter().all(|layer| layer.media_type == STATEMENT);
-        if !is_ours || manifest.subject.as_ref().is_none_or(|s| s.digest != before.digest) {
+        if manifest.subject.as_ref().is_none_or(|s| s.digest != before.digest) {
             return Ok(None);
         }
         manifest.subject = Some(bare(after));
-        let mut blobs = vec![small_blob(self.source, &manifest.config, "a configuration")?];
+        self.restated(document, manifest, &before.digest, &after.digest)
+    }
+
+    /// A manifest of statements that nobody has signed, with each of them about the new digest; sends
+    /// what it leads to. Nothing, if there is more in it than such statements.
+    pub(super) fn restated(
+        &self,
+        document: &Document,
+        mut manifest: Manifest,
+        before: &Digest,
+        after: &Digest,
+    ) -> Result<Option<Document>> {
+        if !manifest.layers.iter().all(|layer| layer.media_type == STATEMENT) {
+            return Ok(None);
+        }
+        let config = small_blob(self.source, &manifest.config, "a configuration")?;
+        let mut config = String::from_utf8(config).unwrap_or_default();
+        let mut texts = Vec::new();
         for layer in &mut manifest.layers {
             let text = small_blob(self.source, layer, "a statement")?;
-            let Some(text) = about(&text, &before.digest, &after.digest) else { return Ok(None) };
-            layer.digest = Digest::sha256(&text);
+            let Some(text) = about(&text, before, after) else { return Ok(None) };
+            let digest = Digest::sha256(&text);
+            // BuildKit's configuration counts the statements as layers.
+            config = config.replace(layer.digest.as_str(), digest.as_str());
+            layer.digest = digest;
             layer.size = text.len() as u64;
-            blobs.push(text);
+            texts.push(text);
         }
-        for (descriptor, bytes) in
-            [&manifest.config].into_iter().chain(&manifest.layers).zip(&blobs)
-        {
-            self.put(descriptor, bytes)?;
+        manifest.config.digest = Digest::sha256(config.as_bytes());
+        manifest.config.size = config.len() as u64;
+        self.put(&manifest.config, config.as_bytes())?;
+        for (layer, text) in manifest.layers.iter().zip(&texts) {
+            self.put(layer, text)?;
         }
         Ok(Some(encoded(&manifest, &document.descriptor.media_type)?))
     }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::remote::Document;
 use crate::store::Store;
 use crate::store::blob::Ingest;
+use crate::store::write::{REFERENCE_DIGEST, REFERENCE_TYPE};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Mutex;
@@ -105,7 +106,7 @@ pub fn choose(document: &Document, platform: &Platform, name: &str) -> Result<De
     let usable = |entry: &&Descriptor| {
         media::is_manifest(&entry.media_type)
             && entry.platform.as_ref().is_none_or(|p| p.os != "unknown")
-            && !entry.annotations.contains_key("vnd.docker.reference.type")
+            && !is_about_another(entry)
     };
     let fitting = index
         .manifests
@@ -119,6 +120,11 @@ pub fn choose(document: &Document, platform: &Platform, name: &str) -> Result<De
         wanted: Box::new(platform.clone()),
         present: index.manifests.iter().filter_map(|entry| entry.platform.clone()).collect(),
     })
+}
+
+/// An attestation: a manifest that says something about another of the same index.
+fn is_about_another(entry: &Descriptor) -> bool {
+    entry.annotations.contains_key(REFERENCE_TYPE)
 }
 
 pub(super) struct Copy<'a> {
@@ -216,7 +222,9 @@ impl<'a> Copy<'a> {
         let host = Platform::host();
         let mut after = before.clone();
         let mut is_chosen = false;
-        for entry in &mut after.manifests {
+        let mut images = BTreeMap::new();
+        for entry in after.manifests.iter_mut().filter(|entry| !is_about_another(entry)) {
+            let before = entry.digest.clone();
             let document = self.source.document(entry)?;
             let sent = if media::is_index(&entry.media_type) {
                 if depth >= DEPTH {
@@ -230,12 +238,18 @@ impl<'a> Copy<'a> {
                 is_chosen |= fits;
                 self.image(&document, is_first)?
             };
-            self.sink.put_document(&sent, false)?;
-            self.sent(&document, &sent);
-            entry.digest = sent.descriptor.digest;
-            entry.size = sent.descriptor.size;
-            entry.media_type = sent.descriptor.media_type;
+            self.entry(entry, &document, sent)?;
+            images.insert(before, entry.clone());
         }
+        let mut unsaid = HashSet::new();
+        for entry in after.manifests.iter_mut().filter(|entry| is_about_another(entry)) {
+            let document = self.source.document(entry)?;
+            match self.attestation(entry, &document, &images)? {
+                Some(sent) => self.entry(entry, &document, sent)?,
+                None => drop(unsaid.insert(entry.digest.clone())),
+            }
+        }
+        after.manifests.retain(|entry| !unsaid.contains(&entry.digest));
         let own = Dialect::of(&root.descriptor.media_type);
         let dialect = self.request.recode.dialect.unwrap_or(own);
         if after == before && dialect == own {
@@ -243,6 +257,38 @@ impl<'a> Copy<'a> {
         }
         after.media_type = Some(dialect.index().to_owned());
         document(dialect.index(), &after, "an index")
+    }
+
+    /// What an entry of an index leads to has been sent.
+    fn entry(&self, entry: &mut Descriptor, before: &Document, sent: Document) -> Result<()> {
+        self.sink.put_document(&sent, false)?;
+        self.sent(before, &sent);
+        entry.digest = sent.descriptor.digest;
+        entry.size = sent.descriptor.size;
+        entry.media_type = sent.descriptor.media_type;
+        Ok(())
+    }
+
+    /// What an index says about one of its images, made to be about what that has become; nothing,
+    /// where this cannot be said honestly.
+    fn attestation(
+        &self,
+        entry: &mut Descriptor,
+        document: &Document,
+        images: &BTreeMap<Digest, Descriptor>,
+    ) -> Result<Option<Document>> {
+        let before = entry.annotations.get(REFERENCE_DIGEST).and_then(|text| text.parse().ok());
+        let after = before.as_ref().and_then(|digest| images.get(digest));
+        let (Some(before), Some(after)) = (before, after) else {
+            return self.image(document, false).map(Some);
+        };
+        if after.digest == before {
+            return self.image(document, false).map(Some);
+        }
+        let (source, sink, progress) = (self.source, self.sink, self.request.progress);
+        let attaching = Attaching { source, sink, progress };
+        entry.annotations.insert(REFERENCE_DIGEST.to_owned(), after.digest.to_string());
+        attaching.restated(document, manifest(document)?, &before, &after.digest)
     }
 
     /// One image: its layers, its configuration; gives its manifest, which the caller stores.
