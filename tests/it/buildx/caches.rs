@@ -117,7 +117,19 @@ fn old_docker_builds_with_buildkit() {
     let local = docker("build --output type=local,dest=out app");
     assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
     assert_eq!(std::fs::read_to_string(bench.path("out/word")).expect("is there"), "context");
-    // An archive or a Dockerfile on standard input.
+}
+
+/// An archive, a Dockerfile, or neither, on the standard input of the same client.
+#[test]
+fn old_docker_builds_what_it_is_piped() {
+    let Some(bench) = Bench::start() else { return };
+    let docker_path = Path::new("/usr/bin/docker");
+    if !docker_path.exists() {
+        return;
+    }
+    let world = &bench.world;
+    world.file("secret", "top secret");
+    world.file("app/word", "context");
     world.file("app/Dockerfile", "FROM busybox\nCOPY word /\nRUN cat /word\n");
     let tar = std::process::Command::new("tar")
         .args(["c", "-C"])
