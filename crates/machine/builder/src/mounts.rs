@@ -156,31 +156,7 @@ pub fn remove(state: &Path, name: &str) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Removes a directory and all in it, beneath descriptors, following nothing.
+/// Removes a directory and all in it, beneath descriptors, following nothing, however deep it is.
 pub fn remove_tree(path: &Path) -> Result<(), Error> {
-    let fail = |errno: Errno| Error::io("remove", path, errno);
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(()),
-        opened => empty(&opened.map_err(fail)?).map_err(fail)?,
-    }
-    rustix::fs::unlinkat(CWD, path, rustix::fs::AtFlags::REMOVEDIR).map_err(fail)
-}
-
-fn empty(directory: &OwnedFd) -> rustix::io::Result<()> {
-    for entry in rustix::fs::Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        match rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => {
-                empty(&open_directory(directory, name)?)?;
-                rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::REMOVEDIR)?;
-            }
-            other => other?,
-        }
-    }
-    Ok(())
+    teu_images::tree::remove(path).map_err(|errno| Error::io("remove", path, errno))
 }

@@ -18,6 +18,8 @@ use teu_images::tree::{TreeOptions, write_tree};
 
 /// Deepest directory that is walked.
 const DEPTH_LIMIT: usize = 1024;
+/// Stack for so many; only what is touched becomes memory.
+const STACK_BYTES: usize = 32 << 20;
 /// What every start makes in a root that lacks it.
 const MADE_BY_START: [&str; 12] = [
     "/dev",
@@ -84,8 +86,15 @@ fn changes(upper: &Path, image: Option<OwnedFd>, made: &BTreeSet<PathBuf>) -> Re
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let top = rustix::fs::open(upper, flags, Mode::empty()).map_err(Error::sys("open", upper))?;
     let mut walk = Walk { made, changes: Vec::new() };
-    walk.directory(&top, image.as_ref(), Path::new("/"), false)
-        .map_err(Error::sys("read", upper))?;
+    // As deep as directories may be, on a stack of its own: an engine's threads have small ones.
+    let walked = std::thread::scope(|scope| {
+        let deep = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let walk = || walk.directory(&top, image.as_ref(), Path::new("/"), false);
+        let thread = deep.spawn_scoped(scope, walk).map_err(Error::io("walk", upper))?;
+        let walked = thread.join().unwrap_or(Err(Errno::CANCELED));
+        walked.map_err(Error::sys("read", upper))
+    });
+    walked?;
     walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(walk.changes)
 }

@@ -151,12 +151,7 @@ impl DirLock {
 
 /// Removes a tree of ours; what is gone already is what we want.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    teu_images::tree::remove(path).map_err(Error::sys("remove", path))
 }
 
 /// The names in a directory that look like ids; none when it is not there.

@@ -20,6 +20,8 @@ pub use follow::Events;
 const JOURNAL_LIMIT_BYTES: u64 = 4 << 20;
 /// Longest line; labels are left out of a longer one.
 const LINE_LIMIT_BYTES: usize = 4096;
+/// What of an action stands in a line that would be longer.
+const ACTION_LIMIT_BYTES: usize = 512;
 
 /// Something happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,17 @@ impl Event {
         Self { kind, action, id, attributes, time_ns }
     }
 
+    /// The same in little more than a thousand bytes: without labels, and of what was executed the
+    /// beginning.
+    fn short(&self) -> Self {
+        let short = |key: &str| self.attributes.get(key).filter(|text| text.len() < 512);
+        let kept = ["name", "image", "exitCode", "signal", "pod", "execID"]
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), short(key)?.clone())));
+        let action = &self.action[..self.action.floor_char_boundary(ACTION_LIMIT_BYTES)];
+        Self { action: action.to_owned(), attributes: kept.collect(), ..self.clone() }
+    }
+
     /// The same with one more attribute.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
@@ -80,12 +93,7 @@ pub fn append(home: &Home, event: &Event) -> Result<()> {
     let mut line = serde_json::to_vec(event)
         .map_err(|source| Error::Damaged { path: path.clone(), source })?;
     if line.len() >= LINE_LIMIT_BYTES {
-        let short = |key: &str| event.attributes.get(key).filter(|text| text.len() < 512);
-        let kept = ["name", "image", "exitCode", "signal", "pod"]
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), short(key)?.clone())));
-        let event = Event { attributes: kept.collect(), ..event.clone() };
-        line = serde_json::to_vec(&event)
+        line = serde_json::to_vec(&event.short())
             .map_err(|source| Error::Damaged { path: path.clone(), source })?;
     }
     line.push(b'\n');
@@ -139,3 +147,6 @@ impl Containers {
         Events::open(&self.home.data.join("events"), options)
     }
 }
+
+#[cfg(test)]
+mod tests;

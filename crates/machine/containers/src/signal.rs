@@ -50,10 +50,16 @@ pub fn parse(text: &str) -> Option<i32> {
     if let Some((_, number)) = NAMES.iter().find(|(name, _)| *name == bare) {
         return Some(*number);
     }
+    // `+3` or `-3`; two signs are none.
+    let offset = |rest: &str, sign: char| match rest.strip_prefix(sign) {
+        _ if rest.is_empty() => Some(0),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        _ => None,
+    };
     let number = if let Some(rest) = bare.strip_prefix("RTMIN") {
-        RTMIN + if rest.is_empty() { 0 } else { rest.strip_prefix('+')?.parse::<i32>().ok()? }
+        RTMIN.checked_add(offset(rest, '+')?)?
     } else if let Some(rest) = bare.strip_prefix("RTMAX") {
-        RTMAX - if rest.is_empty() { 0 } else { rest.strip_prefix('-')?.parse::<i32>().ok()? }
+        RTMAX.checked_sub(offset(rest, '-')?)?
     } else {
         return None;
     };
@@ -84,6 +90,10 @@ mod tests {
             ("SIGRTMAX-1", Some(63)),
             ("RTMAX-40", None),
             ("RTMIN3", None),
+            ("RTMIN+2147483647", None),
+            ("RTMAX--2147483648", None),
+            ("RTMIN+-1", None),
+            ("RTMIN\u{e9}1", None),
             ("FOO", None),
             ("", None),
         ] {

@@ -3,7 +3,8 @@
 //! The same tree gives the same bytes: sorted names, no names of users, times in whole seconds unless
 //! asked otherwise, attributes sorted. No link is ever followed and no device ever opened.
 
-use crate::error::{Error, Result, UpperFault};
+use crate::error::{EntryFault, Error, Result, UpperFault};
+use crate::limits::Limits;
 use crate::tar::{Builder, Kind, Mtime, WriteEntry};
 use crate::unpack::{is_overlay_xattr, is_whiteout, whiteout};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -19,7 +20,7 @@ mod remove;
 mod xattr;
 
 pub(crate) use clamp::clamp_times;
-pub use remove::{remove_all_in, remove_at};
+pub use remove::{remove, remove_all_in, remove_at};
 pub(crate) use xattr::{read_xattrs, read_xattrs_at};
 
 /// What a directory is.
@@ -98,7 +99,9 @@ pub fn write_entry(
         .map_err(|e| walk.failed("look at", name.as_bytes(), e))?;
     walk.device = stat.st_dev;
     let path = options.prefix.clone().unwrap_or_else(|| name.as_bytes().to_vec());
-    walk.entry(dir, name.as_bytes(), &path, &stat)?;
+    if let Some(inner) = walk.entry(dir, name.as_bytes(), &path, &stat)? {
+        walk.directory(inner.as_fd(), &path)?;
+    }
     walk.end().map(|_| ())
 }
 
@@ -110,6 +113,13 @@ struct Walk<'a> {
     device: u64,
     buffer: Vec<u8>,
     done: Written,
+}
+
+/// A directory that is open, and what of it is still to come.
+struct Level {
+    dir: OwnedFd,
+    path: Vec<u8>,
+    names: std::vec::IntoIter<Vec<u8>>,
 }
 
 const BUFFER_BYTES: usize = 1 << 20;
@@ -136,26 +146,42 @@ impl<'a> Walk<'a> {
         Error::io(verb, PathBuf::from(OsStr::from_bytes(path)), source)
     }
 
+    /// Writes what is in a directory, and in those in it: by a list of those that are open, so that
+    /// depth takes no stack.
     fn directory(&mut self, dir: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
-        let names = names(dir).map_err(|e| self.failed("list", path, e))?;
-        let is_upper = self.options.kind == TreeKind::OverlayUpper;
-        if is_upper && whiteout::is_opaque(dir) {
-            self.mark(&join(path, whiteout::OPAQUE))?;
-        }
-        for name in names {
-            let stat = match rustix::fs::statat(dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+        let dir = dir.try_clone_to_owned().map_err(|e| self.failed("open", path, e))?;
+        let mut open = vec![self.level(dir, path.to_vec())?];
+        while let Some(Level { dir, path, names }) = open.last_mut() {
+            let Some(name) = names.next() else {
+                open.pop();
+                continue;
+            };
+            let own = join(path, &name);
+            let stat = match rustix::fs::statat(&*dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => stat,
                 // A tree in use changes while it is walked.
                 Err(rustix::io::Errno::NOENT) => continue,
-                Err(source) => return Err(self.failed("look at", &join(path, &name), source)),
+                Err(source) => return Err(self.failed("look at", &own, source)),
             };
-            if is_upper && is_whiteout(&stat) {
+            if self.options.kind == TreeKind::OverlayUpper && is_whiteout(&stat) {
                 self.mark(&join(path, &[whiteout::PREFIX, &name].concat()))?;
-            } else {
-                self.entry(dir, &name, &join(path, &name), &stat)?;
+            } else if let Some(inner) = self.entry(dir.as_fd(), &name, &own, &stat)? {
+                // What nobody could unpack again is not written.
+                if open.len() >= Limits::DEFAULT.path_depth {
+                    return Err(Error::entry(&own, EntryFault::Depth));
+                }
+                open.push(self.level(inner, own)?);
             }
         }
         Ok(())
+    }
+
+    fn level(&mut self, dir: OwnedFd, path: Vec<u8>) -> Result<Level> {
+        let names = names(dir.as_fd()).map_err(|e| self.failed("list", &path, e))?;
+        if self.options.kind == TreeKind::OverlayUpper && whiteout::is_opaque(dir.as_fd()) {
+            self.mark(&join(&path, whiteout::OPAQUE))?;
+        }
+        Ok(Level { dir, path, names: names.into_iter() })
     }
 
     /// An empty file that stands for something else.
@@ -166,18 +192,25 @@ impl<'a> Walk<'a> {
         self.tar.start(&entry).map_err(|e| Error::stream("write the archive", e))
     }
 
-    fn entry(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8], stat: &Stat) -> Result<()> {
-        let Some(kind) = kind(stat) else { return Ok(()) };
+    /// Writes one entry; gives a directory whose content comes next.
+    fn entry(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+    ) -> Result<Option<OwnedFd>> {
+        let Some(kind) = kind(stat) else { return Ok(None) };
         if kind != Kind::Directory && stat.st_nlink > 1 {
             let first = self.links.get(&(stat.st_dev, stat.st_ino)).cloned();
             if let Some(first) = first {
-                return self.start(path, &first, Kind::HardLink, stat, &[]);
+                return self.start(path, &first, Kind::HardLink, stat, &[]).map(|()| None);
             }
             self.links.insert((stat.st_dev, stat.st_ino), path.to_vec());
         }
         match kind {
-            Kind::Directory => self.subdirectory(dir, name, path, stat),
-            Kind::File => self.file(dir, name, path, stat),
+            Kind::Directory => return self.subdirectory(dir, name, path, stat),
+            Kind::File => self.file(dir, name, path, stat)?,
             _ => {
                 let link = match kind {
                     Kind::Symlink => rustix::fs::readlinkat(dir, name, Vec::new())
@@ -186,9 +219,10 @@ impl<'a> Walk<'a> {
                     _ => Vec::new(),
                 };
                 let xattrs = self.xattrs(dir, name, path, stat)?;
-                self.start(path, &link, kind, stat, &xattrs)
+                self.start(path, &link, kind, stat, &xattrs)?;
             }
         }
+        Ok(None)
     }
 
     fn subdirectory(
@@ -197,16 +231,14 @@ impl<'a> Walk<'a> {
         name: &[u8],
         path: &[u8],
         stat: &Stat,
-    ) -> Result<()> {
+    ) -> Result<Option<OwnedFd>> {
         let opened =
             open(dir, name, OFlags::DIRECTORY).map_err(|e| self.failed("open", path, e))?;
         let xattrs = self.all_xattrs(opened.as_fd(), path)?;
         let slashed = [path, b"/"].concat();
         self.start(&slashed, b"", Kind::Directory, stat, &xattrs)?;
-        if self.options.one_file_system && stat.st_dev != self.device {
-            return Ok(());
-        }
-        self.directory(opened.as_fd(), path)
+        let is_left_out = self.options.one_file_system && stat.st_dev != self.device;
+        Ok((!is_left_out).then_some(opened))
     }
 
     fn file(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8], stat: &Stat) -> Result<()> {

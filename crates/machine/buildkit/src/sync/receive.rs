@@ -118,7 +118,8 @@ impl Receiver {
             return Err(Error::TooMany);
         }
         if path.len() > PATH_LIMIT_BYTES || stat.linkname.len() > PATH_LIMIT_BYTES {
-            return Err(wrong("a path of more than 4096 bytes", &path[..64]));
+            let start: String = path.chars().take(64).collect();
+            return Err(wrong("a path of more than 4096 bytes", &start));
         }
         let plain = |part| matches!(part, Component::Normal(_));
         let parts = Path::new(path).components();

@@ -185,7 +185,7 @@ fn small_values() {
     assert_eq!(signals::parse("sigterm"), Ok(15));
     assert_eq!(signals::parse("RTMIN+3"), Ok(37));
     assert_eq!(signals::parse("9"), Ok(9));
-    for text in ["0", "65", "SIGFOO", "RTMIN+99", "", "-9"] {
+    for text in ["0", "65", "SIGFOO", "RTMIN+99", "RTMIN+\u{e9}", "RTMAX-\u{e9}1", "", "-9"] {
         assert!(signals::parse(text).is_err(), "{text}");
     }
 }

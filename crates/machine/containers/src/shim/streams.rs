@@ -220,16 +220,24 @@ impl Streams {
         self.log.finish(&source, &mut feed.open_line);
     }
 
-    /// The process has gone: takes what is left in the pipes, however full the sinks are (it is no
-    /// more than the pipes held), and lets go of them.
+    /// The process has gone: takes what is left in the pipes, however full the sinks are, and lets go
+    /// of them. It is no more than a pipe holds: who was handed an end of it may go on writing.
     pub(super) fn drain(&mut self, reactor: &mut Reactor, chunk: &mut [u8]) {
-        while !self.feeds.is_empty() {
-            match rustix::io::read(&self.feeds[0].fd, &mut *chunk) {
-                Ok(length) if length > 0 => self.deliver(0, &chunk[..length], reactor),
-                Err(Errno::INTR) => {}
-                // Ended, or held open by a process that outlived the container's first one.
-                _ => self.end(0, reactor),
+        while let Some(feed) = self.feeds.first() {
+            let holds = rustix::pipe::fcntl_getpipe_size(&feed.fd).unwrap_or(CHUNK_BYTES);
+            let mut left = holds.max(CHUNK_BYTES);
+            while left > 0 {
+                match rustix::io::read(&self.feeds[0].fd, &mut *chunk) {
+                    Ok(length) if length > 0 => {
+                        left = left.saturating_sub(length);
+                        self.deliver(0, &chunk[..length], reactor);
+                    }
+                    Err(Errno::INTR) => {}
+                    // Ended, or held open by a process that outlived the container's first one.
+                    _ => break,
+                }
             }
+            self.end(0, reactor);
         }
         self.drop_stdin(reactor);
     }

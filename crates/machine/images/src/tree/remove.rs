@@ -3,6 +3,8 @@
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// Levels held open at once; what lies deeper is moved up and removed from there.
 const LEVELS: usize = 64;
@@ -27,6 +29,18 @@ pub fn remove_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
         other => other,
+    }
+}
+
+/// As [`remove_at`], by a path of ours.
+pub fn remove(path: &Path) -> Result<(), Errno> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::INVAL);
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::open(parent, flags, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(()),
+        parent => remove_at(parent?.as_fd(), name.as_bytes()),
     }
 }
 

@@ -28,3 +28,28 @@ fn the_same_tree_gives_the_same_bytes() {
     let bytes = written(&named);
     assert!(bytes.starts_with(b"in/here\0") && bytes[512..].starts_with(b"in/here/a\0"));
 }
+
+/// A container may nest directories without end; whoever copies or commits it is a thread of an
+/// engine, with a small stack.
+#[test]
+fn a_tree_too_deep_to_be_unpacked_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::open(folder.path(), flags, Mode::empty()).unwrap();
+    let mut dir = rustix::io::dup(&top).unwrap();
+    for _ in 0..3000 {
+        rustix::fs::mkdirat(&dir, "d", Mode::RWXU).unwrap();
+        dir = rustix::fs::openat(&dir, "d", flags, Mode::empty()).unwrap();
+    }
+    let small = std::thread::Builder::new().stack_size(1 << 20);
+    let written = small
+        .spawn(move || {
+            let error = write_tree(top.as_fd(), &TreeOptions::default(), &mut std::io::sink());
+            clamp_times(top.as_fd(), 0).unwrap();
+            remove_all_in(top.as_fd()).unwrap();
+            error
+        })
+        .unwrap();
+    let error = written.join().unwrap().unwrap_err();
+    assert!(matches!(error, Error::Entry { reason: EntryFault::Depth, .. }), "{error}");
+}

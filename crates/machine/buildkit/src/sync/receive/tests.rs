@@ -88,7 +88,11 @@ fn a_client_that_reaches_out_is_refused() {
     let directory = mode::DIRECTORY | 0o755;
     let out = Stat { linkname: "/etc".to_owned(), ..stat("d", mode::SYMLINK, 0) };
     let hard = Stat { linkname: "../../etc/passwd".to_owned(), ..stat("h", 0o644, 0) };
+    let long = Stat { linkname: "x/".repeat(3000), ..stat("l", mode::SYMLINK, 0) };
+    let wide = "\u{20ac}".repeat(2000);
     let cases: &[&[Stat]] = &[
+        &[long],
+        &[stat(&wide, 0o644, 0)],
         &[stat("../x", 0o644, 0)],
         &[stat("/x", 0o644, 0)],
         &[stat("a/../../x", 0o644, 0)],

@@ -292,3 +292,14 @@ fn a_client_that_has_left_gets_nothing_more() {
     File::from(read).read_to_string(&mut all).unwrap();
     assert_eq!(all, "before");
 }
+
+/// Somebody else may hold an end of a container's output, and write without end.
+#[test]
+fn what_is_drained_has_an_end() {
+    let mut bench = Bench::new("endless", false);
+    let endless = rustix::fs::open("/dev/random", OFlags::RDONLY, Mode::empty()).unwrap();
+    let ends = Ends { stdout: Some(endless), ..Ends::default() };
+    bench.streams.connect(ends, &bench.reactor).unwrap();
+    bench.streams.drain(&mut bench.reactor, &mut bench.chunk);
+    assert!(bench.streams.feeds.is_empty());
+}
