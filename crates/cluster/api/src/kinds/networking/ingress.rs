@@ -5,8 +5,11 @@ use super::super::kind::Kind;
 use super::super::{ip, meta, name, print};
 use super::ingress_class::check_reference;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const CLASS: &str = "kubernetes.io/ingress.class";
+/// Hosts that a table shows.
+const SHOWN_HOSTS: usize = 3;
 const PATH_TYPES: &[&str] = &["Exact", "ImplementationSpecific", "Prefix"];
 
 pub const RULES: Kind = Kind {
@@ -167,16 +170,23 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
     let ingress = At::root(object);
     let spec = ingress.get("spec");
     let rules = spec.get("rules");
-    let hosts: Vec<&str> =
-        rules.items().map(|rule| rule.text("host")).filter(|host| !host.is_empty()).collect();
-    let first: Vec<&str> = hosts.iter().take(3).copied().collect();
-    let hosts = match hosts.len() {
-        0 => "*".to_owned(),
-        count @ 4.. => format!("{} + {} more...", first.join(","), count - 3),
-        _ => first.join(","),
+    // Three hosts, and how many rules there are beside; a rule may have none.
+    let hosts: Vec<(usize, &str)> = rules
+        .items()
+        .map(|rule| rule.text("host"))
+        .enumerate()
+        .filter(|(_, host)| !host.is_empty())
+        .take(SHOWN_HOSTS)
+        .collect();
+    let (last, full) = (hosts.last().map_or(0, |(at, _)| at + 1), hosts.len() == SHOWN_HOSTS);
+    let shown = hosts.iter().map(|(_, host)| *host).collect::<Vec<_>>().join(",");
+    let hosts = match rules.len() {
+        _ if hosts.is_empty() => "*".to_owned(),
+        count if full && last < count => format!("{shown} + {} more...", count - SHOWN_HOSTS),
+        _ => shown,
     };
     let balancer = ingress.get("status.loadBalancer.ingress");
-    let mut addresses: Vec<&str> = balancer
+    let addresses: BTreeSet<&str> = balancer
         .items()
         .map(|one| match one.text("ip") {
             "" => one.text("hostname"),
@@ -184,7 +194,7 @@ fn cells(object: &Value, now: i64) -> Vec<Value> {
         })
         .filter(|address| !address.is_empty())
         .collect();
-    addresses.dedup();
+    let addresses: Vec<&str> = addresses.into_iter().collect();
     let ports = if spec.get("tls").is_empty() { "80" } else { "80, 443" };
     vec![
         print::name(object),

@@ -36,6 +36,23 @@ fn ingresses() {
         rules.cells(&made, 0)[1..5],
         [json!("nginx"), json!("a.b,*.a.b,c.d + 1 more..."), json!(""), json!("80, 443")]
     );
+    // Rules count, with or without a host; addresses are in order, each once.
+    let mut reached = made;
+    let Some(all) = reached["spec"]["rules"].as_array_mut() else { panic!("no rules") };
+    all.insert(0, json!({"http": {"paths": [path]}}));
+    all.pop();
+    let show = |ingress: &Value| rules.cells(ingress, 0)[2..4].to_vec();
+    assert_eq!(show(&reached)[0], "a.b,*.a.b,c.d");
+    let Some(all) = reached["spec"]["rules"].as_array_mut() else { panic!("no rules") };
+    all.push(json!({"http": {"paths": [path]}}));
+    let at = [
+        json!({"ip": "10.0.0.9"}),
+        json!({"hostname": "b"}),
+        json!({"ip": "10.0.0.10"}),
+        json!({"ip": "10.0.0.9"}),
+    ];
+    reached["status"]["loadBalancer"]["ingress"] = json!(at);
+    assert_eq!(show(&reached), ["a.b,*.a.b,c.d + 2 more...", "10.0.0.10,10.0.0.9,b"]);
     refused(
         &*rules,
         &object("Ingress", json!({})),
