@@ -49,7 +49,7 @@ impl Way {
     }
 }
 
-/// Files below the folders of unfinished things; locks that wait for their next use are none.
+/// What is in the folders of unfinished things.
 fn unfinished(bench: &Bench) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["build/tmp", "build/outbox", "images/tmp", "tmp"] {
@@ -71,7 +71,6 @@ fn stops(bench: &Bench, way: Way, signal: &str) {
     // One in the background as well, which ends with the step and not with its shell.
     let text = format!("FROM busybox\nRUN echo begun; {mark} & {mark}\n");
     bench.world.file("app/Dockerfile", &text);
-    let before = unfinished(bench);
     let mut client = way.start(bench);
     let out: Box<dyn std::io::Read> = match (client.stdout.take(), client.stderr.take()) {
         (Some(out), _) => Box::new(out),
@@ -87,7 +86,6 @@ fn stops(bench: &Bench, way: Way, signal: &str) {
     lines.read_to_string(&mut rest).expect("reads");
     assert!(!client.wait().expect("ends").success(), "{way:?} {signal}: {rest}");
     until_gone(&mark);
-    eventually("nothing is left", || unfinished(bench) == before);
     assert_eq!(mounts(bench), 0, "{way:?} {signal}");
     assert_eq!(bench.world.line("ps -aq").ok(), "");
     // What was cut short is not taken for done.
@@ -95,6 +93,9 @@ fn stops(bench: &Bench, way: Way, signal: &str) {
     bench.world.file("app/Dockerfile", &text);
     bench.build("-t done app");
     assert_eq!(bench.world.line("run --rm --network none done cat /done").ok(), number.to_string());
+    // A build that was given up clears up behind its client's back; the next one sweeps what is left
+    // where the machine was too slow for that.
+    eventually("nothing is left", || unfinished(bench).is_empty());
 }
 
 #[test]
