@@ -46,9 +46,21 @@ impl Cluster {
     /// Starts members and waits until they serve. Ports are free when they are chosen; should
     /// another take one before etcd does, it is tried again.
     pub fn start_with(count: usize, tls: impl Fn(&Path) -> Option<TlsFiles>) -> Self {
+        Self::start_as(count, tls, &[])
+    }
+
+    /// Members that do not take one for lost that waits seconds for its disk.
+    pub fn start_calm(count: usize) -> Self {
+        Self::start_as(count, |_| None, &["--heartbeat-interval=500", "--election-timeout=10000"])
+    }
+
+    fn start_as(count: usize, tls: impl Fn(&Path) -> Option<TlsFiles>, options: &[&str]) -> Self {
         let mut logs = Vec::new();
         for _ in 0..10 {
             let mut cluster = Self::prepare(count, &tls);
+            for member in &mut cluster.members {
+                member.arguments.extend(options.iter().map(|&option| option.to_owned()));
+            }
             (0..count).for_each(|member| cluster.run(member));
             if cluster.serves() {
                 return cluster;
@@ -170,10 +182,24 @@ impl Cluster {
 
     /// A client of all members, which begins with this one.
     pub fn store(&self, first: usize) -> Arc<dyn Store> {
+        self.store_at(&self.beginning_with(first))
+    }
+
+    fn beginning_with(&self, first: usize) -> Vec<u16> {
         let mut ports = self.ports.clone();
         let count = ports.len();
         ports.rotate_left(first % count);
-        self.store_at(&ports)
+        ports
+    }
+
+    /// Likewise, for what is asked where nothing fails on purpose: a machine may be slow for seconds.
+    pub fn patient(&self, first: usize) -> Arc<dyn Store> {
+        let ports = self.beginning_with(first);
+        let minute = Duration::from_secs(60);
+        let config =
+            Config { connect: minute, attempt: minute, heartbeat: minute, ..self.config(&ports) };
+        let connecting = Etcd::connect(config, self.runtime.handle().clone());
+        Arc::new(self.runtime.block_on(connecting).unwrap())
     }
 
     fn signal(&self, member: usize, signal: rustix::process::Signal) {

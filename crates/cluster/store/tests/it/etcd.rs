@@ -16,14 +16,14 @@ use teu_store::{Consistency, Error, Message, Span, Store, Txn};
 
 #[test]
 fn the_suite_on_one_member() {
-    let cluster = Cluster::start(1);
-    suite::run(&cluster.store(0));
+    let cluster = Cluster::start_calm(1);
+    suite::run(&cluster.patient(0));
 }
 
 #[test]
 fn the_suite_on_three_members() {
-    let cluster = Cluster::start(3);
-    suite::run(&cluster.store(1));
+    let cluster = Cluster::start_calm(3);
+    suite::run(&cluster.patient(1));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn certificates(folder: &Path) -> TlsFiles {
 #[test]
 fn over_tls_with_certificates_on_both_sides() {
     let cluster = Cluster::start_with(1, |folder| Some(certificates(folder)));
-    let store = cluster.store(0);
+    let store = cluster.patient(0);
     let mut watch = store.watching(Span::prefix("/t/"), 0);
     let revision = store.done(Txn::create("/t/a", "secret"));
     assert_eq!(take_events(&mut watch, 1)[0].kv.modified, revision);
@@ -258,7 +258,7 @@ fn over_tls_with_certificates_on_both_sides() {
 #[test]
 fn a_cache_over_a_member_that_cannot_report_progress() {
     let cluster = Cluster::start(1);
-    let store = cluster.store(0);
+    let store = cluster.patient(0);
     let config = CacheConfig { wait: Duration::from_millis(20), ..CacheConfig::new("/k/") };
     let clock = Arc::new(Monotonic::new());
     let decode = |kv: &teu_store::KeyValue| kv.value.len();
