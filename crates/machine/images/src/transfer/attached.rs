@@ -142,7 +142,7 @@ impl Attaching<'_> {
             return Ok(None);
         }
         let config = small_blob(self.source, &manifest.config, "a configuration")?;
-        let mut config = String::from_utf8(config).unwrap_or_default();
+        let Ok(mut config) = String::from_utf8(config) else { return Ok(None) };
         let mut texts = Vec::new();
         for layer in &mut manifest.layers {
             let text = small_blob(self.source, layer, "a statement")?;
