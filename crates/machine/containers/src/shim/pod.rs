@@ -129,7 +129,11 @@ impl Pod {
             let network = self.networks().ok()?.inspect(&asked.network).ok()?;
             (!network.internal).then_some(())
         };
-        asked.iter().position(|asked| has_way_out(asked).is_some()).unwrap_or(0)
+        match asked {
+            // Nothing is to be chosen, and nothing looked up.
+            [] | [_] => 0,
+            several => several.iter().position(|one| has_way_out(one).is_some()).unwrap_or(0),
+        }
     }
 
     fn join(
