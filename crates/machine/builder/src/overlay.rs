@@ -47,5 +47,5 @@ fn mount(lower: &[PathBuf], upper: Option<(&Path, &Path)>) -> Result<OwnedFd, Ca
     let overlay = Overlay { lower: &lower, upper, options: &options, attributes };
     overlay
         .mount(Namespace::Shared)
-        .map_err(|failure| Cause::io("give to overlayfs", failure.path, failure.errno))
+        .map_err(|failure| Cause::io("join by overlayfs", failure.path, failure.errno))
 }

@@ -78,13 +78,14 @@ fn copy(mount: &OwnedFd) -> SysResult<OwnedFd> {
     rustix::mount::open_tree(mount, c"", flags)
 }
 
-/// Mounts it in a namespace of the calling thread; gives that namespace.
+/// Mounts it in a namespace of the calling thread, over a directory that every machine has; gives that
+/// namespace.
 fn hold(mount: &OwnedFd) -> SysResult<OwnedFd> {
     unshare(CloneFlags::NEW_MOUNT)?;
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", slave)?;
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    rustix::mount::move_mount(mount, c"", CWD, c"/dev/shm", empty)?;
+    rustix::mount::move_mount(mount, c"", CWD, c"/dev", empty)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::open("/proc/thread-self/ns/mnt", flags, Mode::empty())
 }
