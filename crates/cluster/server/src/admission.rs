@@ -18,7 +18,7 @@ mod webhooks;
 
 pub use memo::Memo;
 pub use place::Place;
-pub use quotas::{Charge, TRIES as CHARGES, Turns};
+pub use quotas::{Charge, TRIES as CHARGES};
 
 use crate::api::{Api, Call, store_status};
 use crate::auth::reviews::user_value;

@@ -3,7 +3,7 @@
 //! The operations themselves are methods of [`Api`] in `verbs`: they take a [`Call`] and values and
 //! know nothing of HTTP, so that controllers in this process use the same ones (`local`).
 
-use crate::admission::{Memo, Turns};
+use crate::admission::Memo;
 use crate::aggregate::Aggregated;
 use crate::audit::Audit;
 use crate::auth::oidc::Issuers;
@@ -19,6 +19,7 @@ use crate::reload::Reloads;
 use crate::sealing::Sealings;
 use crate::table::{Entry, Rows, Table};
 use crate::time::{SystemWall, Wall};
+use crate::turns::Turns;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use teu_api::admission::mutation::Mutator;

@@ -54,6 +54,7 @@ pub mod stored;
 pub mod table;
 pub mod taints;
 pub mod time;
+pub mod turns;
 pub mod verbs;
 pub mod webhook;
 pub mod websocket;

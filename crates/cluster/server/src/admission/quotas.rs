@@ -8,31 +8,14 @@
 use crate::api::{Api, Call, store_status};
 use crate::stored::Stored;
 use serde_json::Value;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use teu_api::admission::quota::{charge, growth, must_specify, takes, usage};
 use teu_api::{Status, object};
 use teu_store::cache::ListAt;
 use teu_store::{Change, Expect, Range, Write};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 
 /// How often a charge is made anew while others change the quota.
 pub const TRIES: usize = 20;
-/// Names that fall together wait for each other.
-const QUEUES: usize = 16;
-
-/// Where writers of one thing wait for their turn: a namespace with quotas, an object that many change.
-#[derive(Debug, Default)]
-pub struct Turns([Mutex<()>; QUEUES]);
-
-impl Turns {
-    /// Where those wait that write this.
-    pub fn of(&self, name: &str) -> &Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        let at = usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or(0);
-        self.0.get(at).unwrap_or(&self.0[0])
-    }
-}
 
 /// What is written beside an object that quotas count.
 #[derive(Debug, Default)]

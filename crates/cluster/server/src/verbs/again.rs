@@ -3,8 +3,8 @@
 //! be last any number of times in a row. So who was late some times takes turns with others who were, in this
 //! process; servers that share a store are told apart by the store. Invariant: it ends.
 
-use crate::admission::Turns;
 use crate::api::{Api, Call};
+use crate::turns::Turns;
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout};

@@ -235,9 +235,7 @@ impl Api {
             }
         }
     }
-}
 
-impl Api {
     /// Whether what is stored would be written otherwise now: in another version, or by another key. Then
     /// a change that changes nothing is written: so clients lead objects out of a version or from a key
     /// that is to go.
