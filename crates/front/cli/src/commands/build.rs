@@ -18,6 +18,8 @@ mod lists;
 mod network;
 mod outside;
 
+pub(crate) use lists::ssh_agent;
+
 /// Largest Dockerfile on standard input, in bytes.
 const DOCKERFILE_LIMIT_BYTES: u64 = 4 << 20;
 /// What the cache keeps unless the environment says otherwise, in bytes.
@@ -261,7 +263,7 @@ fn request(matches: &Matches) -> Result<BuildRequest> {
         target: owned("target"),
         build_args: lists::build_args(&matches.list("build-arg"))?,
         secrets: matches.list("secret").into_iter().map(secret).collect::<Result<_>>()?,
-        ssh: matches.list("ssh").into_iter().map(lists::ssh).collect::<Result<_>>()?,
+        ssh: matches.list("ssh").into_iter().map(ssh_agent).collect::<Result<_>>()?,
         labels: environment::labels(matches.list("label"))?,
         annotations: lists::annotations(&matches.list("annotation"))?,
         attest: lists::attest(matches)?,

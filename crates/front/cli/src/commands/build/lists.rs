@@ -43,21 +43,21 @@ pub(super) fn annotations(texts: &[&str]) -> Result<BTreeMap<String, String>> {
     Ok(annotations)
 }
 
-/// `--ssh`: an agent's socket.
-pub(super) fn ssh(text: &str) -> Result<SshAgent> {
+/// `--ssh`, and what a Compose file says of it: an agent's socket.
+pub(crate) fn ssh_agent(text: &str) -> Result<SshAgent> {
     let (id, socket) = match text.split_once('=') {
         Some((id, socket)) => (id, PathBuf::from(socket)),
         None => match std::env::var_os("SSH_AUTH_SOCK") {
             Some(socket) => (text, PathBuf::from(socket)),
             None => {
                 return Err(Failure::new(format!("invalid empty ssh agent socket for {text:?}"))
-                    .hint("start an agent (SSH_AUTH_SOCK), or give --ssh id=SOCKET"));
+                    .hint("start an agent (SSH_AUTH_SOCK), or name one: id=SOCKET"));
             }
         },
     };
     let wrong = |reason: String| {
         Err(Failure::new(format!("ssh agent {id:?}: {}: {reason}", socket.display()))
-            .hint("--ssh default for the agent of SSH_AUTH_SOCK, or --ssh ID=SOCKET"))
+            .hint("\"default\" is the agent of SSH_AUTH_SOCK, ID=SOCKET another"))
     };
     match socket.metadata() {
         _ if id.is_empty() => wrong("the agent has no ID".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::progress::mode_of;
 use super::{failed, project};
-use crate::commands::build::{build_image, printer_of};
+use crate::commands::build::{build_image, printer_of, ssh_agent};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::{Arity, Command, Flag, Matches};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use teu_builder::{
     BuildRequest, ContextSource, DockerfileSource, Entitlement, NamedContext, NetworkMode, Secret,
-    SecretSource, SshAgent,
+    SecretSource,
 };
 use teu_compose::load::paths::is_remote;
 use teu_compose::model::{Build, Service};
@@ -209,7 +209,7 @@ fn request(
         target: build.target.clone(),
         build_args,
         secrets: secrets(project, build).map_err(wrong)?,
-        ssh: ssh.map(agent).collect::<Result<_>>()?,
+        ssh: ssh.map(ssh_agent).collect::<Result<_>>()?,
         labels: build.labels.clone(),
         tags,
         platforms: platforms(service, build, options).map_err(|error| wrong(error.to_string()))?,
@@ -286,18 +286,4 @@ fn contexts(
         out.push((name.clone(), context));
     }
     Ok(out)
-}
-
-fn agent(text: &str) -> Result<SshAgent> {
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, PathBuf::from(socket)),
-        None => match std::env::var_os("SSH_AUTH_SOCK") {
-            Some(socket) => (text, PathBuf::from(socket)),
-            None => {
-                return Err(Failure::new(format!("invalid empty ssh agent socket for {text:?}"))
-                    .hint("start an agent (SSH_AUTH_SOCK), or write id=SOCKET"));
-            }
-        },
-    };
-    Ok(SshAgent { id: id.to_owned(), socket })
 }
