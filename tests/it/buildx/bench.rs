@@ -65,6 +65,11 @@ impl Bench {
         self.world.root().join("files").join(name)
     }
 
+    /// Docker 20.10 (Debian 12's), if it is installed.
+    pub fn old_docker() -> Option<&'static Path> {
+        Some(Path::new("/usr/bin/docker")).filter(|path| path.exists())
+    }
+
     /// A client's command, in `files/`.
     pub fn client(&self, program: &Path) -> Command {
         let root = self.world.root();

@@ -2,7 +2,6 @@
 
 use super::bench::Bench;
 use crate::registry::Registry;
-use std::path::Path;
 
 const APP: &str = "FROM busybox AS made\n\
     COPY word /\n\
@@ -77,11 +76,7 @@ fn images_bring_their_cache_and_what_is_not_served_is_refused() {
 /// Docker 20.10 (Debian 12's) through its own way to BuildKit.
 #[test]
 fn old_docker_builds_with_buildkit() {
-    let Some(bench) = Bench::start() else { return };
-    let docker_path = Path::new("/usr/bin/docker");
-    if !docker_path.exists() {
-        return;
-    }
+    let (Some(bench), Some(docker_path)) = (Bench::start(), Bench::old_docker()) else { return };
     let world = &bench.world;
     world.file("secret", "top secret");
     world.file("app/word", "context");
@@ -122,11 +117,7 @@ fn old_docker_builds_with_buildkit() {
 /// An archive, a Dockerfile, or neither, on the standard input of the same client.
 #[test]
 fn old_docker_builds_what_it_is_piped() {
-    let Some(bench) = Bench::start() else { return };
-    let docker_path = Path::new("/usr/bin/docker");
-    if !docker_path.exists() {
-        return;
-    }
+    let (Some(bench), Some(docker_path)) = (Bench::start(), Bench::old_docker()) else { return };
     let world = &bench.world;
     world.file("secret", "top secret");
     world.file("app/word", "context");

@@ -22,17 +22,14 @@ enum Way {
 /// Every mark is another process's.
 static MARKS: AtomicUsize = AtomicUsize::new(100_000);
 
-fn old_docker() -> PathBuf {
-    PathBuf::from("/usr/bin/docker")
-}
-
 impl Way {
     /// The client itself: under `timeout`, that would get the signal instead.
     fn start(self, bench: &Bench) -> Child {
+        let old_docker = Bench::old_docker().unwrap_or_else(|| Path::new(""));
         let (program, kit) = match self {
             Self::Buildx => (bench.plugin().to_owned(), None),
-            Self::Session => (old_docker(), Some("1")),
-            Self::Classic => (old_docker(), Some("0")),
+            Self::Session => (old_docker.to_owned(), Some("1")),
+            Self::Classic => (old_docker.to_owned(), Some("0")),
         };
         let template = bench.client(Path::new(""));
         let mut command = Command::new(program);
@@ -107,10 +104,7 @@ fn buildx() {
 
 #[test]
 fn old_docker_in_both_ways() {
-    let Some(bench) = Bench::start() else { return };
-    if !old_docker().exists() {
-        return;
-    }
+    let (Some(bench), Some(_)) = (Bench::start(), Bench::old_docker()) else { return };
     for way in [Way::Session, Way::Classic] {
         stops(&bench, way, "-INT");
         stops(&bench, way, "-KILL");

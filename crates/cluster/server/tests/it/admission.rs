@@ -63,21 +63,26 @@ struct Hooks {
     authority: String,
 }
 
+/// Serves webhooks over TLS as long as the world lasts; gives the port and the bundle of who vouches for it.
+pub fn serve(world: &World, handler: impl Handler) -> (u16, String) {
+    let authority = Authority::create("hooks").expect("an authority");
+    let identity = authority.issue(&Wanted::server(["127.0.0.1"])).expect("a certificate");
+    let tls = Tls::new(&identity, ClientCertificates::Ignored).expect("TLS");
+    let shutdown = world.api.shutdown.clone();
+    let port = world.run(async {
+        let listener = Listener::tcp("127.0.0.1:0").await.expect("a port").with_tls(tls);
+        let port = listener.tcp_address().expect("TCP").port();
+        tokio::spawn(teu_web::serve(listener, Limits::default(), handler, shutdown));
+        port
+    });
+    (port, STANDARD.encode(authority.certificate_pem()))
+}
+
 impl Hooks {
     fn start(world: &World) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let authority = Authority::create("hooks").expect("an authority");
-        let identity = authority.issue(&Wanted::server(["127.0.0.1"])).expect("a certificate");
-        let tls = Tls::new(&identity, ClientCertificates::Ignored).expect("TLS");
-        let handler = Hook(Arc::clone(&seen));
-        let shutdown = world.api.shutdown.clone();
-        let port = world.run(async {
-            let listener = Listener::tcp("127.0.0.1:0").await.expect("a port").with_tls(tls);
-            let port = listener.tcp_address().expect("TCP").port();
-            tokio::spawn(teu_web::serve(listener, Limits::default(), handler, shutdown));
-            port
-        });
-        Self { seen, port, authority: STANDARD.encode(authority.certificate_pem()) }
+        let (port, authority) = serve(world, Hook(Arc::clone(&seen)));
+        Self { seen, port, authority }
     }
 
     /// Has requests about config maps sent there.

@@ -3,6 +3,7 @@
 use crate::world::PATIENCE;
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-pub fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
+pub fn start_etcd(folder: &Path) -> Option<(Etcd, u16)> {
     let (client, peer) = (free_port(), free_port());
     let urls = [format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}")];
     let started = Command::new("etcd")
@@ -55,12 +56,7 @@ pub fn start_etcd(folder: &std::path::Path) -> Option<(Etcd, u16)> {
 }
 
 /// A server that says that it is at an address of its own.
-async fn start(
-    folder: &std::path::Path,
-    store: &str,
-    address: &str,
-    shutdown: &Shutdown,
-) -> Arc<Api> {
+async fn start(folder: &Path, store: &str, address: &str, shutdown: &Shutdown) -> Arc<Api> {
     let mut config = Config::new(folder.join("data"), folder.join("run"));
     config.advertise = address.parse().ok();
     config.event_seconds = 1;
@@ -154,8 +150,8 @@ async fn account_token(api: &Arc<Api>) -> String {
     }
 }
 
-#[test]
-fn two_servers_on_one_etcd_are_one_cluster() {
+/// Two servers on one etcd, each with a folder of its own (`one`, `two`), and what is asked of them.
+fn two_servers(asked: impl AsyncFnOnce(&Path, Arc<Api>, Arc<Api>)) {
     let folder = tempfile::tempdir().expect("a folder");
     let Some((_etcd, port)) = start_etcd(folder.path()) else { return };
     let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
@@ -164,10 +160,19 @@ fn two_servers_on_one_etcd_are_one_cluster() {
         let store = format!("etcd://127.0.0.1:{port}");
         let one = start(&folder.path().join("one"), &store, "192.0.2.1", &shutdown).await;
         let two = start(&folder.path().join("two"), &store, "192.0.2.2", &shutdown).await;
+        asked(folder.path(), one, two).await;
+    });
+    shutdown.begin();
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}
+
+#[test]
+fn two_servers_on_one_etcd_are_one_cluster() {
+    two_servers(async |folder, one, two| {
         // One authority and one key of tokens, though each has a folder of its own.
         for name in ["ca.crt", "ca.key", "front-proxy-ca.key", "sa.key"] {
             let of = |server: &str| {
-                let path = folder.path().join(server).join("data/pki").join(name);
+                let path = folder.join(server).join("data/pki").join(name);
                 std::fs::read_to_string(path).expect("a file")
             };
             assert_eq!(of("one"), of("two"), "{name}");
@@ -197,8 +202,6 @@ fn two_servers_on_one_etcd_are_one_cluster() {
         both_are_the_api(&one).await;
         events_go(&two).await;
     });
-    shutdown.begin();
-    runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
 const LEASES: Kind<'static> =
@@ -258,16 +261,5 @@ fn one_of_two_servers_leads_and_the_other_takes_over() {
 
 #[test]
 fn nothing_is_left_in_a_namespace_that_another_server_takes_away() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let Some((_etcd, port)) = start_etcd(folder.path()) else { return };
-    let runtime = teu_web::runtime(teu_web::RuntimeOptions::default()).expect("threads");
-    let shutdown = Shutdown::new();
-    runtime.block_on(async {
-        let store = format!("etcd://127.0.0.1:{port}");
-        let one = start(&folder.path().join("one"), &store, "192.0.2.1", &shutdown).await;
-        let two = start(&folder.path().join("two"), &store, "192.0.2.2", &shutdown).await;
-        crate::places::nothing_is_left(&one, &two).await;
-    });
-    shutdown.begin();
-    runtime.shutdown_timeout(Duration::from_secs(5));
+    two_servers(async |_, one, two| crate::places::nothing_is_left(&one, &two).await);
 }

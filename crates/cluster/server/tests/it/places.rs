@@ -1,19 +1,16 @@
 //! Namespaces that go, or change, while something is made in them.
 
 use crate::world::{PATIENCE, World};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use teu_client::{Client as _, Deletion, Kind, Patch};
-use teu_pki::{Authority, Request as Wanted};
 use teu_server::auth::User;
 use teu_server::{Api, Local};
 use teu_store::{Range, Span};
-use teu_web::{ClientCertificates, Handler, Limits, Listener, Request, Response, Tls, respond};
+use teu_web::{Handler, Request, Response, respond};
 
 const MAPS: Kind<'static> = Kind { group: "", version: "v1", plural: "configmaps" };
 const NAMESPACES: Kind<'static> = Kind { group: "", version: "v1", plural: "namespaces" };
@@ -85,16 +82,7 @@ fn delay(world: &World) -> Arc<Mutex<Option<Deed>>> {
     let (deed, asked) = (Arc::new(Mutex::new(None)), Arc::new(AtomicUsize::new(0)));
     let client = Local::new(&world.api, User::internal("somebody"), "somebody");
     let handler = Meanwhile { client, deed: Arc::clone(&deed), asked: Arc::clone(&asked) };
-    let authority = Authority::create("hooks").expect("an authority");
-    let identity = authority.issue(&Wanted::server(["127.0.0.1"])).expect("a certificate");
-    let tls = Tls::new(&identity, ClientCertificates::Ignored).expect("TLS");
-    let shutdown = world.api.shutdown.clone();
-    let port = world.run(async {
-        let listener = Listener::tcp("127.0.0.1:0").await.expect("a port").with_tls(tls);
-        let port = listener.tcp_address().expect("TCP").port();
-        tokio::spawn(teu_web::serve(listener, Limits::default(), handler, shutdown));
-        port
-    });
+    let (port, authority) = crate::admission::serve(world, handler);
     let configuration = json!({
         "metadata": { "name": "slow.example.com" },
         "webhooks": [{
@@ -102,7 +90,7 @@ fn delay(world: &World) -> Arc<Mutex<Option<Deed>>> {
             "timeoutSeconds": 30,
             "clientConfig": {
                 "url": format!("https://127.0.0.1:{port}/"),
-                "caBundle": STANDARD.encode(authority.certificate_pem()),
+                "caBundle": authority,
             },
             "rules": [{
                 "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"],
